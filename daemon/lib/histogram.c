@@ -1,0 +1,88 @@
+/*
+ * A bucket is an octave of microseconds (the position of the highest bit) cut in 8 equal parts (the next three bits).
+ * Values of less than 8 us have a bucket each. The value read back is the middle of its bucket, which is at most
+ * 1/16 of it away from anything in it; what is longer than the last bucket is counted there and known by max_ns.
+ */
+#include "daemon/lib/histogram.h"
+
+#include <stddef.h>
+
+#include "daemon/lib/check.h"
+#include "daemon/lib/clock.h"
+
+/* 2^3 parts an octave. */
+#define PART_BITS 3
+#define PARTS (1 << PART_BITS)
+
+static size_t bucket_of(uint64_t ns)
+{
+	uint64_t us = ns / NS_PER_US;
+	if (us < PARTS)
+		return (size_t)us;
+	int high = 63 - __builtin_clzll(us);
+	size_t part = (size_t)(us >> (high - PART_BITS)) & (PARTS - 1);
+	size_t index = (size_t)(high - PART_BITS + 1) * PARTS + part;
+	return index < HISTOGRAM_BUCKETS ? index : HISTOGRAM_BUCKETS - 1;
+}
+
+/* The middle of a bucket, in nanoseconds. */
+static uint64_t bucket_middle(size_t index)
+{
+	if (index < PARTS)
+		return (uint64_t)index * NS_PER_US + NS_PER_US / 2;
+	size_t octave = index / PARTS - 1;
+	uint64_t width = (UINT64_C(1) << octave) * NS_PER_US;
+	uint64_t least = (uint64_t)(PARTS + index % PARTS) * width;
+	return least + width / 2;
+}
+
+void histogram_add(struct histogram *h, uint64_t ns)
+{
+	atomic_fetch_add_explicit(&h->bucket[bucket_of(ns)], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&h->sum_ns, ns, memory_order_relaxed);
+	atomic_fetch_add_explicit(&h->count, 1, memory_order_relaxed);
+	uint_fast64_t max = atomic_load_explicit(&h->max_ns, memory_order_relaxed);
+	while (ns > max && !atomic_compare_exchange_weak_explicit(&h->max_ns, &max, ns, memory_order_relaxed,
+								    memory_order_relaxed))
+		;
+}
+
+uint64_t histogram_quantile(const struct histogram *h, double q)
+{
+	/* Recording goes on while this reads: the sum of the buckets is the count that fits them. */
+	uint64_t snapshot[HISTOGRAM_BUCKETS], total = 0;
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		snapshot[i] = atomic_load_explicit(&h->bucket[i], memory_order_relaxed);
+		total += snapshot[i];
+	}
+	if (total == 0)
+		return 0;
+	uint64_t max = histogram_max(h);
+	double want = q <= 0 ? 1 : q >= 1 ? (double)total : q * (double)total;
+	uint64_t seen = 0;
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
+		seen += snapshot[i];
+		if ((double)seen >= want) {
+			uint64_t middle = bucket_middle(i);
+			/* The greatest is known exactly, and nothing is longer. */
+			return seen == total || middle > max ? (middle < max ? middle : max) : middle;
+		}
+	}
+	return max;
+}
+
+uint64_t histogram_count(const struct histogram *h)
+{
+	return atomic_load_explicit(&h->count, memory_order_relaxed);
+}
+
+uint64_t histogram_max(const struct histogram *h) { return atomic_load_explicit(&h->max_ns, memory_order_relaxed); }
+
+void histogram_reset(struct histogram *h)
+{
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		atomic_store_explicit(&h->bucket[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&h->sum_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&h->count, 0, memory_order_relaxed);
+	atomic_store_explicit(&h->max_ns, 0, memory_order_relaxed);
+}
