@@ -1,0 +1,35 @@
+/* What request.c and its helpers share while one line is being decoded. Inside proto only. */
+#ifndef ALTERD_PROTO_DECODE_H
+#define ALTERD_PROTO_DECODE_H
+
+#include <jansson.h>
+
+#include "proto/arena.h"
+#include "proto/request.h"
+
+struct decoder {
+	struct arena arena;
+	struct params *params; /* where the parameters go */
+	struct error *err;
+};
+
+/* Decodes the members of `params` into d->params, checked against the method's row of op.h. `members` may be NULL. */
+int decode_params(struct decoder *d, enum op op, json_t *members);
+
+/*
+ * Decodes values to bind: an array for positions, an object for names. `where` is what an error calls it, formatted with
+ * `step`, the statement of a batch it belongs to (-1: none).
+ */
+int decode_binds(struct decoder *d, json_t *bind, long step, struct binds *ret);
+
+/* A string without NUL inside, copied. `name` is what an error calls it; `step` as above. */
+int decode_string(struct decoder *d, json_t *v, const char *name, long step, const char **ret, size_t *ret_len);
+
+/* Bytes copied to the arena with a NUL behind them. */
+int decode_copy(struct decoder *d, const char *p, size_t n, const char **ret);
+
+/* Sets INVALID_PARAMS with a text that begins "name " or "statements[step].name ". Returns -1. */
+int decode_refuse(struct decoder *d, long step, const char *name, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,303 @@
+/* The parameters of a request: which may come with the method, which must, and what each has to look like. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/decode.h"
+#include "proto/param.h"
+
+int decode_refuse(struct decoder *d, long step, const char *name, const char *format, ...)
+{
+	char why[256];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(why, sizeof why, format, args);
+	va_end(args);
+	if (step >= 0)
+		return error_set(d->err, ERRC_INVALID_PARAMS, "statements[%ld].%s %s", step, name, why);
+	return error_set(d->err, ERRC_INVALID_PARAMS, "%s %s", name, why);
+}
+
+int decode_copy(struct decoder *d, const char *p, size_t n, const char **ret)
+{
+	char *copy = arena_bytes(&d->arena, n + 1);
+
+	if (copy == NULL)
+		return error_set(d->err, ERRC_INTERNAL, "out of memory");
+	memcpy(copy, p, n);
+	copy[n] = '\0';
+	*ret = copy;
+	return 0;
+}
+
+int decode_string(struct decoder *d, json_t *v, const char *name, long step, const char **ret, size_t *ret_len)
+{
+	size_t n = json_string_length(v);
+
+	if (!json_is_string(v))
+		return decode_refuse(d, step, name, "must be a string");
+	/* These end up as C strings; a NUL would cut them short without a word. */
+	if (memchr(json_string_value(v), '\0', n) != NULL)
+		return decode_refuse(d, step, name, "must not contain NUL");
+	*ret_len = n;
+	return decode_copy(d, json_string_value(v), n, ret);
+}
+
+static int decode_integer(struct decoder *d, json_t *v, const char *name, long step, int64_t least, int64_t *ret)
+{
+	if (!json_is_integer(v) || json_integer_value(v) < least)
+		return decode_refuse(d, step, name, "must be an integer >= %lld", (long long)least);
+	*ret = json_integer_value(v);
+	return 0;
+}
+
+/* One statement of a batch. */
+static int decode_step(struct decoder *d, json_t *v, long index, struct step *ret)
+{
+	struct step step = {.expect_changes = -1};
+	void *member = json_object_iter(v);
+	const char *key;
+	int rc = 0;
+
+	if (!json_is_object(v))
+		return error_set(d->err, ERRC_INVALID_PARAMS, "statements[%ld] must be an object", index);
+	for (; member != NULL && rc == 0; member = json_object_iter_next(v, member)) {
+		key = json_object_iter_key(member);
+		if (strcmp(key, "sql") == 0)
+			rc = decode_string(d, json_object_iter_value(member), key, index, &step.sql, &step.sql_len);
+		else if (strcmp(key, "bind") == 0)
+			rc = decode_binds(d, json_object_iter_value(member), index, &step.bind);
+		else if (strcmp(key, "expect_changes") == 0)
+			rc = decode_integer(d, json_object_iter_value(member), key, index, 0, &step.expect_changes);
+		else
+			rc = error_set(d->err, ERRC_INVALID_PARAMS, "statements[%ld] has an unknown key \"%.64s\"", index, key);
+	}
+	if (rc == 0 && step.sql == NULL)
+		return error_set(d->err, ERRC_INVALID_PARAMS, "statements[%ld] lacks \"sql\"", index);
+	*ret = step;
+	return rc;
+}
+
+static int decode_steps(struct decoder *d, json_t *v)
+{
+	size_t n = json_array_size(v), i;
+	struct step *steps;
+
+	if (!json_is_array(v))
+		return decode_refuse(d, -1, "statements", "must be an array");
+	steps = arena_struct(&d->arena, n * sizeof *steps);
+	if (steps == NULL)
+		return error_set(d->err, ERRC_INTERNAL, "out of memory");
+	for (i = 0; i < n; i++) {
+		if (decode_step(d, json_array_get(v, i), (long)i, &steps[i]) < 0)
+			return -1;
+	}
+	d->params->steps = steps;
+	d->params->nsteps = n;
+	return 0;
+}
+
+static int decode_want(struct decoder *d, json_t *v)
+{
+	json_t *extra;
+	size_t i;
+
+	if (!json_is_array(v))
+		return decode_refuse(d, -1, "want", "must be an array");
+	json_array_foreach (v, i, extra) {
+		if (!json_is_string(extra))
+			return decode_refuse(d, -1, "want", "must hold strings");
+		if (strcmp(json_string_value(extra), "types") != 0)
+			return decode_refuse(d, -1, "want", "knows \"types\", not \"%.64s\"", json_string_value(extra));
+		d->params->want_types = true;
+	}
+	return 0;
+}
+
+static int decode_range(struct decoder *d, json_t *v)
+{
+	json_t *least = json_array_get(v, 0), *most = json_array_get(v, 1);
+
+	if (json_array_size(v) != 2 || !json_is_integer(least) || !json_is_integer(most) ||
+	    json_integer_value(least) < 0 || json_integer_value(least) > json_integer_value(most))
+		return decode_refuse(d, -1, "protocol", "must be [lowest, highest], two integers");
+	d->params->protocol_min = json_integer_value(least);
+	d->params->protocol_max = json_integer_value(most);
+	return 0;
+}
+
+static int decode_request_id(struct decoder *d, json_t *v)
+{
+	struct reqid *id = &d->params->id;
+
+	if (json_is_integer(v)) {
+		*id = (struct reqid){.kind = REQID_INT, .i = json_integer_value(v)};
+		return 0;
+	}
+	if (!json_is_string(v))
+		return decode_refuse(d, -1, "id", "must be an integer or a string");
+	*id = (struct reqid){.kind = REQID_STRING, .len = json_string_length(v)};
+	return decode_copy(d, json_string_value(v), id->len, &id->s);
+}
+
+static int decode_int64(struct decoder *d, json_t *v)
+{
+	const char *word = json_is_string(v) ? json_string_value(v) : "";
+
+	if (strcmp(word, "auto") == 0)
+		d->params->int64 = INT64_AUTO;
+	else if (strcmp(word, "number") == 0)
+		d->params->int64 = INT64_NUMBER;
+	else if (strcmp(word, "string") == 0)
+		d->params->int64 = INT64_STRING;
+	else
+		return decode_refuse(d, -1, "int64", "must be \"auto\", \"number\" or \"string\"");
+	return 0;
+}
+
+static int decode_bool(struct decoder *d, json_t *v, const char *name, bool *ret)
+{
+	if (!json_is_boolean(v))
+		return decode_refuse(d, -1, name, "must be true or false");
+	*ret = json_is_true(v);
+	return 0;
+}
+
+/* Where a parameter of a simple type goes; NULL for the other types. */
+static void *param_field(struct params *p, enum param which)
+{
+	switch (which) {
+	case PARAM_SQL:
+		return &p->sql;
+	case PARAM_PAGE_ROWS:
+		return &p->page_rows;
+	case PARAM_TIMEOUT_MS:
+		return &p->timeout_ms;
+	case PARAM_SCRIPT:
+		return &p->script;
+	case PARAM_MODE:
+		return &p->mode;
+	case PARAM_WAIT_MS:
+		return &p->wait_ms;
+	case PARAM_MAX_MS:
+		return &p->max_ms;
+	case PARAM_CURSOR:
+		return &p->cursor;
+	case PARAM_SESSION:
+		return &p->session;
+	case PARAM_CLIENT:
+		return &p->client;
+	case PARAM_READONLY:
+		return &p->readonly;
+	case PARAM_EXPECT_VERSION:
+		return &p->expect_version;
+	case PARAM_TABLE:
+		return &p->table;
+	case PARAM_JOB:
+		return &p->job;
+	case PARAM_WAIT:
+		return &p->wait;
+	case PARAM_ALLOW_DATA_LOSS:
+		return &p->allow_data_loss;
+	case PARAM_POSTPONE_CUTOVER:
+		return &p->postpone_cutover;
+	case PARAM_BATCH_ROWS:
+		return &p->batch_rows;
+	case PARAM_DUTY_PERCENT:
+		return &p->duty_percent;
+	case PARAM_BIND:
+	case PARAM_WANT:
+	case PARAM_STATEMENTS:
+	case PARAM_ID:
+	case PARAM_PROTOCOL:
+	case PARAM_INT64:
+	case PARAM_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+static int decode_param(struct decoder *d, enum param which, json_t *v)
+{
+	const struct param_info *info = param_info(which);
+	void *field = param_field(d->params, which);
+	size_t len = 0;
+	int rc = -1;
+
+	switch (info->type) {
+	case PARAM_TYPE_STRING:
+		rc = decode_string(d, v, info->name, -1, field, &len);
+		break;
+	case PARAM_TYPE_COUNT:
+		rc = decode_integer(d, v, info->name, -1, 1, field);
+		break;
+	case PARAM_TYPE_NUMBER0:
+		rc = decode_integer(d, v, info->name, -1, 0, field);
+		break;
+	case PARAM_TYPE_BOOL:
+		rc = decode_bool(d, v, info->name, field);
+		break;
+	case PARAM_TYPE_BIND:
+		rc = decode_binds(d, v, -1, &d->params->bind);
+		break;
+	case PARAM_TYPE_WANT:
+		rc = decode_want(d, v);
+		break;
+	case PARAM_TYPE_STEPS:
+		rc = decode_steps(d, v);
+		break;
+	case PARAM_TYPE_REQID:
+		rc = decode_request_id(d, v);
+		break;
+	case PARAM_TYPE_RANGE:
+		rc = decode_range(d, v);
+		break;
+	case PARAM_TYPE_INT64:
+		rc = decode_int64(d, v);
+		break;
+	}
+	if (which == PARAM_SQL)
+		d->params->sql_len = len;
+	else if (which == PARAM_SCRIPT)
+		d->params->script_len = len;
+	d->params->present |= UINT64_C(1) << which;
+	return rc;
+}
+
+/* Rules that are about more than one type. */
+static int check_together(struct decoder *d, enum op op, const struct op_info *info)
+{
+	const struct params *p = d->params;
+	uint64_t missing = info->required & ~p->present;
+
+	if (missing != 0)
+		return error_set(d->err, ERRC_INVALID_PARAMS, "%s needs the parameter %s", info->name,
+				 param_info((enum param)__builtin_ctzll(missing))->name);
+	if (op == OP_BATCH && params_has(p, PARAM_STATEMENTS) == params_has(p, PARAM_SCRIPT))
+		return error_set(d->err, ERRC_INVALID_PARAMS, "batch needs either statements or script");
+	if (params_has(p, PARAM_MODE) && strcmp(p->mode, "immediate") != 0 && strcmp(p->mode, "read") != 0)
+		return decode_refuse(d, -1, "mode", "must be \"immediate\" or \"read\"");
+	if (params_has(p, PARAM_DUTY_PERCENT) && p->duty_percent > 100)
+		return decode_refuse(d, -1, "duty_percent", "must be an integer from 1 to 100");
+	return 0;
+}
+
+int decode_params(struct decoder *d, enum op op, json_t *members)
+{
+	const struct op_info *info = op_info(op);
+	uint64_t allowed = info->required | info->optional;
+	void *member = members == NULL ? NULL : json_object_iter(members);
+	const char *key;
+	enum param which;
+
+	for (; member != NULL; member = json_object_iter_next(members, member)) {
+		key = json_object_iter_key(member);
+		which = param_by_name(key, strlen(key));
+		if (which == PARAM_COUNT || !((allowed >> which) & 1))
+			return error_set(d->err, ERRC_INVALID_PARAMS, "%s has no parameter \"%.64s\"", info->name, key);
+		if (decode_param(d, which, json_object_iter_value(member)) < 0)
+			return -1;
+	}
+	return check_together(d, op, info);
+}
