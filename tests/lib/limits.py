@@ -1,0 +1,32 @@
+"""Time limits of the tests, and what build they run against.
+
+ALTERD_TEST_SCALE multiplies every limit (a sanitizer build is several times slower); ALTERD_SANITIZER names the
+sanitizer of the build, where memory figures mean nothing.
+"""
+import os
+import threading
+import time
+
+SCALE = float(os.environ.get("ALTERD_TEST_SCALE", "1"))
+SANITIZER = os.environ.get("ALTERD_SANITIZER", "")
+
+
+def scaled(seconds):
+    return seconds * SCALE
+
+
+def pause(seconds):
+    """Lets a clock that the protocol defines run on. Not for waiting till something has happened: that is until()."""
+    threading.Event().wait(seconds)
+
+
+def until(what, condition, limit=10.0, every=0.01):
+    """Asks condition() until it is true and returns what it returned; AssertionError names `what` past the limit."""
+    end = time.monotonic() + scaled(limit)
+    while True:
+        got = condition()
+        if got:
+            return got
+        if time.monotonic() > end:
+            raise AssertionError("not within %.1f s: %s (last: %.200r)" % (scaled(limit), what, got))
+        pause(every)
