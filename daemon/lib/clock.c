@@ -40,7 +40,8 @@ void clock_format(int64_t wall_ms, int decimals, char *out)
 	time_t seconds = (time_t)((wall_ms - ms) / 1000);
 	struct tm tm;
 	PRE(decimals == 0 || decimals == 3);
-	/* A year that does not fit an int, or not our 32 bytes, is shown as the epoch rather than refused: it is a text. */
+	/* A year that does not fit an int, or not our 32 bytes, is shown as the epoch rather than refused: it is a
+	 * text. */
 	if (!gmtime_r(&seconds, &tm) || tm.tm_year > 9999 - 1900 || tm.tm_year < -1900) {
 		seconds = 0;
 		ms = 0;

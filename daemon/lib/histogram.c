@@ -42,8 +42,8 @@ void histogram_add(struct histogram *h, uint64_t ns)
 	atomic_fetch_add_explicit(&h->sum_ns, ns, memory_order_relaxed);
 	atomic_fetch_add_explicit(&h->count, 1, memory_order_relaxed);
 	uint_fast64_t max = atomic_load_explicit(&h->max_ns, memory_order_relaxed);
-	while (ns > max && !atomic_compare_exchange_weak_explicit(&h->max_ns, &max, ns, memory_order_relaxed,
-								    memory_order_relaxed))
+	while (ns > max &&
+	       !atomic_compare_exchange_weak_explicit(&h->max_ns, &max, ns, memory_order_relaxed, memory_order_relaxed))
 		;
 }
 
@@ -71,10 +71,7 @@ uint64_t histogram_quantile(const struct histogram *h, double q)
 	return max;
 }
 
-uint64_t histogram_count(const struct histogram *h)
-{
-	return atomic_load_explicit(&h->count, memory_order_relaxed);
-}
+uint64_t histogram_count(const struct histogram *h) { return atomic_load_explicit(&h->count, memory_order_relaxed); }
 
 uint64_t histogram_max(const struct histogram *h) { return atomic_load_explicit(&h->max_ns, memory_order_relaxed); }
 

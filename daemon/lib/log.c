@@ -33,7 +33,8 @@ static const struct {
 static atomic_int level_now = LOG_LEVEL_INFO;
 static bool to_journal;
 
-/* systemd names device and inode of the journal's socket; only if fd 2 still is that socket is the prefix understood. */
+/* systemd names device and inode of the journal's socket; only if fd 2 still is that socket is the prefix understood.
+ */
 void log_init(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");

@@ -29,9 +29,9 @@ struct sm {
 	const struct sm_state *states; /* borrowed, static */
 	int count;                     /* entries in `states` */
 	int now;
-	const char *room;    /* for the log: who speaks; static */
-	const char *what;    /* for the log: which machine, "session"; static */
-	int64_t id;          /* for the log: which one of them */
+	const char *room;                  /* for the log: who speaks; static */
+	const char *what;                  /* for the log: which machine, "session"; static */
+	int64_t id;                        /* for the log: which one of them */
 	void (*check)(const struct sm *m); /* asserts the owner's invariant after each move; may be NULL */
 };
 
