@@ -1,0 +1,76 @@
+/*
+ * Online schema changes, seen from the server: start one, watch it, steer it.
+ *
+ * The migrator lives on the loop thread and drives a job step by step through the store's lanes. What a job has done is
+ * in the database itself (_alterd_* tables), committed with the data it describes, so that after kill -9 the next start
+ * goes on from there.
+ *
+ * All functions: loop thread.
+ */
+#ifndef ALTERD_MIGRATE_MIGRATOR_H
+#define ALTERD_MIGRATE_MIGRATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/store/store.h"
+#include "proto/buf.h"
+#include "proto/error.h"
+#include "proto/request.h"
+
+struct migrator;
+
+struct migrator_config {
+	int64_t hold_ms;      /* longest time one step should hold the writer */
+	int64_t batch_rows;   /* rows a batch at most; the time bounds it first */
+	int64_t duty_percent; /* share of the writer's time while clients write */
+	int64_t queue_max;    /* jobs waiting, at most */
+	int64_t retire_ms;    /* pause between slices of emptying the old table, 0 = none */
+};
+
+/*
+ * Reads the catalog (creates it if missing) and resumes a job that a crash cut short; blocks until the catalog is read.
+ * A catalog of another format version is refused with a clear word.
+ */
+int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config *config, struct migrator **ret,
+		  struct error *err);
+/* Stops taking steps; the running step ends first (closed is called then). The job stays as it is in the catalog. */
+void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg);
+void migrator_reconfigure(struct migrator *m, const struct migrator_config *config);
+
+/* Someone waiting for an answer. `done` is called exactly once, with err set (and then void) or a result in `out`. */
+struct migrator_wait {
+	struct list_node node;
+	void (*done)(struct migrator_wait *w);
+	struct buf *out;  /* result object is appended */
+	struct error err; /* set if it failed */
+};
+
+/*
+ * migrate.alter: checks and plans the SQL, queues the job. Answers {"job":..} when it is queued, or with `wait` when it
+ * has ended. params: sql, wait, allow_data_loss, postpone_cutover.
+ */
+void migrator_alter(struct migrator *m, const struct params *params, struct migrator_wait *w);
+/* A client that waits is gone: done is not called any more. */
+void migrator_forget(struct migrator *m, struct migrator_wait *w);
+
+/* migrate.pause, resume, throttle, cutover: at once, into `out`. */
+int migrator_pause(struct migrator *m, const struct params *params, struct buf *out, struct error *err);
+int migrator_resume(struct migrator *m, const struct params *params, struct buf *out, struct error *err);
+int migrator_throttle(struct migrator *m, const struct params *params, struct buf *out, struct error *err);
+int migrator_cutover(struct migrator *m, const struct params *params, struct buf *out, struct error *err);
+/* migrate.abort: answers once the shadow is gone. */
+void migrator_abort(struct migrator *m, const struct params *params, struct migrator_wait *w);
+
+/* Result objects of migrate.status and migrate.history. */
+void migrator_status(const struct migrator *m, struct buf *out);
+void migrator_history(const struct migrator *m, struct buf *out);
+/* The job object alone (running, else the last ended one), or null: `status`' "job". */
+void migrator_job(const struct migrator *m, struct buf *out);
+/* One line for systemd's STATUS=, "" when there is nothing to say. */
+void migrator_line(const struct migrator *m, char *out, size_t size);
+/* Schema version: of the history, else PRAGMA user_version, else 0. */
+int64_t migrator_version(const struct migrator *m);
+
+#endif
