@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Texts that belong to one machine, notes to oneself, blanks at line ends, files without a last newline, code lines over
+# 120 columns. `text.sh [ROOT]`.
+set -u
+root=${1:-$(cd "$(dirname "$0")/../.." && pwd)}
+cd "$root" || exit 2
+
+bad=0
+mapfile -d '' -t files < <(find . \( -name .git -o -path './build*' -o -path ./tests/fuzz/corpus -o -path ./tests/lint \
+  -o -name __pycache__ \) -prune -o -type f -print0 | LC_ALL=C sort -z)
+search() {
+  local why=$1 pattern=$2
+  shift 2
+  while IFS= read -r hit; do
+    echo "$hit: $why"
+    bad=1
+  done < <(grep -nIHP "$pattern" -- "$@" /dev/null | cut -c1-200)
+}
+
+search 'a path of one machine' '(?<![\w.])/(work|root|home/\w+)/|/tmp/b-\w' "${files[@]}"
+search 'a note to oneself' '\b(TODO|FIXME|XXX|HACK)\b' "${files[@]}"
+mapfile -d '' -t written < <(printf '%s\0' "${files[@]}" |
+  grep -zE '\.(c|h|py|sh|md|scd|conf|in|service|socket)$|/CMakeLists\.txt$|/run$')
+search 'blanks at the end of the line' '[ \t]+$' "${written[@]}"
+for file in "${written[@]}"; do
+  if [[ -s $file && -n $(tail -c 1 "$file") ]]; then
+    echo "$file: no newline at the end"
+    bad=1
+  fi
+  case $file in
+  *.c | *.h)
+    expand -t 8 "$file" | awk -v file="$file" '
+      length($0) > 120 { printf "%s:%d: %d columns, at most 120\n", file, NR, length($0); long = 1 }
+      END { exit long }' || bad=1
+    ;;
+  esac
+done
+exit $bad

@@ -1,0 +1,286 @@
+#!/usr/bin/env bash
+# Builds alterd and runs its tests; the same for people and for CI. Installs what is missing (Debian, root or sudo).
+#
+#   tests/run.sh            lint, release build, unit and system tests; the same under ASan+UBSan and under TSan; short fuzz
+#   tests/run.sh --quick    lint, release build, unit tests
+#   tests/run.sh --long     all of the above and the long forms: fuzz 5 minutes a target, soaks, fault sweeps, clang-tidy
+#   tests/run.sh --tidy     clang-tidy alone (slow)
+#   tests/run.sh --format   writes all code as clang-format does
+#
+# Builds land in build/ (release), build/asan, build/tsan, build/fuzz, build/faults; logs in build/log/. The last line is
+# "N passed, N failed", the exit code 0 only if nothing failed.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+root=$PWD
+
+mode=default
+case ${1:-} in
+'') ;;
+--quick | --long | --tidy | --format) mode=${1#--} ;;
+-h | --help)
+  sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"
+  exit 0
+  ;;
+*)
+  echo "usage: tests/run.sh [--quick | --long | --tidy | --format]" >&2
+  exit 2
+  ;;
+esac
+
+jobs=$(nproc)
+passed=0
+failed=0
+failures=()
+times=()
+# Sanitizer reports of any process land here; one that a test did not notice fails the step all the same.
+reports=$root/build/log/reports
+
+# ---- what the build and the tests need -----------------------------------------------------------------------------
+packages=(build-essential cmake ninja-build pkg-config libsqlite3-dev libuv1-dev libjansson-dev check python3 clang
+  libclang-rt-14-dev clang-format clang-tidy cppcheck sqlite3)
+
+install_missing() {
+  local missing=() package sudo=()
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "not a Debian system: make sure these are there: ${packages[*]}"
+    return 0
+  fi
+  for package in "${packages[@]}"; do
+    [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+  done
+  [[ ${#missing[@]} == 0 ]] && return 0
+  echo "installing ${missing[*]}"
+  if [[ $(id -u) != 0 ]]; then
+    if ! command -v sudo >/dev/null; then
+      echo "need root or sudo to install ${missing[*]}" >&2
+      return 1
+    fi
+    sudo=(sudo)
+  fi
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+# ---- steps ---------------------------------------------------------------------------------------------------------
+now_s() { date +%s; }
+
+begin() {
+  step=$1
+  step_began=$(now_s)
+  printf '\n==== %s\n' "$step"
+}
+
+# end: notes the time of the step that began last.
+end() {
+  local took=$(($(now_s) - step_began))
+  times+=("$(printf '%5d s  %s' "$took" "$step")")
+  printf -- '---- %s: %d s\n' "$step" "$took"
+}
+
+# note_result WHAT STATUS: one thing that passed or failed by itself.
+note_result() {
+  if [[ $2 == 0 ]]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    failures+=("$1")
+    echo "FAILED: $1"
+  fi
+}
+
+# build FOLDER OPTION...: configures and builds everything; the log is shown only when it fails.
+build() {
+  local folder=$1 log status
+  shift
+  log=build/log/$(echo "$folder" | tr / -).log
+  begin "build $folder"
+  {
+    cmake -S . -B "$folder" -G Ninja -DALTERD_WERROR=ON "${launcher[@]}" "$@" &&
+      cmake --build "$folder" -j "$jobs"
+  } >"$log" 2>&1
+  status=$?
+  [[ $status == 0 ]] || tail -n 60 "$log"
+  note_result "build $folder" $status
+  end
+  return $status
+}
+
+# tests FOLDER LABEL CTEST-OPTION...: runs the tests of one label and counts them.
+tests() {
+  local folder=$1 label=$2 log status summary bad total report
+  shift 2
+  log=$root/build/log/$(echo "$folder-$label" | tr / -).log
+  begin "$label tests, $folder"
+  rm -rf "$reports"
+  mkdir -p "$reports"
+  (cd "$folder" && ${run_under:-} ctest -L "^$label\$" --output-on-failure --no-tests=error "$@") 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  summary=$(grep -oE '[0-9]+ tests? failed out of [0-9]+' "$log" | tail -n 1)
+  if [[ $summary =~ ^([0-9]+)\ tests?\ failed\ out\ of\ ([0-9]+)$ ]]; then
+    bad=${BASH_REMATCH[1]}
+    total=${BASH_REMATCH[2]}
+    failed=$((failed + bad))
+    passed=$((passed + total - bad))
+    while IFS= read -r name; do
+      failures+=("$folder: $name")
+    done < <(sed -n '/^The following tests FAILED:/,$s/^[[:space:]]*[0-9]* - //p' "$log")
+    # ctest ends with an error though no test failed: that must not pass for a success.
+    [[ $status != 0 && $bad == 0 ]] && note_result "$label tests, $folder: ctest ended with $status" 1
+  else
+    note_result "$label tests, $folder: no test ran" 1
+  fi
+  for report in "$reports"/*; do
+    [[ -f $report ]] || continue
+    echo "---- sanitizer report $(basename "$report")"
+    head -n 80 "$report"
+    note_result "$folder: sanitizer report during the $label tests" 1
+  done
+  end
+}
+
+release() { build build -DALTERD_FAULTS=OFF; }
+
+asan() {
+  build build/asan -DALTERD_ASAN=ON -DALTERD_UBSAN=ON || return
+  export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1:log_path=$reports/asan
+  export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$reports/ubsan
+  export ALTERD_TEST_SCALE=3
+  tests build/asan unit -j "$jobs"
+  tests build/asan system
+  unset ASAN_OPTIONS UBSAN_OPTIONS ALTERD_TEST_SCALE
+}
+
+# ThreadSanitizer needs its address ranges free. A kernel that randomises more bits than it knows of takes them now and
+# then; then the tests run without randomisation.
+tsan_probe() {
+  local folder=build/log/probe i
+  mkdir -p $folder
+  echo 'int main(void) { return 0; }' >$folder/probe.c
+  cc -fsanitize=thread -o $folder/probe $folder/probe.c || return 0
+  for i in 1 2 3 4 5 6 7 8; do
+    $folder/probe >/dev/null 2>&1 || { command -v setarch >/dev/null && setarch "$(uname -m)" -R $folder/probe &&
+      run_under="setarch $(uname -m) -R"; return 0; }
+  done
+}
+
+tsan() {
+  build build/tsan -DALTERD_TSAN=ON || return
+  tsan_probe
+  export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:log_path=$reports/tsan
+  [[ -f tests/tsan.supp ]] && TSAN_OPTIONS+=:suppressions=$root/tests/tsan.supp
+  export ALTERD_TEST_SCALE=8
+  # Check's fork leaves the sanitizer's background thread behind; each test runs in the process itself.
+  CK_FORK=no tests build/tsan unit -j "$jobs"
+  tests build/tsan system
+  run_under=
+  unset TSAN_OPTIONS ALTERD_TEST_SCALE
+}
+
+# fuzz SECONDS: each target from its checked-in corpus; what it finds on the way is kept in build/fuzz/corpus.
+fuzz() {
+  local seconds=$1 target name log status
+  build build/fuzz -DALTERD_FUZZ=ON -DCMAKE_C_COMPILER=clang || return
+  begin "fuzz, $seconds s a target"
+  for target in build/fuzz/fuzz/fuzz_*; do
+    [[ -x $target ]] || continue
+    name=$(basename "$target")
+    name=${name#fuzz_}
+    log=build/log/fuzz-$name.log
+    mkdir -p "build/fuzz/corpus/$name" "build/fuzz/artifacts"
+    "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+      -artifact_prefix="build/fuzz/artifacts/$name-" "build/fuzz/corpus/$name" \
+      $([[ -d tests/fuzz/corpus/$name ]] && echo "tests/fuzz/corpus/$name") >"$log" 2>&1
+    status=$?
+    [[ $status == 0 ]] || tail -n 60 "$log"
+    echo "fuzz $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs"
+    note_result "fuzz $name" $status
+  done
+  end
+}
+
+tidy() {
+  local status
+  begin 'clang-tidy'
+  cmake -S . -B build -G Ninja "${launcher[@]}" >build/log/tidy-configure.log 2>&1
+  find proto config daemon client -name '*.c' -print0 |
+    xargs -0 -n 4 -P "$jobs" clang-tidy -p build --quiet 2>/dev/null | tee build/log/tidy.log | grep -E 'warning:|error:'
+  grep -qE 'warning:|error:' build/log/tidy.log
+  status=$((1 - $?))
+  note_result 'clang-tidy' "${status#-}"
+  end
+}
+
+faults() {
+  build build/faults -DALTERD_FAULTS=ON || return
+  tests build/faults unit -j "$jobs"
+  tests build/faults fault
+}
+
+# A short run of the quickstart, where there is a script for it: it prints, and ends with 0.
+quickstart() {
+  [[ -x tests/quickstart_smoke.sh ]] || return
+  begin 'quickstart smoke'
+  tests/quickstart_smoke.sh
+  note_result 'quickstart smoke' $?
+  end
+}
+
+finish() {
+  local total=$((passed + failed)) line
+  printf '\n==== summary, %d s\n' $(($(now_s) - run_began))
+  printf '%s\n' "${times[@]}"
+  echo
+  [[ $total == 0 ]] && total=1 && failed=1
+  echo "$((100 * passed / total))% tests passed, $failed tests failed out of $total"
+  if [[ ${#failures[@]} != 0 ]]; then
+    echo 'The following FAILED:'
+    for line in "${failures[@]}"; do
+      echo "  $line"
+    done
+  fi
+  echo "$passed passed, $failed failed"
+  [[ $failed == 0 ]]
+  exit
+}
+
+# ---- the run -------------------------------------------------------------------------------------------------------
+run_began=$(now_s)
+if ! install_missing; then
+  echo 'what the build needs could not be installed'
+  echo '0 passed, 1 failed'
+  exit 1
+fi
+if [[ $mode == format ]]; then
+  find proto config daemon client tests -name '*.[ch]' -print0 | xargs -0 clang-format --style=file -i
+  exit
+fi
+mkdir -p build/log
+launcher=()
+command -v ccache >/dev/null && launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
+
+if [[ $mode == tidy ]]; then
+  tidy
+  finish
+fi
+if release; then
+  tests build lint -j "$jobs"
+  tests build unit -j "$jobs"
+  [[ $mode == quick ]] && finish
+  tests build system
+else
+  # The lints need no binary: what they have to say is told in any case.
+  [[ -f build/build.ninja ]] && tests build lint -j "$jobs"
+  [[ $mode == quick ]] && finish
+fi
+asan
+tsan
+if [[ $mode == long ]]; then
+  fuzz 300
+  tests build long -C Long
+  faults
+  tidy
+else
+  fuzz 10
+fi
+quickstart
+finish
