@@ -94,3 +94,11 @@ void frame_skip(struct frame *f)
 	f->scanned = f->scanned < whole ? f->scanned : whole;
 	f->skipping = true;
 }
+
+void frame_trim(struct frame *f)
+{
+	if (f->taken == f->in.len && !f->in.failed) {
+		buf_reset(&f->in, FRAME_KEEP_BYTES);
+		f->taken = 0;
+	}
+}

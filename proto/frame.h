@@ -38,5 +38,10 @@ enum frame_result frame_next(struct frame *f, char **ret_line, size_t *ret_len);
 size_t frame_held(const struct frame *f);
 /* Gives up the half line being held: its bytes are dropped and the rest of it is skipped, without FRAME_TOO_LONG. */
 void frame_skip(struct frame *f);
+/*
+ * Gives back the memory of a large line once it was handed out; lines handed out are no longer valid. Call it before
+ * waiting for more input, so that an idle connection does not hold the memory of its largest line.
+ */
+void frame_trim(struct frame *f);
 
 #endif

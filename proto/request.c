@@ -167,31 +167,16 @@ static void export_id(const struct reqid *id, struct reqid *ret_id, char **ret_i
 	*ret_id = (struct reqid){.kind = REQID_STRING, .s = copy, .len = id->len};
 }
 
-int request_decode(const char *line, size_t len, struct request **ret_request, struct reqid *ret_id, char **ret_id_text,
-		   bool *ret_notification, struct error *err)
+/* The tree's part of the decoding: everything between a line that looks harmless and the request. */
+static int decode_tree(json_t *root, size_t len, size_t values, struct request **ret_request, struct reqid *ret_id,
+		       char **ret_id_text, bool *ret_notification, struct error *err)
 {
-	size_t values = 0, blank = 0;
 	struct envelope e;
 	struct reqid id = {.kind = REQID_NONE};
-	json_t *root;
 	int rc;
 
-	*ret_id = id;
-	*ret_id_text = NULL;
-	*ret_notification = false;
-	while (blank < len && (line[blank] == ' ' || line[blank] == '\t'))
-		blank++;
-	if (blank < len && line[blank] == '[')
+	if (!json_is_object(root))
 		return error_set(err, ERRC_INVALID_REQUEST, "send one object per line");
-	if (scan_line(line, len, &values, err) < 0)
-		return -1;
-	root = parse(line, len, err);
-	if (root == NULL)
-		return -1;
-	if (!json_is_object(root)) {
-		json_decref(root);
-		return error_set(err, ERRC_INVALID_REQUEST, "send one object per line");
-	}
 	e = open_envelope(root);
 	rc = read_id(e.id, &id, err);
 	if (rc == 0)
@@ -202,6 +187,28 @@ int request_decode(const char *line, size_t len, struct request **ret_request, s
 	}
 	if (rc < 0)
 		export_id(&id, ret_id, ret_id_text);
+	return rc;
+}
+
+int request_decode(const char *line, size_t len, struct request **ret_request, struct reqid *ret_id, char **ret_id_text,
+		   bool *ret_notification, struct error *err)
+{
+	size_t values = 0, blank = 0;
+	json_t *root;
+	int rc = -1;
+
+	*ret_id = (struct reqid){.kind = REQID_NONE};
+	*ret_id_text = NULL;
+	*ret_notification = false;
+	while (blank < len && (line[blank] == ' ' || line[blank] == '\t'))
+		blank++;
+	if (blank < len && line[blank] == '[')
+		return error_set(err, ERRC_INVALID_REQUEST, "send one object per line");
+	if (scan_line(line, len, &values, err) < 0)
+		return -1;
+	root = parse(line, len, err);
+	if (root != NULL)
+		rc = decode_tree(root, len, values, ret_request, ret_id, ret_id_text, ret_notification, err);
 	json_decref(root);
 	return rc;
 }

@@ -1,6 +1,7 @@
 /* SQLite's numbers, NULL and BLOBs as JSON text, without printf where it can be had. Text is in string.c. */
 #include "proto/value.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,9 +76,10 @@ static bool write_short_real(struct buf *out, double v)
 	int k;
 
 	for (k = 0; k <= FRACTION_DIGITS; k++, unit *= 10) {
-		scaled = nearbyint(magnitude * powers[k]);
+		scaled = magnitude * powers[k];
 		if (!(scaled < 1e15))
 			return false;
+		scaled = (double)(uint64_t)(scaled + 0.5); /* to the nearest, without libm */
 		if (scaled / powers[k] == magnitude)
 			break;
 	}
@@ -117,7 +119,8 @@ void value_write_real(struct buf *out, double v)
 	}
 	if (write_short_real(out, v))
 		return;
-	for (precision = 15; precision <= 17; precision++) {
+	/* Any text of 15 digits is some double's own, except below DBL_MIN, where fewer digits do. */
+	for (precision = fabs(v) < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
 		(void)snprintf(text, sizeof text, "%.*g", precision, v);
 		if (strtod(text, NULL) == v)
 			break;
