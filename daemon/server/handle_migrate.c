@@ -1,0 +1,84 @@
+/*
+ * Schema changes: the migrator does the work. migrate.alter takes its turn in the session's line (with `wait` it holds
+ * the line until the job has ended); what steers a job overtakes.
+ */
+#include "daemon/server/handlers.h"
+#include "daemon/server/line.h"
+
+/* A wait ends with the migrator's answer, or, where the client set one, with its time. */
+static void begin_wait(struct slot *slot)
+{
+	const struct params *p = &slot->request->params;
+
+	slot->waits = true;
+	slot->wait.done = slot_waited;
+	slot->wait.out = &slot->reply;
+	if (params_has(p, PARAM_TIMEOUT_MS))
+		slot->deadline_ms = uv_now(slot->session->server->loop) + (uint64_t)p->timeout_ms;
+}
+
+static int may_alter(const struct session *s, struct error *err)
+{
+	if (s->sql.readonly)
+		return error_set(err, ERRC_READ_ONLY, "this session is read-only");
+	if (s->sql.tx == TX_FAILED)
+		return error_set(err, ERRC_TX_EXPIRED, "%s", s->sql.tx_gone);
+	/* The job would wait for the writer, or for the end of this snapshot, which only this session could give. */
+	if (s->sql.tx != TX_NONE)
+		return error_set(err, ERRC_IN_TRANSACTION, "migrate.alter cannot run inside a transaction");
+	return 0;
+}
+
+void handle_migrate_alter(struct slot *slot)
+{
+	struct session *s = slot->session;
+
+	if (may_alter(s, &slot->sql.err) != 0) {
+		slot_finish(slot);
+		return;
+	}
+	begin_wait(slot);
+	migrator_alter(s->server->migrator, &slot->request->params, &slot->wait);
+}
+
+void handle_migrate_abort(struct slot *slot)
+{
+	begin_wait(slot);
+	migrator_abort(slot->session->server->migrator, &slot->request->params, &slot->wait);
+}
+
+int handle_migrate_status(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	(void)r;
+	(void)err;
+	migrator_status(s->server->migrator, out);
+	return 0;
+}
+
+int handle_migrate_history(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	(void)r;
+	(void)err;
+	migrator_history(s->server->migrator, out);
+	return 0;
+}
+
+int handle_migrate_pause(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	return migrator_pause(s->server->migrator, &r->params, out, err);
+}
+
+int handle_migrate_resume(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	return migrator_resume(s->server->migrator, &r->params, out, err);
+}
+
+int handle_migrate_throttle(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	return migrator_throttle(s->server->migrator, &r->params, out, err);
+}
+
+int handle_migrate_cutover(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	return migrator_cutover(s->server->migrator, &r->params, out, err);
+}

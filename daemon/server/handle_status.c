@@ -1,0 +1,141 @@
+/* The daemon at a glance, its counters, its protocol, its configuration. */
+#include "daemon/server/handlers.h"
+#include "proto/response.h"
+
+static double ms_of(uint64_t ns)
+{
+	return (double)ns / 1e6;
+}
+
+static double uptime_s(const struct server *server)
+{
+	return (double)(uv_now(server->loop) - server->started_ms) / 1000;
+}
+
+/* Those that are connected; a closed one that still waits for its job is nobody's. */
+static int64_t count_sessions(const struct server *server)
+{
+	int64_t n = 0;
+
+	for (struct list_node *l = list_first(&server->sessions); l; l = list_next(&server->sessions, l))
+		n += LIST_ENTRY(l, const struct session, node)->state != SESSION_CLOSED;
+	return n;
+}
+
+static void write_wait(const struct store_stats *st, struct buf *out, const char *key)
+{
+	jw_key(out, key);
+	jw_open(out, '{');
+	jw_real(out, "p50", ms_of(st->wait_p50_ns), 3);
+	jw_real(out, "p99", ms_of(st->wait_p99_ns), 3);
+	jw_real(out, "max", ms_of(st->wait_max_ns), 3);
+	jw_close(out, '}');
+}
+
+int handle_status(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	struct server *server = s->server;
+	struct store_stats st;
+
+	(void)r;
+	(void)err;
+	store_stats(server->store, &st);
+	jw_open(out, '{');
+	jw_str(out, "server", "alterd/" ALTERD_VERSION);
+	jw_real(out, "uptime_s", uptime_s(server), 1);
+	jw_str(out, "database", server->config.store_database);
+	jw_str(out, "state", server->state == SERVER_RUNNING ? "running" : "draining");
+	jw_int(out, "version", migrator_version(server->migrator));
+	jw_json(out, "pending", "[]");
+	jw_key(out, "job");
+	migrator_job(server->migrator, out);
+	jw_key(out, "writer");
+	jw_open(out, '{');
+	jw_int(out, "queue", st.writer_queue);
+	write_wait(&st, out, "wait_ms");
+	jw_close(out, '}');
+	jw_int(out, "sessions", count_sessions(server));
+	jw_int(out, "wal_bytes", st.wal_bytes);
+	jw_int(out, "db_bytes", st.db_bytes);
+	jw_close(out, '}');
+	return 0;
+}
+
+static void write_store_stats(const struct store_stats *st, struct buf *out)
+{
+	jw_int(out, "writer_queue", st->writer_queue);
+	write_wait(st, out, "writer_wait_ms");
+	jw_key(out, "query_ms");
+	jw_open(out, '{');
+	jw_real(out, "p50", ms_of(st->query_p50_ns), 3);
+	jw_real(out, "p99", ms_of(st->query_p99_ns), 3);
+	jw_real(out, "max", ms_of(st->query_max_ns), 3);
+	jw_close(out, '}');
+	jw_int(out, "db_bytes", st->db_bytes);
+	jw_int(out, "wal_bytes", st->wal_bytes);
+	jw_int(out, "freelist_pages", st->freelist_pages);
+	jw_real(out, "oldest_reader_s", st->oldest_reader_s, 3);
+	jw_int(out, "checkpoints_total", (int64_t)st->checkpoints_total);
+	jw_int(out, "checkpoint_blocked_total", (int64_t)st->checkpoint_blocked_total);
+	jw_int(out, "tx_expired_total", (int64_t)st->tx_expired_total);
+	jw_int(out, "cursor_expired_total", (int64_t)st->cursor_expired_total);
+	jw_int(out, "busy_total", (int64_t)st->busy_total);
+	jw_int(out, "groups_total", (int64_t)st->groups_total);
+	jw_int(out, "reader_lanes", st->reader_lanes);
+	jw_int(out, "readers_busy", st->readers_busy);
+	jw_int(out, "pinned", st->pinned);
+	jw_str(out, "throttled", st->throttled);
+}
+
+int handle_stats(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	struct server *server = s->server;
+	struct store_stats st;
+
+	(void)r;
+	(void)err;
+	store_stats(server->store, &st);
+	jw_open(out, '{');
+	jw_real(out, "uptime_s", uptime_s(server), 1);
+	jw_int(out, "sessions", count_sessions(server));
+	jw_int(out, "queries_total", (int64_t)st.queries_total);
+	jw_int(out, "writes_total", (int64_t)st.writes_total);
+	jw_key(out, "errors_total");
+	stats_write_errors(&server->stats, out);
+	write_store_stats(&st, out);
+	jw_int(out, "requests_total", (int64_t)server->stats.requests_total);
+	jw_int(out, "sessions_total", (int64_t)server->stats.sessions_total);
+	jw_int(out, "sessions_refused_total", (int64_t)server->stats.sessions_refused_total);
+	jw_int(out, "killed_total", (int64_t)server->stats.killed_total);
+	jw_int(out, "slow_readers_total", (int64_t)server->stats.slow_readers_total);
+	jw_int(out, "skipped_lines_total", (int64_t)server->stats.skipped_lines_total);
+	jw_int(out, "input_bytes", (int64_t)server->input_charged);
+	jw_int(out, "output_bytes", (int64_t)server->output_bytes);
+	jw_close(out, '}');
+	return 0;
+}
+
+int handle_discover(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	(void)s;
+	(void)r;
+	(void)err;
+	discover_write(out, ALTERD_VERSION);
+	return 0;
+}
+
+int handle_config_reload(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	struct buf changed = {0}, needs_restart = {0};
+
+	(void)r;
+	if (server_reload(s->server, &changed, &needs_restart, err) != 0)
+		return -1;
+	jw_open(out, '{');
+	jw_json(out, "changed", buf_cstr(&changed));
+	jw_json(out, "needs_restart", buf_cstr(&needs_restart));
+	jw_close(out, '}');
+	buf_free(&changed);
+	buf_free(&needs_restart);
+	return 0;
+}

@@ -1,0 +1,40 @@
+/*
+ * One function per method, and the table that finds it.
+ *
+ * A handler with `start` owns the slot's course: it ends with slot_finish(), slot_submit() or a migrator_wait. One with
+ * `answer` is answered at once: it appends one JSON value, or sets err and returns -1.
+ */
+#ifndef ALTERD_SERVER_HANDLERS_H
+#define ALTERD_SERVER_HANDLERS_H
+
+#include "daemon/server/internal.h"
+#include "daemon/server/session.h"
+
+typedef void handler_start(struct slot *slot);
+typedef int handler_answer(struct session *s, const struct request *r, struct buf *out, struct error *err);
+
+struct handler {
+	handler_start *start;
+	handler_answer *answer;
+};
+
+/* NULL members both: a method the table does not know, which is a bug a test finds. */
+const struct handler *handler_of(enum op op);
+
+/* Checks the role and calls the handler; answers at once or leaves the slot in flight. */
+void dispatch(struct slot *slot);
+
+/* handle_session.c */
+handler_start handle_hello;
+handler_answer handle_ping, handle_cancel, handle_kill, handle_sessions;
+/* handle_sql.c */
+handler_start handle_statement, handle_batch, handle_begin, handle_commit, handle_rollback, handle_fetch, handle_close,
+	handle_describe, handle_schema;
+/* handle_status.c */
+handler_answer handle_status, handle_stats, handle_discover, handle_config_reload;
+/* handle_migrate.c */
+handler_start handle_migrate_alter, handle_migrate_abort;
+handler_answer handle_migrate_status, handle_migrate_history, handle_migrate_pause, handle_migrate_resume,
+	handle_migrate_throttle, handle_migrate_cutover;
+
+#endif

@@ -1,0 +1,99 @@
+/* Telling a client that only stopped sending from one that is gone. */
+#include <check.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/server/peer.h"
+
+static int pair[2];
+
+static void set_up(void)
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+}
+
+static void tear_down(void)
+{
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+}
+
+START_TEST(test_peer_that_is_silent_is_there)
+{
+	ck_assert_int_eq(peer_state(pair[0]), PEER_THERE);
+	ck_assert_int_eq(write(pair[1], "x", 1), 1);
+	ck_assert_int_eq(peer_state(pair[0]), PEER_THERE);
+}
+END_TEST
+
+START_TEST(test_peer_that_shut_its_sending_side_is_half_there)
+{
+	ck_assert_int_eq(write(pair[1], "x", 1), 1);
+	ck_assert_int_eq(shutdown(pair[1], SHUT_WR), 0);
+	ck_assert_int_eq(peer_state(pair[0]), PEER_HALF);
+}
+END_TEST
+
+START_TEST(test_peer_that_closed_is_gone)
+{
+	ck_assert_int_eq(close(pair[1]), 0);
+	pair[1] = -1;
+	ck_assert_int_eq(peer_state(pair[0]), PEER_GONE);
+}
+END_TEST
+
+START_TEST(test_peer_that_closed_after_half_closing_is_gone)
+{
+	ck_assert_int_eq(shutdown(pair[1], SHUT_WR), 0);
+	ck_assert_int_eq(peer_state(pair[0]), PEER_HALF);
+	ck_assert_int_eq(close(pair[1]), 0);
+	pair[1] = -1;
+	ck_assert_int_eq(peer_state(pair[0]), PEER_GONE);
+}
+END_TEST
+
+START_TEST(test_peer_credentials_are_the_other_process)
+{
+	struct peer peer;
+
+	ck_assert_int_eq(peer_read(pair[0], &peer), 0);
+	ck_assert_uint_eq(peer.uid, getuid());
+	ck_assert_int_eq(peer.pid, getpid());
+	ck_assert_int_eq(peer_read(-1, &peer), -1);
+}
+END_TEST
+
+START_TEST(test_roles_by_user)
+{
+	struct peer root = {.uid = 0}, own = {.uid = geteuid()}, other = {.uid = geteuid() + 4711};
+
+	ck_assert_int_eq(peer_role(&root), ROLE_ADMIN);
+	ck_assert_int_eq(peer_role(&own), ROLE_ADMIN);
+	ck_assert_int_eq(peer_role(&other), ROLE_RW);
+	ck_assert_str_eq(peer_role_name(ROLE_MIGRATE), "migrate");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("server");
+	TCase *tc = tcase_create("peer");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 10);
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, test_peer_that_is_silent_is_there);
+	tcase_add_test(tc, test_peer_that_shut_its_sending_side_is_half_there);
+	tcase_add_test(tc, test_peer_that_closed_is_gone);
+	tcase_add_test(tc, test_peer_that_closed_after_half_closing_is_gone);
+	tcase_add_test(tc, test_peer_credentials_are_the_other_process);
+	tcase_add_test(tc, test_roles_by_user);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
