@@ -42,10 +42,7 @@ int connection_open(struct connection *c, struct server *server, int fd)
 	return 0;
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-	session_of_connection_closed(handle->data);
-}
+static void on_closed(uv_handle_t *handle) { session_of_connection_closed(handle->data); }
 
 void connection_close(struct connection *c)
 {

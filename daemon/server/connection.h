@@ -19,12 +19,12 @@ struct server;
 struct connection {
 	uv_pipe_t pipe;
 	struct server *server;
-	int fd;                 /* the pipe's */
-	bool reading;           /* uv_read_start is in force */
-	bool more;              /* `frame` may hold a whole line not taken yet */
-	bool eof;               /* the client sends no more */
-	bool closing;           /* uv_close was called */
-	bool writing;           /* `write` and `sending` are libuv's */
+	int fd;       /* the pipe's */
+	bool reading; /* uv_read_start is in force */
+	bool more;    /* `frame` may hold a whole line not taken yet */
+	bool eof;     /* the client sends no more */
+	bool closing; /* uv_close was called */
+	bool writing; /* `write` and `sending` are libuv's */
 	struct frame frame;
 	uint64_t half_since_ms; /* since when a half line is being held; 0 = none */
 	size_t charged;         /* bytes of the half line in the server's input budget */

@@ -151,13 +151,8 @@ int handle_kill(struct session *s, const struct request *r, struct buf *out, str
 
 static const char *state_of(const struct session *s)
 {
-	bool lane = s->running && !s->running->waits;
-
-	/* `waiting` is the store's list of jobs that wait for their turn to write; it lives on the loop. */
-	if (s->running && (s->running->waits || list_linked(&s->running->sql.waiting)))
-		return "waiting";
-	if (lane)
-		return "active";
+	if (s->running)
+		return s->running->waits ? "waiting" : "active";
 	return s->tx == TX_READ || s->tx == TX_WRITE ? "in transaction" : "idle";
 }
 

@@ -4,10 +4,7 @@
 #include "daemon/server/handlers.h"
 #include "daemon/server/line.h"
 
-void handle_statement(struct slot *slot)
-{
-	slot_submit(slot, SQL_STATEMENT);
-}
+void handle_statement(struct slot *slot) { slot_submit(slot, SQL_STATEMENT); }
 
 void handle_batch(struct slot *slot)
 {
@@ -26,39 +23,22 @@ void handle_begin(struct slot *slot)
 	const struct params *p = &slot->request->params;
 
 	if (params_has(p, PARAM_MODE) && strcmp(p->mode, "immediate") != 0 && strcmp(p->mode, "read") != 0) {
-		(void)error_set(&slot->sql.err, ERRC_INVALID_PARAMS, "mode is \"immediate\" or \"read\", not \"%.40s\"", p->mode);
+		(void)error_set(&slot->sql.err, ERRC_INVALID_PARAMS, "mode is \"immediate\" or \"read\", not \"%.40s\"",
+				p->mode);
 		slot_finish(slot);
 		return;
 	}
 	slot_submit(slot, SQL_BEGIN);
 }
 
-void handle_commit(struct slot *slot)
-{
-	slot_submit(slot, SQL_COMMIT);
-}
+void handle_commit(struct slot *slot) { slot_submit(slot, SQL_COMMIT); }
 
-void handle_rollback(struct slot *slot)
-{
-	slot_submit(slot, SQL_ROLLBACK);
-}
+void handle_rollback(struct slot *slot) { slot_submit(slot, SQL_ROLLBACK); }
 
-void handle_fetch(struct slot *slot)
-{
-	slot_submit(slot, SQL_FETCH);
-}
+void handle_fetch(struct slot *slot) { slot_submit(slot, SQL_FETCH); }
 
-void handle_close(struct slot *slot)
-{
-	slot_submit(slot, SQL_CLOSE);
-}
+void handle_close(struct slot *slot) { slot_submit(slot, SQL_CLOSE); }
 
-void handle_describe(struct slot *slot)
-{
-	slot_submit(slot, SQL_DESCRIBE);
-}
+void handle_describe(struct slot *slot) { slot_submit(slot, SQL_DESCRIBE); }
 
-void handle_schema(struct slot *slot)
-{
-	slot_submit(slot, SQL_SCHEMA);
-}
+void handle_schema(struct slot *slot) { slot_submit(slot, SQL_SCHEMA); }

@@ -2,10 +2,7 @@
 #include "daemon/server/handlers.h"
 #include "proto/response.h"
 
-static double ms_of(uint64_t ns)
-{
-	return (double)ns / 1e6;
-}
+static double ms_of(uint64_t ns) { return (double)ns / 1e6; }
 
 static double uptime_s(const struct server *server)
 {

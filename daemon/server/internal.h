@@ -54,15 +54,15 @@ struct server {
 	struct notify notify;
 	struct stats stats;
 	enum server_state state;
-	uint64_t started_ms;    /* uv_now */
-	uint64_t drain_by_ms;   /* when the present step of the shutdown has lasted long enough */
-	struct list sessions;   /* struct session, oldest first */
+	uint64_t started_ms;  /* uv_now */
+	uint64_t drain_by_ms; /* when the present step of the shutdown has lasted long enough */
+	struct list sessions; /* struct session, oldest first */
 	uint64_t sessions_made;
-	struct list dirty;      /* struct connection with replies to send */
-	struct list spare;      /* struct slot */
-	char *read_buffer;      /* READ_BYTES, shared: libuv fills it and hands it over at once */
-	size_t input_charged;   /* bytes of long lines and requests held */
-	size_t output_bytes;    /* replies not taken yet, all connections */
+	struct list dirty;    /* struct connection with replies to send */
+	struct list spare;    /* struct slot */
+	char *read_buffer;    /* READ_BYTES, shared: libuv fills it and hands it over at once */
+	size_t input_charged; /* bytes of long lines and requests held */
+	size_t output_bytes;  /* replies not taken yet, all connections */
 	uv_timer_t sweep, notify_timer;
 	uv_prepare_t flush_before; /* replies made by timers go out before the loop sleeps */
 	uv_check_t flush_after;    /* replies made by sockets and lanes go out at once */

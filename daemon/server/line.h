@@ -8,7 +8,7 @@
 
 /* What a session may hold before its reading stops. */
 struct line_limits {
-	size_t in_flight;   /* statements; one more may be decoded and kept, behind it reading stops */
+	size_t in_flight;    /* statements; one more may be decoded and kept, behind it reading stops */
 	size_t queued_bytes; /* bytes of requests in line, the first not counted */
 };
 

@@ -201,7 +201,8 @@ static void accept_without(struct listener *l)
 	int fd;
 
 	if (!l->short_of_fds)
-		log_warning("server", "no file descriptor left for a new client; new clients are turned away until there is one");
+		log_warning("server",
+			    "no file descriptor left for a new client; new clients are turned away until there is one");
 	l->short_of_fds = true;
 	if (l->reserve >= 0)
 		(void)close(l->reserve);

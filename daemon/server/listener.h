@@ -12,13 +12,13 @@
 
 struct listener {
 	uv_poll_t poll;
-	bool polling;        /* `poll` is an open handle */
-	int fd;              /* -1: none */
-	int reserve;         /* a descriptor given up to answer a client when there is none left */
-	bool short_of_fds;   /* said so in the log; once until it is over */
-	bool bound;          /* the file is ours to unlink */
+	bool polling;      /* `poll` is an open handle */
+	int fd;            /* -1: none */
+	int reserve;       /* a descriptor given up to answer a client when there is none left */
+	bool short_of_fds; /* said so in the log; once until it is over */
+	bool bound;        /* the file is ours to unlink */
 	const char *path;
-	dev_t dev;           /* of the socket file, to know it again */
+	dev_t dev; /* of the socket file, to know it again */
 	ino_t ino;
 	/* Takes a connected descriptor, non-blocking and close-on-exec. */
 	void (*accepted)(void *arg, int fd);
@@ -32,7 +32,8 @@ int listener_probe(const char *path, int *ret_exit, struct error *err);
 
 /*
  * Binds `path` with `mode` and listens. A stale file of a daemon that died is replaced; one in use, or one that is no
- * socket, is not. `path` is borrowed. Errors: 66 folder missing, 75 in use, 77 not permitted, 78 name unusable, 71 else.
+ * socket, is not. `path` is borrowed. Errors: 66 folder missing, 75 in use, 77 not permitted, 78 name unusable, 71
+ * else.
  */
 int listener_bind(struct listener *l, const char *path, mode_t mode, int backlog, int *ret_exit, struct error *err);
 /* Takes the socket systemd made. */

@@ -31,10 +31,7 @@ static uint64_t parse_number(const char *text)
 	return errno || *end ? 0 : v;
 }
 
-static bool is_for_us(const char *pid)
-{
-	return pid && parse_number(pid) == (uint64_t)getpid();
-}
+static bool is_for_us(const char *pid) { return pid && parse_number(pid) == (uint64_t)getpid(); }
 
 void notify_open(struct notify *n)
 {

@@ -12,13 +12,13 @@
 #include <sys/un.h>
 
 struct notify {
-	int fd;                     /* -1: nobody listens */
+	int fd; /* -1: nobody listens */
 	struct sockaddr_un address;
 	socklen_t address_len;
-	uint64_t watchdog_ms;       /* half of WATCHDOG_USEC; 0: no watchdog */
-	uint64_t fed_ms;            /* when the watchdog was fed last */
-	uint64_t beat;              /* the writer's heartbeat at that time */
-	char status[256];           /* the last STATUS= sent */
+	uint64_t watchdog_ms; /* half of WATCHDOG_USEC; 0: no watchdog */
+	uint64_t fed_ms;      /* when the watchdog was fed last */
+	uint64_t beat;        /* the writer's heartbeat at that time */
+	char status[256];     /* the last STATUS= sent */
 };
 
 /* Reads $NOTIFY_SOCKET and $WATCHDOG_USEC and removes them from the environment. */

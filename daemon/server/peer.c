@@ -17,15 +17,13 @@ int peer_read(int fd, struct peer *ret)
 	return 0;
 }
 
-enum role peer_role(const struct peer *peer)
-{
-	return peer->uid == 0 || peer->uid == geteuid() ? ROLE_ADMIN : ROLE_RW;
-}
+enum role peer_role(const struct peer *peer) { return peer->uid == 0 || peer->uid == geteuid() ? ROLE_ADMIN : ROLE_RW; }
 
 const char *peer_role_name(enum role role)
 {
 	static const char *const names[] = {
-		[ROLE_NONE] = "none", [ROLE_RO] = "ro", [ROLE_RW] = "rw", [ROLE_MIGRATE] = "migrate", [ROLE_ADMIN] = "admin",
+		[ROLE_NONE] = "none",       [ROLE_RO] = "ro",       [ROLE_RW] = "rw",
+		[ROLE_MIGRATE] = "migrate", [ROLE_ADMIN] = "admin",
 	};
 
 	return names[role];

@@ -23,9 +23,9 @@ enum role peer_role(const struct peer *peer);
 const char *peer_role_name(enum role role);
 
 enum peer_state {
-	PEER_THERE,    /* can send and receive */
-	PEER_HALF,     /* sends no more, still receives: a one-shot client waiting for its answers */
-	PEER_GONE,     /* nobody is there */
+	PEER_THERE, /* can send and receive */
+	PEER_HALF,  /* sends no more, still receives: a one-shot client waiting for its answers */
+	PEER_GONE,  /* nobody is there */
 };
 
 enum peer_state peer_state(int fd);

@@ -86,15 +86,9 @@ static void on_notify(uv_timer_t *timer)
 	notify_status(&server->notify, line);
 }
 
-static void on_flush_before(uv_prepare_t *handle)
-{
-	connection_flush_all(handle->data);
-}
+static void on_flush_before(uv_prepare_t *handle) { connection_flush_all(handle->data); }
 
-static void on_flush_after(uv_check_t *handle)
-{
-	connection_flush_all(handle->data);
-}
+static void on_flush_after(uv_check_t *handle) { connection_flush_all(handle->data); }
 
 static void on_signal(uv_signal_t *handle, int signum)
 {
@@ -186,8 +180,8 @@ static int open_listener(struct server *server, int passed_fd, int *ret_exit, st
 	server->listener.arg = server;
 	if (passed_fd >= 0)
 		listener_adopt(&server->listener, passed_fd);
-	else if (listener_bind(&server->listener, c->server_socket, (mode_t)c->server_socket_mode, (int)c->server_backlog,
-			       ret_exit, err) != 0)
+	else if (listener_bind(&server->listener, c->server_socket, (mode_t)c->server_socket_mode,
+			       (int)c->server_backlog, ret_exit, err) != 0)
 		return -1;
 	if (listener_start(&server->listener, server->loop) == 0)
 		return 0;

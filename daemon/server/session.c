@@ -114,7 +114,8 @@ static bool start_next(struct session *s)
 {
 	if (s->state == SESSION_CLOSED || s->keeping || (s->running && !s->running->waits))
 		return false;
-	/* Here the session is nobody's but the loop's. A cursor is expired also while its owner waits for a migration. */
+	/* Here the session is nobody's but the loop's. A cursor is expired also while its owner waits for a migration.
+	 */
 	if (sql_session_open(&s->sql) && sql_session_due(&s->sql, clock_now_ns())) {
 		keep(s, SQL_SWEEP);
 		return false;

@@ -26,47 +26,47 @@ struct session;
 
 /* A request on its way. Recycled, so that a statement costs no allocation but its request's own. */
 struct slot {
-	struct list_node node;     /* in session->line, session->aside or server->spare */
+	struct list_node node; /* in session->line, session->aside or server->spare */
 	struct session *session;
-	struct request *request;   /* NULL: it could not be decoded, or was refused; sql.err is its answer */
-	struct reqid id;           /* to answer under; its string lives in the request or in id_text */
-	char *id_text;             /* owned */
-	bool notification;         /* never answered */
-	bool first;                /* the session's first request */
-	bool late;                 /* came while the daemon drains */
-	bool waits;                /* it waits for the migrator (`wait`), not for a lane (`sql`) */
-	size_t bytes;              /* of its line */
-	size_t charged;            /* in the server's input budget */
-	uint64_t deadline_ms;      /* when a wait for the migrator is given up; 0 = never */
-	struct sql_job sql;        /* err: of any kind of request */
+	struct request *request; /* NULL: it could not be decoded, or was refused; sql.err is its answer */
+	struct reqid id;         /* to answer under; its string lives in the request or in id_text */
+	char *id_text;           /* owned */
+	bool notification;       /* never answered */
+	bool first;              /* the session's first request */
+	bool late;               /* came while the daemon drains */
+	bool waits;              /* it waits for the migrator (`wait`), not for a lane (`sql`) */
+	size_t bytes;            /* of its line */
+	size_t charged;          /* in the server's input budget */
+	uint64_t deadline_ms;    /* when a wait for the migrator is given up; 0 = never */
+	struct sql_job sql;      /* err: of any kind of request */
 	struct migrator_wait wait;
-	struct buf reply;          /* the envelope's head, then the result */
+	struct buf reply; /* the envelope's head, then the result */
 };
 
 enum session_state { SESSION_OPEN, SESSION_ENDING, SESSION_CLOSED };
 
 struct session {
 	struct connection connection;
-	struct list_node node;   /* in server->sessions */
+	struct list_node node; /* in server->sessions */
 	struct server *server;
 	enum session_state state;
-	uint64_t ending_by_ms;   /* ENDING: closed at this time, flushed or not */
+	uint64_t ending_by_ms; /* ENDING: closed at this time, flushed or not */
 	struct peer peer;
 	enum role role;
-	char client[128];        /* hello.client, cut; "" if it told none */
+	char client[128]; /* hello.client, cut; "" if it told none */
 	uint64_t since_ms;
-	uint64_t requests;       /* lines taken */
-	struct sql_session sql;  /* the lane's while `running` or `keeping` is in flight */
-	struct list line;        /* slots waiting, oldest first */
-	size_t line_bytes;       /* of the slots in `line` */
-	struct slot *running;    /* the statement in flight */
-	struct list aside;       /* control requests whose answer takes its time (migrate.abort) */
-	struct sql_job keep;     /* SQL_SWEEP and SQL_END */
-	bool keeping;            /* `keep` is in flight */
-	bool ended;              /* SQL_END is done or was not needed */
-	bool choked;             /* too much output waits: nothing is taken or started */
-	bool turning;            /* inside session_turn() */
-	bool handle_closed;      /* the connection's handle is closed */
+	uint64_t requests;      /* lines taken */
+	struct sql_session sql; /* the lane's while `running` or `keeping` is in flight */
+	struct list line;       /* slots waiting, oldest first */
+	size_t line_bytes;      /* of the slots in `line` */
+	struct slot *running;   /* the statement in flight */
+	struct list aside;      /* control requests whose answer takes its time (migrate.abort) */
+	struct sql_job keep;    /* SQL_SWEEP and SQL_END */
+	bool keeping;           /* `keep` is in flight */
+	bool ended;             /* SQL_END is done or was not needed */
+	bool choked;            /* too much output waits: nothing is taken or started */
+	bool turning;           /* inside session_turn() */
+	bool handle_closed;     /* the connection's handle is closed */
 	/* sql.tx and the cursors as they were between jobs; what `sessions` shows while a job is in flight. */
 	enum tx_state tx;
 	uint64_t tx_since_ms;

@@ -13,20 +13,11 @@
 #include "daemon/server/line.h"
 #include "daemon/server/session.h"
 
-static struct session *session_of(struct connection *c)
-{
-	return CONTAINER_OF(c, struct session, connection);
-}
+static struct session *session_of(struct connection *c) { return CONTAINER_OF(c, struct session, connection); }
 
-void session_of_connection_turn(struct connection *c)
-{
-	session_turn(session_of(c));
-}
+void session_of_connection_turn(struct connection *c) { session_turn(session_of(c)); }
 
-void session_of_connection_gone(struct connection *c)
-{
-	session_close(session_of(c), STOP_GONE);
-}
+void session_of_connection_gone(struct connection *c) { session_close(session_of(c), STOP_GONE); }
 
 void session_of_connection_closed(struct connection *c)
 {
@@ -43,10 +34,7 @@ bool session_quiet(const struct session *s)
 	return !s->keeping && list_empty(&s->line) && s->tx != TX_READ && s->tx != TX_WRITE;
 }
 
-size_t session_in_flight(const struct session *s)
-{
-	return s->line.count + s->aside.count + (s->running ? 1 : 0);
-}
+size_t session_in_flight(const struct session *s) { return s->line.count + s->aside.count + (s->running ? 1 : 0); }
 
 struct session *session_by_name(struct server *server, const char *name)
 {
@@ -111,7 +99,8 @@ static bool overdue(struct session *s, uint64_t now_ms)
 		return true;
 	}
 	if (connection_send_overdue(c, now_ms, (uint64_t)config->server_send_time)) {
-		log_warning("server", "s%" PRIu64 ": took nothing of %zu bytes of answers for %" PRId64 " ms; it is closed",
+		log_warning("server",
+			    "s%" PRIu64 ": took nothing of %zu bytes of answers for %" PRId64 " ms; it is closed",
 			    s->sql.id, connection_output(c), config->server_send_time);
 		s->server->stats.slow_readers_total++;
 		session_close(s, STOP_GONE);

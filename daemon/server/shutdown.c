@@ -43,10 +43,7 @@ static void enter_closing(struct server *server)
 	migrator_close(server->migrator, on_migrator_closed, server);
 }
 
-static void close_hard(struct session *s)
-{
-	session_close(s, STOP_SHUTDOWN);
-}
+static void close_hard(struct session *s) { session_close(s, STOP_SHUTDOWN); }
 
 static void enter_stopping(struct server *server)
 {

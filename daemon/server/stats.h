@@ -18,13 +18,13 @@ struct stats {
 	uint64_t sessions_refused_total; /* over the limit, or no descriptor left */
 	uint64_t slow_readers_total;     /* closed because they took no byte of their answers */
 	uint64_t killed_total;
-	uint64_t skipped_lines_total;    /* too long, or refused by the input budget */
+	uint64_t skipped_lines_total; /* too long, or refused by the input budget */
 	size_t names;
 	struct {
 		const char *name; /* static */
 		uint64_t count;
 	} error[STATS_NAMES_MAX];
-	uint64_t errors_other;           /* of names the table had no room for */
+	uint64_t errors_other; /* of names the table had no room for */
 };
 
 void stats_error(struct stats *s, const char *name);

@@ -98,10 +98,7 @@ void store_drain(struct store *s)
 	drained = true;
 }
 
-void store_close(struct store *s)
-{
-	(void)s;
-}
+void store_close(struct store *s) { (void)s; }
 
 static int64_t reconfigured_pinned;
 void store_reconfigure(struct store *s, const struct store_config *config)
@@ -116,10 +113,7 @@ void store_stats(struct store *s, struct store_stats *ret)
 	*ret = (struct store_stats){.queries_total = 7};
 }
 
-const char *store_sqlite_version(void)
-{
-	return "3.0.0";
-}
+const char *store_sqlite_version(void) { return "3.0.0"; }
 
 /* ---- the migrator ---- */
 
@@ -248,10 +242,7 @@ static int client = -1;
 static char heard_text[1 << 20];
 static size_t heard_len;
 
-static void on_test_timer(uv_timer_t *timer)
-{
-	(void)timer;
-}
+static void on_test_timer(uv_timer_t *timer) { (void)timer; }
 
 static struct session *add_client(int *ret_fd)
 {
@@ -329,7 +320,8 @@ static inline void say_queries(int from, int n)
 	char text[128];
 
 	for (int i = from; i < from + n; i++) {
-		(void)snprintf(text, sizeof text, "{\"id\":%d,\"method\":\"query\",\"params\":{\"sql\":\"SELECT %d\"}}\n", i, i);
+		(void)snprintf(text, sizeof text,
+			       "{\"id\":%d,\"method\":\"query\",\"params\":{\"sql\":\"SELECT %d\"}}\n", i, i);
 		say(text);
 	}
 }
@@ -358,7 +350,8 @@ static void fake_tear_down(void)
 {
 	struct list_node *n;
 
-	while ((n = list_first(&server.sessions)) != NULL && LIST_ENTRY(n, struct session, node)->state != SESSION_CLOSED) {
+	while ((n = list_first(&server.sessions)) != NULL &&
+	       LIST_ENTRY(n, struct session, node)->state != SESSION_CLOSED) {
 		session_close(LIST_ENTRY(n, struct session, node), STOP_GONE);
 		answer_all();
 		turn();

@@ -8,10 +8,7 @@
 
 static int pair[2];
 
-static void set_up(void)
-{
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-}
+static void set_up(void) { ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0); }
 
 static void tear_down(void)
 {

@@ -53,7 +53,7 @@ START_TEST(test_reload_takes_what_it_can_and_names_the_rest)
 	say("{\"id\":1,\"method\":\"config.reload\"}\n");
 	heard();
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"changed\":[\"store.pinned_max\",\"server.line_limit\","
-		"\"server.in_flight\"]"));
+						 "\"server.in_flight\"]"));
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"needs_restart\":[\"store.readers\"]"));
 	ck_assert_int_eq(server.config.server_in_flight, 7);
 	ck_assert_int_eq(server.config.store_readers, 2);

@@ -55,7 +55,7 @@ START_TEST(test_statements_answer_in_order_one_in_flight)
 	answer("2");
 	answer("3");
 	ck_assert_str_eq(heard(), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}\n{\"jsonrpc\":\"2.0\",\"id\":2,"
-		"\"result\":2}\n"
+				  "\"result\":2}\n"
 				  "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":3}\n");
 }
 END_TEST
@@ -68,14 +68,14 @@ START_TEST(test_a_broken_line_is_answered_in_its_place)
 	answer("1");
 	heard();
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"id\":1,\"result\":1}\n{\"jsonrpc\":\"2.0\",\"id\":null,"
-		"\"error\":{\"code\":-32700"));
+						 "\"error\":{\"code\":-32700"));
 }
 END_TEST
 
 START_TEST(test_notification_runs_and_is_not_answered)
 {
 	say("{\"method\":\"exec\",\"params\":{\"sql\":\"SELECT 1\"}}\n{\"method\":\"ping\"}\n"
-		"{\"method\":\"nonsense\"}\n");
+	    "{\"method\":\"nonsense\"}\n");
 	ck_assert_uint_eq(njobs, 1);
 	ck_assert(jobs[0]->exec);
 	answer("1");
@@ -135,11 +135,11 @@ START_TEST(test_cancel_of_a_waiting_statement_answers_without_running_it)
 {
 	say_queries(1, 2);
 	say("{\"id\":9,\"method\":\"cancel\",\"params\":{\"id\":2}}\n{\"id\":10,\"method\":\"cancel\","
-		"\"params\":{\"id\":77}}\n");
+	    "\"params\":{\"id\":77}}\n");
 	heard();
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"id\":2,\"error\":{\"code\":9,\"message\":\"interrupted\",\"data\":{"
 						 "\"name\":\"SQLITE_INTERRUPT\",\"reason\":\"cancel\","
-							"\"retryable\":false}}"));
+						 "\"retryable\":false}}"));
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"id\":9,\"result\":{\"cancelled\":true}"));
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"id\":10,\"result\":{\"cancelled\":false}"));
 	answer("1");
@@ -150,13 +150,13 @@ END_TEST
 START_TEST(test_hello_tells_limits_and_must_be_first)
 {
 	say("{\"id\":1,\"method\":\"hello\",\"params\":{\"protocol\":[1,1],\"client\":\"t/1\","
-		"\"int64\":\"string\",\"readonly\":true}}\n");
+	    "\"int64\":\"string\",\"readonly\":true}}\n");
 	heard();
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"protocol\":1,\"session\":\"s1\""));
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"limits\":{\"line_bytes\":16777216,\"page_rows\":1000,"
-		"\"page_bytes\":1048576,"
+						 "\"page_bytes\":1048576,"
 						 "\"in_flight\":64,\"tx_ms\":5000,\"tx_idle_ms\":2000,"
-							"\"cursor_idle_ms\":30000}}"));
+						 "\"cursor_idle_ms\":30000}}"));
 	ck_assert_int_eq(session->sql.int64, INT64_STRING);
 	ck_assert(session->sql.readonly);
 	ck_assert_str_eq(session->client, "t/1");
@@ -170,7 +170,7 @@ START_TEST(test_hello_of_another_protocol_is_answered_and_closed)
 	char byte;
 
 	say("{\"id\":1,\"method\":\"hello\",\"params\":{\"protocol\":[2,3]}}\n{\"id\":2,\"method\":\"query\","
-		"\"params\":{\"sql\":\"x\"}}\n");
+	    "\"params\":{\"sql\":\"x\"}}\n");
 	heard();
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"code\":-32001"));
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"protocol\":[1,1]"));
@@ -197,9 +197,9 @@ START_TEST(test_role_is_checked)
 	    "{\"id\":2,\"method\":\"migrate.alter\",\"params\":{\"sql\":\"ALTER TABLE t DROP c\"}}\n");
 	heard();
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"id\":1,\"error\":{\"code\":-32002,"
-		"\"message\":\"kill needs the role admin"));
+						 "\"message\":\"kill needs the role admin"));
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"id\":2,\"error\":{\"code\":-32002,"
-		"\"message\":\"migrate.alter needs the role migrate"));
+						 "\"message\":\"migrate.alter needs the role migrate"));
 }
 END_TEST
 
@@ -229,7 +229,7 @@ START_TEST(test_spent_input_budget_refuses_the_line_and_goes_on)
 	say(text);
 	heard();
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"id\":null,\"error\":{\"code\":-32010,"
-		"\"message\":\"too many long requests at once\""));
+						 "\"message\":\"too many long requests at once\""));
 	ck_assert_uint_eq(server.input_charged, 0);
 	say("\n{\"id\":1,\"method\":\"ping\"}\n");
 	ck_assert_ptr_nonnull(strstr(heard(), "\"id\":1,\"result\":{}"));
@@ -410,7 +410,7 @@ END_TEST
 START_TEST(test_alter_that_waits_ends_with_its_timeout)
 {
 	say("{\"id\":1,\"method\":\"migrate.alter\",\"params\":{\"sql\":\"ALTER TABLE t DROP c\",\"wait\":true,"
-		"\"timeout_ms\":60000}}\n");
+	    "\"timeout_ms\":60000}}\n");
 	session_sweep(session);
 	ck_assert_str_eq(heard(), "");
 	session->running->deadline_ms = 1;
@@ -449,7 +449,7 @@ START_TEST(test_kill_stops_answers_and_closes)
 	ck_assert_int_eq(send(other, line, strlen(line), 0), (ssize_t)strlen(line));
 	turn();
 	say("{\"id\":5,\"method\":\"kill\",\"params\":{\"session\":\"s2\"}}\n{\"id\":6,\"method\":\"kill\","
-		"\"params\":{\"session\":\"s9\"}}\n");
+	    "\"params\":{\"session\":\"s9\"}}\n");
 	heard();
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"id\":5,\"result\":{}"));
 	ck_assert_ptr_nonnull(strstr(heard_text, "\"id\":6,\"error\":{\"code\":-32007"));
@@ -479,8 +479,10 @@ START_TEST(test_sessions_shows_the_running_statement_cut_at_a_character)
 
 	for (int i = 0; i < 67; i++)
 		memcpy(sql + 3 * i, "\xe2\x82\xac", 4); /* 201 bytes of three-byte characters */
-	(void)snprintf(text, sizeof text, "{\"id\":1,\"method\":\"query\",\"params\":{\"sql\":\"%s\","
-		"\"bind\":[\"secret\"]}}\n", sql);
+	(void)snprintf(text, sizeof text,
+		       "{\"id\":1,\"method\":\"query\",\"params\":{\"sql\":\"%s\","
+		       "\"bind\":[\"secret\"]}}\n",
+		       sql);
 	say(text);
 	say("{\"id\":2,\"method\":\"sessions\"}\n");
 	heard();
