@@ -144,10 +144,9 @@ asan() {
   build build/asan -DALTERD_ASAN=ON -DALTERD_UBSAN=ON || return
   export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1:log_path=$reports/asan
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$reports/ubsan
-  export ALTERD_TEST_SCALE=3
   tests build/asan unit -j "$jobs"
   tests build/asan system
-  unset ASAN_OPTIONS UBSAN_OPTIONS ALTERD_TEST_SCALE
+  unset ASAN_OPTIONS UBSAN_OPTIONS
 }
 
 # ThreadSanitizer needs its address ranges free. A kernel that randomises more bits than it knows of takes them now and
@@ -168,12 +167,11 @@ tsan() {
   tsan_probe
   export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:log_path=$reports/tsan
   [[ -f tests/tsan.supp ]] && TSAN_OPTIONS+=:suppressions=$root/tests/tsan.supp
-  export ALTERD_TEST_SCALE=8
   # Check's fork leaves the sanitizer's background thread behind; each test runs in the process itself.
   CK_FORK=no tests build/tsan unit -j "$jobs"
   tests build/tsan system
   run_under=
-  unset TSAN_OPTIONS ALTERD_TEST_SCALE
+  unset TSAN_OPTIONS
 }
 
 # fuzz SECONDS: each target from its checked-in corpus; what it finds on the way is kept in build/fuzz/corpus.

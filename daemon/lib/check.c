@@ -12,7 +12,7 @@
 _Noreturn void check_failed(const char *expression, const char *file, int line)
 {
 	char text[512];
-	int n = snprintf(text, sizeof(text), "alterd: %s:%d: broken invariant: %s\n", file, line, expression);
+	int n = snprintf(text, sizeof(text), "alterd: %s:%d: assertion failed: %s\n", file, line, expression);
 	size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
 	/* Nothing can be done about a short write on the way out. */
 	ssize_t ignored = write(STDERR_FILENO, text, len);
