@@ -35,11 +35,13 @@ void clock_format(int64_t wall_ms, int decimals, char *out)
 	const size_t size = 32;
 	/* Division rounds towards zero; before 1970 the second must still be the one that has begun. */
 	int64_t ms = wall_ms % 1000;
-	if (ms < 0)
-		ms += 1000;
-	time_t seconds = (time_t)((wall_ms - ms) / 1000);
+	time_t seconds = (time_t)(wall_ms / 1000);
 	struct tm tm;
 	PRE(decimals == 0 || decimals == 3);
+	if (ms < 0) {
+		ms += 1000;
+		seconds--;
+	}
 	/* A year that does not fit an int, or not our 32 bytes, is shown as the epoch rather than refused: it is a
 	 * text. */
 	if (!gmtime_r(&seconds, &tm) || tm.tm_year > 9999 - 1900 || tm.tm_year < -1900) {
