@@ -79,15 +79,16 @@ static int take_columns(struct alterd_result *r, const char *text, size_t n)
 	}
 }
 
-/* Copies the line and stands before its first row. */
+/* Copies the rows and stands before the first. A page that is not the last keeps the cursor it came from or names one. */
 static int take_page(struct alterd_result *r, const struct reply *reply)
 {
 	char *text = reply->line + reply->cursor.at, *p;
 	size_t n;
 
 	r->at = NULL;
-	r->cursor[0] = '\0';
-	if (reply->cursor.at && !reply->done) {
+	if (reply->done) {
+		r->cursor[0] = '\0';
+	} else if (reply->cursor.at) {
 		if (*text != '"' || reply->cursor.n - 2 >= sizeof(r->cursor))
 			return bad_page(r, "cursor");
 		n = reply->cursor.n - 2;

@@ -1,0 +1,260 @@
+/*
+ * The command line: options wherever they stand, and arguments that become values.
+ *
+ * Own parser instead of getopt_long(): options may stand before and behind the command, `-5` is an argument, and a slip
+ * is answered with the option that was probably meant.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/ctl/ctl.h"
+#include "proto/response.h"
+
+#define TIMEOUT_MAX_S 86400.0
+
+enum takes { NOTHING, SOCKET, TIMEOUT, NULL_WORD };
+
+static const struct option {
+	const char *name;
+	char letter; /* 0: none */
+	unsigned flag;
+	enum takes takes;
+} options[] = {
+	{ "--help", 'h', FLAG_HELP, NOTHING },
+	{ "--socket", 0, 0, SOCKET },
+	{ "--timeout", 0, 0, TIMEOUT },
+	{ "--json", 0, FLAG_JSON, NOTHING },
+	{ "--quiet", 'q', FLAG_QUIET, NOTHING },
+	{ "--no-color", 0, FLAG_NO_COLOR, NOTHING },
+	{ "--no-input", 0, FLAG_NO_INPUT, NOTHING },
+	{ "--watch", 'w', FLAG_WATCH, NOTHING },
+	{ "--exit-code", 0, FLAG_EXIT_CODE, NOTHING },
+	{ "--detach", 'd', FLAG_DETACH, NOTHING },
+	{ "--allow-data-loss", 0, FLAG_FORCE, NOTHING },
+	{ "--force", 'f', FLAG_FORCE, NOTHING },
+	{ "--postpone-cutover", 0, FLAG_POSTPONE, NOTHING },
+	{ "--text", 0, FLAG_TEXT, NOTHING },
+	{ "--null", 0, FLAG_TEXT, NULL_WORD },
+};
+
+#define NOPTIONS (sizeof(options) / sizeof(options[0]))
+#define GLOBAL_FLAGS (FLAG_HELP | FLAG_JSON | FLAG_QUIET | FLAG_NO_COLOR | FLAG_NO_INPUT)
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* True for what is no option although it begins with '-'. */
+static bool is_argument(const char *arg)
+{
+	return arg[0] != '-' || arg[1] == '\0' || is_digit(arg[1]) || (arg[1] == '.' && is_digit(arg[2]));
+}
+
+static const struct option *find(const char *arg, size_t n)
+{
+	for (size_t i = 0; i < NOPTIONS; i++) {
+		if (strlen(options[i].name) == n && memcmp(options[i].name, arg, n) == 0)
+			return &options[i];
+		if (n == 2 && arg[1] == options[i].letter && options[i].letter)
+			return &options[i];
+	}
+	return NULL;
+}
+
+static int unknown(const char *arg)
+{
+	const char *names[NOPTIONS + 1] = { 0 }, *near;
+
+	for (size_t i = 0; i < NOPTIONS; i++)
+		names[i] = options[i].name;
+	near = nearest(arg, names);
+	if (near)
+		say("no option %s; did you mean %s?", arg, near);
+	else
+		say("no option %s; an argument that begins with '-' goes behind \"--\"", arg);
+	return EXIT_USAGE;
+}
+
+static int take_timeout(struct ctl *c, const char *value)
+{
+	char *end;
+	double s = strtod(value, &end);
+
+	if (end == value || *end || !isfinite(s) || s < 0.001 || s > TIMEOUT_MAX_S) {
+		say("--timeout takes seconds, 0.001 to %.0f, not \"%s\"", TIMEOUT_MAX_S, value);
+		return EXIT_USAGE;
+	}
+	c->timeout_ms = (int)(s * 1000);
+	return 0;
+}
+
+static int take_value(struct ctl *c, const struct option *o, const char *value)
+{
+	switch (o->takes) {
+	case SOCKET:
+		c->socket = value;
+		return 0;
+	case TIMEOUT:
+		return take_timeout(c, value);
+	case NULL_WORD:
+		c->null_word = value;
+		return 0;
+	case NOTHING:
+		break;
+	}
+	return 0;
+}
+
+/* One option at argv[*i]; moves *i over a value that stands behind it. */
+static int take_option(struct ctl *c, int argc, char **argv, int *i)
+{
+	const char *arg = argv[*i], *equals = strchr(arg, '=');
+	size_t n = equals ? (size_t)(equals - arg) : strlen(arg);
+	const struct option *o = find(arg, n);
+
+	if (!o)
+		return unknown(arg);
+	if (o->takes == NOTHING) {
+		if (equals) {
+			say("%s takes no value", o->name);
+			return EXIT_USAGE;
+		}
+		c->flags |= o->flag;
+		return 0;
+	}
+	if (equals)
+		return take_value(c, o, equals + 1);
+	if (*i + 1 >= argc) {
+		say("%s needs a value", o->name);
+		return EXIT_USAGE;
+	}
+	return take_value(c, o, argv[++*i]);
+}
+
+int args_take(struct ctl *c, int argc, char **argv, int *ret_argc)
+{
+	int kept = 0, i;
+
+	for (i = 0; i < argc; i++) {
+		int code;
+
+		if (strcmp(argv[i], "--") == 0) {
+			i++;
+			break;
+		}
+		if (is_argument(argv[i])) {
+			argv[kept++] = argv[i];
+			continue;
+		}
+		code = take_option(c, argc, argv, &i);
+		if (code)
+			return code;
+	}
+	for (; i < argc; i++)
+		argv[kept++] = argv[i];
+	*ret_argc = kept;
+	return 0;
+}
+
+void args_names(unsigned flags, struct buf *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < NOPTIONS; i++) {
+		if (!(options[i].flag & flags))
+			continue;
+		buf_printf(out, "%s%s", first ? "" : ", ", options[i].name);
+		first = false;
+	}
+}
+
+int args_check(const struct ctl *c, const struct command *command)
+{
+	unsigned extra = c->flags & ~(command->flags | GLOBAL_FLAGS);
+	struct buf names = { 0 };
+
+	if (c->null_word && !(command->flags & FLAG_TEXT))
+		extra |= FLAG_TEXT;
+	if (!extra)
+		return 0;
+	args_names(extra, &names);
+	say("\"alterctl %s\" does not take %s", command->name, buf_cstr(&names));
+	buf_free(&names);
+	return EXIT_USAGE;
+}
+
+/* Digits as one writes a number: at least one, no superfluous zero in front. */
+static const char *whole_part(const char *p)
+{
+	const char *start = p;
+
+	while (is_digit(*p))
+		p++;
+	return p == start || (*start == '0' && p - start > 1) ? NULL : p;
+}
+
+static bool is_real(const char *p)
+{
+	p = whole_part(p + (*p == '-'));
+	if (!p)
+		return false;
+	if (*p == '.') {
+		p++;
+		if (!is_digit(*p))
+			return false;
+		while (is_digit(*p))
+			p++;
+	}
+	if (*p == 'e' || *p == 'E') {
+		p++;
+		p += *p == '-' || *p == '+';
+		if (!is_digit(*p))
+			return false;
+		while (is_digit(*p))
+			p++;
+	}
+	return *p == '\0';
+}
+
+struct alterd_value args_value(const char *arg, bool text, const char *null_word)
+{
+	const char *digits = whole_part(arg + (*arg == '-'));
+	long long i;
+	double r;
+
+	if (null_word && strcmp(arg, null_word) == 0)
+		return alterd_null();
+	if (text)
+		return alterd_text(arg);
+	/* "-0" stays text, as does a number that 64 bits cannot hold: nothing is rounded behind one's back. */
+	if (digits && *digits == '\0') {
+		errno = 0;
+		i = strtoll(arg, NULL, 10);
+		return errno || strcmp(arg, "-0") == 0 ? alterd_text(arg) : alterd_int(i);
+	}
+	if (is_real(arg)) {
+		r = strtod(arg, NULL);
+		return isfinite(r) ? alterd_real(r) : alterd_text(arg);
+	}
+	return alterd_text(arg);
+}
+
+int args_setting(const char *arg, struct buf *params)
+{
+	const char *equals = strchr(arg, '=');
+	struct buf key = { 0 };
+	char *end;
+	long long v;
+
+	if (!equals || equals == arg || !equals[1])
+		return -1;
+	errno = 0;
+	v = strtoll(equals + 1, &end, 10);
+	if (errno || *end)
+		return -1;
+	for (const char *p = arg; p < equals; p++)
+		buf_putc(&key, *p == '-' ? '_' : *p);
+	jw_int(params, buf_cstr(&key), v);
+	buf_free(&key);
+	return 0;
+}

@@ -1,0 +1,210 @@
+/*
+ * alterctl: what its commands share.
+ *
+ *     main.c     options, dispatch, help         args.c     options of a command line, values to bind
+ *     say.c      messages, errors, exit codes    text.c     numbers, times and sizes for people
+ *     table.c    rows in aligned columns         progress.c a migration job as one line
+ *     cmd_*.c    the commands, a family each     watch.c    following a job until it ends
+ *
+ * stdout carries results, stderr everything else. A command returns its exit code.
+ */
+#ifndef ALTERD_CTL_H
+#define ALTERD_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/alterd.h"
+#include "proto/buf.h"
+#include "proto/doc.h"
+
+/* Exit codes; alterctl(1) lists them. */
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_PENDING = 10, /* status --exit-code */
+	EXIT_RUNNING = 11,
+	EXIT_PAUSED = 12,
+	EXIT_JOB_FAILED = 13,
+	EXIT_UNREACHABLE = 69,
+	EXIT_RETRY = 75,
+	EXIT_DENIED = 77,
+	EXIT_DETACHED = 130, /* Ctrl-C: the job goes on without this program */
+};
+
+/* Which options were given; the table in args.c names them. */
+enum flag {
+	FLAG_JSON = 1 << 0,
+	FLAG_QUIET = 1 << 1,
+	FLAG_NO_COLOR = 1 << 2,
+	FLAG_NO_INPUT = 1 << 3,
+	FLAG_HELP = 1 << 4,
+	FLAG_WATCH = 1 << 5,
+	FLAG_EXIT_CODE = 1 << 6,
+	FLAG_DETACH = 1 << 7,
+	FLAG_FORCE = 1 << 8,
+	FLAG_POSTPONE = 1 << 9,
+	FLAG_TEXT = 1 << 10,
+};
+
+struct ctl {
+	unsigned flags;
+	const char *socket;    /* NULL: the library looks for it */
+	const char *null_word; /* an argument that means NULL; NULL: none does */
+	int timeout_ms;        /* -1: none */
+	bool out_tty, err_tty, in_tty;
+	bool color;            /* on stdout */
+	int width;             /* columns of the terminal, 0 if stdout is none */
+	struct alterd_conn *conn; /* NULL until ctl_connect() */
+};
+
+static inline bool has(const struct ctl *c, enum flag flag) { return (c->flags & (unsigned)flag) != 0; }
+
+struct command {
+	const char *name;
+	int (*run)(struct ctl *c, int argc, char **argv); /* argv[0] is the command; options are taken out */
+	int min, max;          /* arguments behind the name; max -1: any number */
+	unsigned flags;        /* options it takes besides the global ones */
+	const char *arguments; /* for the synopsis */
+	const char *summary;   /* one line */
+	const char *help;      /* examples first, then what there is to know */
+};
+
+/* The command table, ended by a NULL name. */
+extern const struct command commands[];
+const struct command *command_find(const char *name);
+
+/* ---- say.c ---- */
+
+/* A line on stderr, "alterctl: " before it. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same unless --quiet, without the name: hints, counts. */
+void note(const struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Connects if not yet done. 0, or an exit code with the reason told. */
+int ctl_connect(struct ctl *c);
+/* A connection of its own. */
+int ctl_open(struct ctl *c, struct alterd_conn **ret);
+/* Tells the connection's error (as JSON with --json), returns the exit code for it. */
+int ctl_failed(const struct ctl *c, const struct alterd_conn *conn);
+/* The exit code an error means. Pure. */
+int exit_code_of(int code, const char *name, bool retryable, const char *data);
+/*
+ * Calls a method. With --json prints the result as it came, and *ret is NULL; else parses it (caller frees with
+ * doc_free). Returns 0 or an exit code with the reason told.
+ */
+int ctl_call(struct ctl *c, const char *method, const char *params, struct doc **ret);
+/* Asks a yes-or-no question on the terminal. False too where there is nobody to ask. */
+bool ctl_confirm(const struct ctl *c, const char *question);
+bool ctl_may_ask(const struct ctl *c);
+/* The allowed word nearest to `word`, NULL if none is near. `words` ends with NULL. */
+const char *nearest(const char *word, const char *const *words);
+/* Ends the program with a message if `p` is NULL: a tool without memory has nothing else to do. */
+void *must(void *p);
+/* Prints the buffer on stdout and empties it. False once stdout is gone (`| head`). */
+bool print_out(struct buf *b);
+
+/* ---- args.c ---- */
+
+/*
+ * Takes the options out of argv, wherever they stand, up to "--". *ret_argc arguments stay, in order. 0, or EXIT_USAGE
+ * with the reason told. `-5` and `-` are arguments. Flags outside `allowed` are refused once the command is known.
+ */
+int args_take(struct ctl *c, int argc, char **argv, int *ret_argc);
+/* 0 if all given options belong to the command. */
+int args_check(const struct ctl *c, const struct command *command);
+/* How flags are written: "--json, --quiet". */
+void args_names(unsigned flags, struct buf *out);
+/*
+ * An argument as a value to bind. A whole number as one writes it (no leading zeros, within 64 bits) is INTEGER, a
+ * decimal one (1.5, -0.25, 1e6) is REAL, `null_word` is NULL, anything else TEXT; with `text` everything but NULL is TEXT.
+ */
+struct alterd_value args_value(const char *arg, bool text, const char *null_word);
+/* "K=V" for throttle: appends `"K":V` to a JSON object. -1: not of that form, or not a whole number. */
+int args_setting(const char *arg, struct buf *params);
+
+/* ---- text.c ---- */
+
+void text_count(struct buf *out, int64_t n);     /* 412k, 1.0M */
+void text_number(struct buf *out, int64_t n);    /* 1,000,000 */
+void text_bytes(struct buf *out, int64_t bytes); /* 70.0 MiB */
+void text_seconds(struct buf *out, double s);    /* 10s, 4m 05s, 2h 13m, 3d 4h */
+/* Bytes made harmless for a terminal: control characters, direction overrides and bad UTF-8 are spelled out. */
+void text_safe(struct buf *out, const char *p, size_t n);
+/* Columns a terminal needs for valid UTF-8. */
+int text_width(const char *p, size_t n);
+/* Bytes of the longest front part that needs at most `width` columns. */
+size_t text_fit(const char *p, size_t n, int width);
+
+/* ---- progress.c ---- */
+
+/* What is shown of a job. Strings are borrowed from the document it was read from. */
+struct progress {
+	const char *id, *state, *phase, *table, *name, *throttled, *reason;
+	int64_t version; /* -1: an ad hoc change */
+	int64_t rows_done, rows_total, rows_per_s; /* -1 unknown */
+	double percent, eta_s;                     /* -1 unknown */
+	bool exact, postponed;
+};
+
+/* Reads a job object; false if it is null. */
+bool progress_read(const struct doc_node *job, struct progress *ret);
+/* True for done, failed, aborted. */
+bool progress_ended(const struct progress *p);
+/* One line, no line break, at most `width` columns (0: any). Never shows 100 % before the job is done. */
+void progress_line(struct buf *out, const struct progress *p, int width);
+/* "13 split_name" or "m7 alter". */
+void progress_title(struct buf *out, const struct progress *p);
+
+/* ---- watch.c ---- */
+
+/* Ctrl-C sets a flag instead of ending the program; a second one ends it at once. */
+void interrupt_catch(void);
+bool interrupted(void);
+/* Waits; returns early at Ctrl-C. */
+void pause_ms(int ms);
+/* Follows a job until it ends, showing its progress; prints what came of it. Returns the exit code. */
+int watch_job(struct ctl *c, const char *job);
+/* Prints how a job ended: figures on stdout, or the failure and its rows on stderr. Returns the exit code. */
+int report_job(const struct ctl *c, const struct doc_node *job);
+
+/* ---- table.c ---- */
+
+struct table;
+
+struct table *table_new(const struct ctl *c);
+void table_free(struct table *t);
+void table_column(struct table *t, const char *name);
+/* A row of as many values as there are columns. Rows are kept until their widths are known, then printed as they come. */
+void table_row(struct table *t, const struct alterd_value *row);
+/* A row of texts; NULL is an empty cell. */
+void table_texts(struct table *t, const char *const *row);
+/* Prints what is still kept. */
+void table_end(struct table *t);
+/* Renders into `out` instead of stdout; for tests and stderr. Before the first row. */
+void table_into(struct table *t, struct buf *out);
+
+/* ---- the commands ---- */
+
+/* The SQL given, or all of stdin for "-". 0 or an exit code with the reason told. */
+int read_sql(const char *arg, struct buf *out);
+
+int cmd_ping(struct ctl *c, int argc, char **argv);
+int cmd_status(struct ctl *c, int argc, char **argv);
+int cmd_stats(struct ctl *c, int argc, char **argv);
+int cmd_sessions(struct ctl *c, int argc, char **argv);
+int cmd_kill(struct ctl *c, int argc, char **argv);
+int cmd_version(struct ctl *c, int argc, char **argv);
+int cmd_help(struct ctl *c, int argc, char **argv);
+int cmd_query(struct ctl *c, int argc, char **argv);
+int cmd_exec(struct ctl *c, int argc, char **argv);
+int cmd_schema(struct ctl *c, int argc, char **argv);
+int cmd_alter(struct ctl *c, int argc, char **argv);
+int cmd_pause(struct ctl *c, int argc, char **argv);
+int cmd_resume(struct ctl *c, int argc, char **argv);
+int cmd_abort(struct ctl *c, int argc, char **argv);
+int cmd_throttle(struct ctl *c, int argc, char **argv);
+int cmd_cutover(struct ctl *c, int argc, char **argv);
+int cmd_history(struct ctl *c, int argc, char **argv);
+
+#endif
