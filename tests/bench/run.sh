@@ -80,7 +80,7 @@ ratio() {
 		for (i=1;i<=n;i++) print x[i]/y[i]}' | sort -g |
 		awk -v target="${4:-0}" '{v[NR]=$1} END {m=v[int((NR+1)/2)];
 			printf "%6.2fx  (%.2f .. %.2f)", m, v[1], v[NR];
-			if (target > 0) printf "   aim %.1fx: %s", target, m >= target ? "reached" : "NOT REACHED"}')
+			if (target > 0) printf "   aim %.1fx: %s", target, (m >= target ? "reached" : "NOT REACHED")}')
 	printf '  %-54s %s\n' "$3" "$word"
 	summary+=("$(printf '  %-54s %s' "$3" "$word")")
 }
