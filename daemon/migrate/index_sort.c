@@ -23,6 +23,8 @@
 #define READ_BYTES_LEAST ((size_t)4 << 10)
 #define READ_BYTES_MOST ((size_t)1 << 20)
 #define INSERTION_BELOW 12
+/* Records lie all over the arena: how far ahead of the sort they are asked for. */
+#define PREFETCH 12
 #define RECORD_MOST ((size_t)1 << 40)
 
 struct block {
@@ -265,8 +267,11 @@ static void sort_entries(struct sorter *s, struct entry *e, size_t n, size_t dep
 		/* No key is a prefix of another: where one has ended they are all the same key, and in order. */
 		if (equal_n > 1 && record_key(equal->record).norm_n <= depth + 8)
 			equal_n = 0;
-		for (size_t i = 0; equal_n > 1 && i < equal_n; i++)
+		for (size_t i = 0; equal_n > 1 && i < equal_n; i++) {
+			if (i + PREFETCH < equal_n)
+				__builtin_prefetch(equal[i + PREFETCH].record);
 			equal[i].word = word_at(equal[i].record, depth + 8);
+		}
 		bool most_less = less >= equal_n && less >= greater_n, most_equal = !most_less && equal_n >= greater_n;
 		if (!most_less)
 			sort_entries(s, e, less, depth);
@@ -332,6 +337,8 @@ static int write_run(struct sorter *s, struct error *err)
 	int result = 0;
 
 	for (size_t i = 0; result == 0 && i < s->count; i++) {
+		if (i + PREFETCH < s->count)
+			__builtin_prefetch(s->entries[i + PREFETCH].record);
 		struct key_ref key = record_key(s->entries[i].record);
 		if (used + key.total > WRITE_BYTES) {
 			result = write_all(s, out, used, err);
@@ -473,6 +480,8 @@ int sorter_next(struct sorter *s, struct key_ref *ret, struct error *err)
 	if (s->run_count == 0) {
 		if (s->at == s->count)
 			return 0;
+		if (s->at + PREFETCH < s->count)
+			__builtin_prefetch(s->entries[s->at + PREFETCH].record);
 		*ret = record_key(s->entries[s->at++].record);
 		return 1;
 	}
