@@ -1,0 +1,435 @@
+/*
+ * One client statement from bind to answer, and batches of them. Runs on a lane; knows nothing of queues.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/lib/check.h"
+#include "daemon/store/internal.h"
+#include "daemon/store/page.h"
+#include "proto/response.h"
+
+/* --- answers --- */
+
+void sql_answer_ms(struct sql_job *job)
+{
+	jw_real(job->out, "ms", (double)(clock_now_ns() - job->job.started_ns) / 1e6, 2);
+}
+
+static void answer_changes(struct sql_job *job, int64_t changes, int64_t rowid)
+{
+	jw_int(job->out, "changes", changes);
+	jw_int(job->out, "last_insert_rowid", rowid);
+}
+
+void sql_answer_nothing(struct sql_job *job)
+{
+	jw_open(job->out, '{');
+	if (!job->exec) {
+		jw_json(job->out, "columns", "[]");
+		jw_json(job->out, "rows", "[]");
+		jw_bool(job->out, "done", true);
+	}
+	answer_changes(job, 0, 0);
+	sql_answer_ms(job);
+	jw_close(job->out, '}');
+}
+
+struct page_limits sql_page_limits(const struct sql_job *job)
+{
+	const struct store_config *c = store_get_config(job->store);
+	int64_t rows = params_has(job->params, PARAM_PAGE_ROWS) ? job->params->page_rows : c->page_rows;
+
+	return (struct page_limits){
+		.rows = rows < c->page_rows ? rows : c->page_rows,
+		.bytes = c->page_bytes,
+		.int64 = job->session->int64,
+	};
+}
+
+/* --- what the session may --- */
+
+int sql_may(struct sql_job *job, enum sql_type type)
+{
+	const struct sql_session *session = job->session;
+
+	if (type != SQL_TYPE_WRITE && type != SQL_TYPE_DDL)
+		return 0;
+	if (session->readonly)
+		return error_set(&job->err, ERRC_READ_ONLY, "this session said readonly in hello");
+	if (session->tx == TX_READ)
+		return error_set(&job->err, ERRC_READ_ONLY, "a write in a read transaction");
+	if (session->role < ROLE_RW)
+		return error_set(&job->err, ERRC_DENIED, "role rw is needed to write");
+	if (type == SQL_TYPE_DDL && session->role < ROLE_MIGRATE)
+		return error_set(&job->err, ERRC_DENIED, "role migrate is needed to change the schema");
+	return 0;
+}
+
+/* --- counters --- */
+
+void sql_begin_counting(struct db *db, struct sql_session *session, bool calls_changes)
+{
+	db->session = session;
+	if (!db->writer)
+		return;
+	/* See fn_changes: 0 must be tellable from "not counted yet". */
+	if (calls_changes && sqlite3_changes64(db->handle) == 0) {
+		struct error ignored = {0};
+		db_own(db, "UPDATE temp._alterd_one SET x=1", &ignored);
+		error_clear(&ignored);
+	}
+	sqlite3_set_last_insert_rowid(db->handle, ROWID_UNSET);
+	db->total_before = sqlite3_total_changes64(db->handle);
+	db->changes_before = sqlite3_changes64(db->handle);
+}
+
+/* type: what the statement was; only DML has a count. */
+static void end_counting(struct db *db, struct sql_session *session, enum sql_type type, int64_t *ret_changes,
+			 int64_t *ret_rowid)
+{
+	int64_t rowid = sqlite3_last_insert_rowid(db->handle);
+
+	db->session = NULL;
+	session->total_changes += sqlite3_total_changes64(db->handle) - db->total_before;
+	*ret_changes = type == SQL_TYPE_WRITE ? sqlite3_changes64(db->handle) : 0;
+	if (type == SQL_TYPE_WRITE)
+		session->changes = *ret_changes;
+	*ret_rowid = rowid == ROWID_UNSET ? 0 : rowid;
+	if (rowid != ROWID_UNSET)
+		session->last_insert_rowid = rowid;
+}
+
+/* --- binding --- */
+
+static int bind_one(sqlite3_stmt *stmt, int i, const struct value *v, bool copy)
+{
+	sqlite3_destructor_type life = copy ? SQLITE_TRANSIENT : SQLITE_STATIC;
+
+	switch (v->type) {
+	case VALUE_INT:
+		return sqlite3_bind_int64(stmt, i, v->i);
+	case VALUE_REAL:
+		return sqlite3_bind_double(stmt, i, v->r);
+	case VALUE_TEXT:
+		return sqlite3_bind_text64(stmt, i, v->s.p, v->s.n, life, SQLITE_UTF8);
+	case VALUE_BLOB:
+		return sqlite3_bind_blob64(stmt, i, v->s.p, v->s.n, life);
+	case VALUE_NULL:
+		break;
+	}
+	return sqlite3_bind_null(stmt, i);
+}
+
+/* The client's name for a parameter may come without its prefix. */
+static const struct value *by_name(const struct binds *binds, const char *name)
+{
+	for (size_t k = 0; k < binds->n; k++)
+		if (strcmp(binds->names[k], name) == 0 || strcmp(binds->names[k], name + 1) == 0)
+			return &binds->values[k];
+	return NULL;
+}
+
+static bool names_parameter(sqlite3_stmt *stmt, const char *name)
+{
+	for (int i = 1; i <= sqlite3_bind_parameter_count(stmt); i++) {
+		const char *parameter = sqlite3_bind_parameter_name(stmt, i);
+		if (parameter && (strcmp(parameter, name) == 0 || strcmp(parameter + 1, name) == 0))
+			return true;
+	}
+	return false;
+}
+
+int sql_bind(sqlite3_stmt *stmt, const struct binds *binds, bool copy, struct error *err)
+{
+	int count = sqlite3_bind_parameter_count(stmt), rc = SQLITE_OK;
+
+	if (!binds->names && binds->n != (size_t)count)
+		return error_set(err, ERRC_INVALID_PARAMS, "bind: the statement has %d parameters, %zu values were given", count,
+				 binds->n);
+	for (size_t k = 0; binds->names && k < binds->n; k++)
+		if (!names_parameter(stmt, binds->names[k]))
+			return error_set(err, ERRC_INVALID_PARAMS, "bind: the statement has no parameter %.60s", binds->names[k]);
+	for (int i = 1; i <= count && rc == SQLITE_OK; i++) {
+		const struct value *v = &binds->values[i - 1];
+		if (binds->names) {
+			const char *name = sqlite3_bind_parameter_name(stmt, i);
+			v = name ? by_name(binds, name) : NULL;
+			if (!v)
+				return error_set(err, ERRC_INVALID_PARAMS, "bind: no value for parameter %s", name ? name : "?");
+		}
+		rc = bind_one(stmt, i, v, copy);
+	}
+	if (rc != SQLITE_OK)
+		return error_from_sqlite(err, rc, -1, "bind", sqlite3_errstr(rc));
+	return 0;
+}
+
+/* --- writes --- */
+
+/* Steps a statement to its end; rows of a RETURNING: a page into `page`, the rest row by row into `rest`. */
+static int step_all(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, struct buf *page, struct buf *rest)
+{
+	struct page_limits limits = sql_page_limits(job);
+	int64_t most = store_get_config(job->store)->value_bytes;
+	int64_t rows = 0;
+
+	for (;;) {
+		int rc = db_step(db, stmt, &job->err);
+		if (rc <= 0)
+			return rc;
+		size_t before = page->len;
+		bool fits = rest->len == 0 && rows < limits.rows;
+		struct buf *to = fits ? page : rest;
+		size_t n = 0, start = to->len;
+		if (!fits)
+			buf_add(to, &n, sizeof n);
+		else if (rows)
+			buf_putc(to, ',');
+		size_t row_start = to->len;
+		page_row(to, stmt, limits.int64);
+		n = to->len - row_start;
+		if (to->failed)
+			return error_from_sqlite(&job->err, SQLITE_NOMEM, -1, NULL, "out of memory");
+		if ((int64_t)n > limits.bytes || (int64_t)rest->len > most)
+			return page_row_too_big(stmt, n, (int64_t)n > limits.bytes ? limits.bytes : most, &job->err);
+		if (!fits) {
+			memcpy(to->data + start, &n, sizeof n);
+		} else if ((int64_t)page->len > limits.bytes) {
+			/* This row opens the rest. */
+			buf_add(rest, &n, sizeof n);
+			buf_add(rest, page->data + row_start, n);
+			buf_truncate(page, before);
+		}
+		rows++;
+	}
+}
+
+static int write_answer(struct sql_job *job, sqlite3_stmt *stmt, int64_t changes, int64_t rowid, struct buf *page,
+			struct buf *rest, bool in_batch)
+{
+	bool has_rows = sqlite3_column_count(stmt) > 0;
+	char cursor[24] = "";
+
+	if (rest->len && in_batch)
+		return error_set_sqlite(&job->err, SQLITE_TOOBIG, sqlite_code_name(SQLITE_TOOBIG),
+					"the rows of a batch's statement must fit one page");
+	if (rest->len && cursor_open_rows(job, rest, cursor, sizeof cursor))
+		return -1;
+	jw_open(job->out, '{');
+	if (has_rows) {
+		page_columns(job->out, stmt, job->params->want_types && !in_batch);
+		jw_json(job->out, "rows", buf_cstr(page));
+	} else if (!job->exec && !in_batch) {
+		jw_json(job->out, "columns", "[]");
+		jw_json(job->out, "rows", "[]");
+	}
+	if (!in_batch && (has_rows || !job->exec))
+		jw_bool(job->out, "done", !cursor[0]);
+	if (cursor[0])
+		jw_str(job->out, "cursor", cursor);
+	answer_changes(job, changes, rowid);
+	if (!in_batch)
+		sql_answer_ms(job);
+	jw_close(job->out, '}');
+	return 0;
+}
+
+static int run_write(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enum sql_type type, bool in_batch)
+{
+	struct buf page = {0}, rest = {0};
+	int64_t changes = 0, rowid = 0;
+	/* What a RETURNING has changed must be undone if its rows turn out not to fit. */
+	bool guarded_rows = sqlite3_column_count(stmt) > 0;
+
+	if (guarded_rows && db_own(db, "SAVEPOINT _alterd_rows", &job->err))
+		return -1;
+	sql_begin_counting(db, job->session, db->facts.calls_changes);
+	buf_putc(&page, '[');
+	int rc = step_all(db, job, stmt, &page, &rest);
+	buf_putc(&page, ']');
+	bool undo = rc < 0 && job->err.code == SQLITE_TOOBIG;
+	end_counting(db, job->session, type, &changes, &rowid);
+	if (rc == 0)
+		rc = write_answer(job, stmt, changes, rowid, &page, &rest, in_batch), undo = rc < 0;
+	sqlite3_reset(stmt);
+	if (guarded_rows && db_in_transaction(db)) {
+		struct error ignored = {0};
+		if (undo)
+			db_own(db, "ROLLBACK TO _alterd_rows", &ignored);
+		db_own(db, "RELEASE _alterd_rows", &ignored);
+		error_clear(&ignored);
+	}
+	buf_free(&page);
+	buf_free(&rest);
+	return rc;
+}
+
+int sql_run_write(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enum sql_type type)
+{
+	int rc = sql_bind(stmt, &job->params->bind, false, &job->err);
+
+	if (rc == 0)
+		rc = run_write(db, job, stmt, type, false);
+	db_done(db, stmt);
+	return rc;
+}
+
+/* --- reads --- */
+
+int sql_run_read(struct db *db, struct sql_job *job, sqlite3_stmt *stmt)
+{
+	struct page_limits limits = sql_page_limits(job);
+	char cursor[24] = "";
+
+	/* The values are copied: a cursor outlives its request. */
+	if (sql_bind(stmt, &job->params->bind, true, &job->err))
+		goto out;
+	sql_begin_counting(db, job->session, false);
+	int rc = db_step(db, stmt, &job->err); /* before the columns are named: it may prepare again */
+	if (rc < 0)
+		goto out;
+	bool on_row = rc == 1;
+	jw_open(job->out, '{');
+	page_columns(job->out, stmt, job->params->want_types);
+	if (!on_row)
+		jw_json(job->out, "rows", "[]");
+	else if (page_rows(job->out, db, stmt, &limits, &on_row, &job->err))
+		goto out;
+	if (on_row && cursor_open(db, job, stmt, true, cursor, sizeof cursor))
+		goto out;
+	jw_bool(job->out, "done", !on_row);
+	if (on_row)
+		jw_str(job->out, "cursor", cursor);
+	if (job->exec)
+		answer_changes(job, 0, 0);
+	sql_answer_ms(job);
+	jw_close(job->out, '}');
+out:
+	db->session = NULL;
+	if (cursor[0])
+		db->guarded = false; /* the statement is the cursor's now */
+	else
+		db_done(db, stmt);
+	return error_is_set(&job->err) ? -1 : 0;
+}
+
+/* --- batches --- */
+
+static int batch_read(struct db *db, struct sql_job *job, sqlite3_stmt *stmt)
+{
+	struct page_limits limits = sql_page_limits(job);
+
+	sql_begin_counting(db, job->session, false);
+	int rc = db_step(db, stmt, &job->err);
+	bool on_row = rc == 1;
+	if (rc >= 0) {
+		jw_open(job->out, '{');
+		page_columns(job->out, stmt, false);
+		rc = on_row ? page_rows(job->out, db, stmt, &limits, &on_row, &job->err)
+			    : (jw_json(job->out, "rows", "[]"), 0);
+		jw_int(job->out, "changes", 0);
+		jw_close(job->out, '}');
+	}
+	db->session = NULL;
+	if (rc == 0 && on_row)
+		rc = error_set_sqlite(&job->err, SQLITE_TOOBIG, sqlite_code_name(SQLITE_TOOBIG),
+				      "the rows of a batch's statement must fit one page");
+	return rc;
+}
+
+/* Runs one prepared statement of a batch and gives it back. */
+static int batch_statement(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enum sql_type type,
+			   const struct step *step)
+{
+	static const struct binds none = {0};
+	int64_t before = job->session->total_changes;
+	int rc = 0;
+
+	if (type >= SQL_TYPE_TX_BEGIN)
+		rc = error_set(&job->err, ERRC_INVALID_PARAMS, "a batch is a transaction: no %s in it",
+			       sqlite3_sql(stmt) ? "transaction statement" : "statement");
+	if (rc == 0)
+		rc = sql_may(job, type);
+	if (rc == 0)
+		rc = sql_bind(stmt, step ? &step->bind : &none, false, &job->err);
+	if (rc == 0)
+		jw_key(job->out, NULL);
+	if (rc == 0)
+		rc = type == SQL_TYPE_READ ? batch_read(db, job, stmt) : run_write(db, job, stmt, type, true);
+	db_done(db, stmt);
+	if (rc == 0)
+		rc = db_flush(db, &job->err);
+	(void)before;
+	int64_t changed = type == SQL_TYPE_WRITE ? job->session->changes : 0;
+	if (rc == 0 && step && step->expect_changes >= 0 && changed != step->expect_changes)
+		rc = error_set(&job->err, ERRC_EXPECTATION_FAILED, "%lld rows changed, %lld expected", (long long)changed,
+			       (long long)step->expect_changes);
+	if (rc == 0 && (int64_t)(job->out->len - job->out_start) > store_get_config(job->store)->value_bytes)
+		rc = error_set_sqlite(&job->err, SQLITE_TOOBIG, sqlite_code_name(SQLITE_TOOBIG), "the batch's results are too large");
+	return rc;
+}
+
+static int batch_steps(struct db *db, struct sql_job *job, int64_t *ret_at)
+{
+	for (size_t i = 0; i < job->params->nsteps; i++) {
+		const struct step *step = &job->params->steps[i];
+		sqlite3_stmt *stmt;
+		enum sql_type type;
+
+		*ret_at = (int64_t)i;
+		if (db_prepare_client(db, step->sql, step->sql_len, &stmt, &type, &job->err))
+			return -1;
+		if (!stmt)
+			return error_set(&job->err, ERRC_INVALID_PARAMS, "there is no statement in this text");
+		if (batch_statement(db, job, stmt, type, step))
+			return -1;
+	}
+	return 0;
+}
+
+static int batch_script(struct db *db, struct sql_job *job, int64_t *ret_at)
+{
+	const char *at = job->params->script, *end = at + job->params->script_len;
+
+	for (*ret_at = 0; at < end; ) {
+		sqlite3_stmt *stmt = NULL;
+		enum sql_type type;
+		if (db_prepare_script(db, at, (size_t)(end - at), &stmt, &type, &at, &job->err))
+			return -1;
+		if (!stmt)
+			continue;
+		db->no_cache = true;
+		int rc = batch_statement(db, job, stmt, type, NULL);
+		db->no_cache = false;
+		if (rc)
+			return -1;
+		++*ret_at;
+	}
+	return 0;
+}
+
+int sql_run_batch(struct db *db, struct sql_job *job)
+{
+	struct error ignored = {0};
+	int64_t at = 0;
+
+	if (db_own(db, "SAVEPOINT _alterd_batch", &job->err))
+		return -1;
+	jw_open(job->out, '{');
+	jw_key(job->out, "results");
+	jw_open(job->out, '[');
+	int rc = job->params->script ? batch_script(db, job, &at) : batch_steps(db, job, &at);
+	jw_close(job->out, ']');
+	sql_answer_ms(job);
+	jw_close(job->out, '}');
+	if (rc)
+		error_add_int(&job->err, "statement", at);
+	if (db_in_transaction(db)) {
+		if (rc)
+			db_own(db, "ROLLBACK TO _alterd_batch", &ignored);
+		db_own(db, "RELEASE _alterd_batch", &ignored);
+	}
+	error_clear(&ignored);
+	return rc;
+}

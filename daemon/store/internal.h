@@ -1,0 +1,222 @@
+/*
+ * What the files of this room share: the store itself, its lanes, and the steps a client statement goes through.
+ *
+ * Locks: readers.lock, writer.lock and class_cache are never held together; protect_lock is a leaf.
+ */
+#ifndef ALTERD_STORE_INTERNAL_H
+#define ALTERD_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "daemon/lib/histogram.h"
+#include "daemon/store/class_cache.h"
+#include "daemon/store/codes.h"
+#include "daemon/store/db.h"
+#include "daemon/store/page.h"
+#include "daemon/store/sql.h"
+#include "daemon/store/store.h"
+
+/* What the writer's last_insert_rowid is set to before each client statement: still there = nothing was inserted. */
+#define ROWID_UNSET (INT64_MIN + INT64_C(0x5AFE1D))
+
+/* A read that runs this long counts as long: its lane is not counted on for others. */
+#define LONG_READ_NS (20 * NS_PER_MS)
+/* How often the loop looks after what is in flight. */
+#define TICK_MS 20
+
+struct reader_lane {
+	struct list_node node; /* in readers.lanes */
+	struct store *store;
+	pthread_t thread;
+	struct db *db;      /* its own connection; NULL after a cursor took it. The lane's thread only */
+	struct db *running; /* the connection in use for `job`. Under the lock */
+	struct job *job;    /* NULL: waiting for one. Under the lock */
+	bool slow;          /* the job came from the slow queue */
+	bool ended;         /* a surplus lane that has left */
+};
+
+struct readers {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct list queue;      /* client jobs, oldest first */
+	struct list slow;       /* client jobs of sessions whose reads have been long; never take the last lanes */
+	struct list background; /* engine jobs */
+	struct list lanes;      /* struct reader_lane */
+	struct list idle_dbs;   /* connections without a lane */
+	struct list pinned_dbs; /* connections of cursors and read transactions */
+	int waiting;            /* lanes that wait for work */
+	int slow_running;       /* lanes with a job of the slow queue */
+	bool closing;
+	atomic_int queued;      /* length of queue, readable without the lock */
+};
+
+/* The session that holds the writer. */
+struct holder {
+	uint64_t session_id; /* 0: nobody */
+	uint64_t serial;
+	uint64_t since_ns;
+	uint64_t total_ns;   /* deadline of the whole */
+	uint64_t idle_ns;    /* deadline of the present pause */
+	int64_t max_ms;      /* what total_ns was made from, for the text */
+};
+
+struct writer {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	pthread_t thread;
+	struct list queue;      /* client jobs, oldest first */
+	struct list held;       /* jobs of the session that holds the writer */
+	struct list background; /* engine jobs */
+	struct holder holder;   /* written by the lane under the lock */
+	struct db *db;
+	struct job *job;        /* running. Under the lock */
+	bool closing;
+	uint64_t background_due_ns; /* background work may not be put off beyond this */
+	atomic_bool client_waits;   /* a client's write is in the queue; for db_turn_over */
+	atomic_uint_fast64_t client_since_ns; /* since when */
+	uint64_t next_serial;
+};
+
+struct checkpointer {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	pthread_t thread;
+	struct db *db;
+	bool wanted, closing;
+	atomic_int writer_turn;        /* the writer should finish the checkpoint itself between two commits */
+	atomic_int_fast64_t wal_frames; /* frames in the WAL, from the WAL hook */
+	atomic_int_fast64_t left_frames; /* of them not yet in the database file, after the last run */
+};
+
+struct store {
+	struct store_config config; /* strings owned */
+	int lock_fd;
+	uv_loop_t *loop;
+	struct mailbox *mailbox;
+	uv_timer_t tick;
+	bool tick_closed;
+	int in_flight; /* submitted and not yet done. Loop */
+	bool draining;
+	struct readers readers;
+	struct writer writer;
+	struct checkpointer checkpointer;
+	struct class_cache classes; /* loop */
+	int page_size;
+
+	pthread_mutex_t protect_lock;
+	char protect_table[256], protect_job[64]; /* "" = none */
+
+	void (*expired)(void *arg, uint64_t serial, const char *text);
+	void *expired_arg;
+
+	/* Counters. */
+	atomic_uint_fast64_t queries, writes, groups, tx_expired, cursor_expired, busy, checkpoints, checkpoints_blocked;
+	atomic_uint_fast64_t beat;
+	atomic_int_fast64_t freelist_pages;
+	struct histogram wait, query;
+	uint64_t engine_ns;        /* loop: when the last engine job was submitted */
+	uint64_t space_checked_ns; /* loop: when disk space was last looked at */
+	const char *throttled;     /* loop */
+};
+
+/* store.c */
+bool store_protected(struct store *s, const char *table, char *ret_job, size_t size);
+void store_finish(struct store *s, struct job *job); /* any lane: the job is done, back to the loop */
+void store_submitted(struct store *s); /* loop: a job is on its way */
+void store_delivered(struct store *s); /* loop: and is back */
+int64_t store_wal_file_bytes(const struct store *s);
+
+/* readers.c */
+int readers_start(struct store *s, struct error *err);
+void readers_stop(struct store *s);
+void readers_push(struct store *s, struct job *job, bool slow); /* any thread */
+bool readers_take_back(struct store *s, struct job *job);       /* loop: true if it was still waiting */
+void readers_interrupt(struct store *s, struct job *job);       /* loop */
+void readers_tick(struct store *s, uint64_t now);
+void readers_notice_long(struct store *s, uint64_t running_ns); /* a lane, from its progress handler */
+/* Lane: keeps the running connection for a cursor or transaction; -1 when there are too many. */
+int readers_pin(struct db *db, struct error *err);
+/* Lane: the running job goes to another lane; it must not be touched afterwards. */
+void readers_let_go(struct db *db);
+void readers_unpin(struct db *db); /* lane: the connection is free again */
+void readers_snapshot(struct db *db, uint64_t since_ns);
+uint64_t readers_oldest(struct store *s, bool mark_overdue); /* begin of the oldest pinned snapshot, 0 = none */
+
+/* writer.c */
+int writer_start(struct store *s, struct error *err);
+void writer_stop(struct store *s);
+/* Any thread. A job of the session that holds the writer goes ahead of all others. -1: queue full, err set. */
+int writer_push(struct store *s, struct sql_job *job, struct error *err);
+void writer_push_held(struct store *s, struct sql_job *job);
+void writer_push_background(struct store *s, struct job *job);
+bool writer_take_back(struct store *s, struct job *job); /* loop: true if it was still waiting */
+void writer_interrupt(struct store *s, struct job *job);
+void writer_tick(struct store *s, uint64_t now);
+void writer_no_idle(struct store *s, uint64_t serial); /* loop: a statement of the holder is on its way */
+/* Lane: the job is the running one from here on. False: it was stopped before; its error is set. */
+bool writer_begin_job(struct store *s, struct sql_job *job, uint64_t deadline_cap_ns);
+void writer_end_job(struct store *s, struct sql_job *job);
+struct holder writer_get_holder(struct store *s);
+void writer_set_holder(struct store *s, struct holder holder); /* lane */
+
+/* group.c: client writes in autocommit, committed together. Empties the list; every job is finished */
+void group_run(struct store *s, struct db *db, struct list *jobs);
+
+/* tx.c */
+void tx_begin_write(struct store *s, struct db *db, struct sql_job *job); /* writer lane */
+void tx_run_held(struct store *s, struct db *db, struct sql_job *job);    /* writer lane: a job of the holder */
+void tx_clean_up(struct store *s, struct db *db, struct sql_job *job);    /* writer lane: ROLLBACK or END of a failed one */
+void tx_expire_holder(struct store *s, struct db *db);                    /* writer lane: its time is up */
+int tx_begin_read(struct db *db, struct sql_job *job);                    /* reader lane */
+int tx_end_read(struct db *db, struct sql_job *job);                      /* reader lane */
+bool tx_read_due(const struct sql_session *session, uint64_t now);
+void tx_expire_read(struct sql_job *job);                                 /* reader lane */
+void tx_fail(struct sql_session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int tx_gone(struct sql_job *job); /* TX_EXPIRED with the session's text; -1 */
+
+/* sql.c */
+void sql_cut_back(struct sql_job *job); /* of a failed job's answer nothing is left */
+void sql_finish(struct sql_job *job);   /* any thread: cuts back and posts it */
+void sql_deliver(struct mail *mail);    /* loop */
+void sql_run_on_reader(struct job *job, struct db *db);
+int sql_wait_error(struct sql_job *job, uint64_t now); /* BUSY: no turn in time; -1 */
+
+/* exec.c */
+int sql_bind(sqlite3_stmt *stmt, const struct binds *binds, bool copy, struct error *err);
+/* A write or DDL from bind to answer; gives the statement back. Any open transaction stays. */
+int sql_run_write(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enum sql_type type);
+/* A read: a page, and a cursor if there is more. Takes the statement over. */
+int sql_run_read(struct db *db, struct sql_job *job, sqlite3_stmt *stmt);
+/* All of a batch inside a savepoint; a failure undoes it and names the statement. */
+int sql_run_batch(struct db *db, struct sql_job *job);
+void sql_answer_nothing(struct sql_job *job); /* of a transaction statement sent as SQL text */
+void sql_answer_ms(struct sql_job *job);
+struct page_limits sql_page_limits(const struct sql_job *job);
+void sql_begin_counting(struct db *db, struct sql_session *session, bool calls_changes);
+int sql_may(struct sql_job *job, enum sql_type type); /* role, readonly, read transaction; sets job->err */
+
+/* describe.c */
+int sql_describe(struct db *db, struct sql_job *job);
+int sql_schema(struct db *db, struct sql_job *job);
+
+/* cursor.c */
+int cursor_open(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, bool on_row, char *ret_name, size_t size);
+int cursor_open_rows(struct sql_job *job, struct buf *rows, char *ret_name, size_t size);
+int cursor_fetch(struct sql_job *job);
+int cursor_close(struct sql_job *job);
+void cursors_sweep(struct sql_job *job, uint64_t now, bool all);
+void cursors_close_of(struct sql_session *session, struct db *db); /* those on this connection */
+bool cursor_is_on(const struct list_node *node, const struct db *db); /* node of a session's list */
+struct db *cursor_db(const struct sql_session *session, const char *name); /* the connection it needs, NULL if none */
+
+bool cursors_due(const struct sql_session *session, uint64_t now);
+
+/* checkpoint.c */
+int checkpointer_start(struct store *s, struct error *err);
+void checkpointer_stop(struct store *s);
+void checkpointer_attach(struct db *writer); /* installs the WAL hook */
+void checkpointer_writer_turn(struct store *s, struct db *writer);
+
+#endif

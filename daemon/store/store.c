@@ -1,0 +1,374 @@
+/*
+ * The store as a whole: opening, closing, what it tells of itself, and the loop's regular look after what is in flight.
+ */
+#include "daemon/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "daemon/lib/check.h"
+#include "daemon/lib/log.h"
+#include "daemon/store/internal.h"
+
+/* Disk space is looked at this often. */
+#define SPACE_EVERY_NS (200 * NS_PER_MS)
+
+const char *store_sqlite_version(void) { return sqlite3_libversion(); }
+const struct store_config *store_get_config(const struct store *s) { return &s->config; }
+
+/* --- jobs in flight --- */
+
+void store_finish(struct store *s, struct job *job) { mailbox_post(s->mailbox, &job->mail); }
+
+static void on_tick(uv_timer_t *timer);
+
+static void start_tick(struct store *s)
+{
+	if (!uv_is_active((uv_handle_t *)&s->tick))
+		uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+void store_submitted(struct store *s)
+{
+	if (s->in_flight++ == 0)
+		start_tick(s);
+}
+
+void store_delivered(struct store *s)
+{
+	INVARIANT(s->in_flight > 0);
+	s->in_flight--;
+}
+
+
+static void prepare_engine_job(struct store *s, struct job *job)
+{
+	job->class = JOB_BACKGROUND;
+	job->on = NULL;
+	job->submitted_ns = s->engine_ns = clock_now_ns();
+	job->ended_ns = 0;
+	if (job->deadline_ns == 0)
+		job->deadline_ns = CLOCK_NEVER;
+	start_tick(s);
+}
+
+void store_submit_writer(struct store *s, struct job *job)
+{
+	prepare_engine_job(s, job);
+	writer_push_background(s, job);
+}
+
+void store_submit_reader(struct store *s, struct job *job)
+{
+	prepare_engine_job(s, job);
+	readers_push(s, job, false);
+}
+
+void store_stop(struct store *s, struct job *job, enum stop_reason why)
+{
+	job_stop(job, why);
+	if (readers_take_back(s, job) || writer_take_back(s, job)) {
+		store_finish(s, job);
+		return;
+	}
+	readers_interrupt(s, job);
+	writer_interrupt(s, job);
+}
+
+/* --- the tick --- */
+
+static int64_t wal_bytes_used(const struct store *s)
+{
+	return atomic_load(&s->checkpointer.wal_frames) * (s->page_size + 24);
+}
+
+static void look_at_space(struct store *s, uint64_t now)
+{
+	struct statvfs disk;
+	bool wal_full = wal_bytes_used(s) > s->config.wal_cap_bytes &&
+			atomic_load(&s->checkpointer.left_frames) * s->page_size > s->config.checkpoint_bytes / 2;
+
+	if (now - s->space_checked_ns < SPACE_EVERY_NS)
+		return;
+	s->space_checked_ns = now;
+	bool disk_full = statvfs(s->config.path, &disk) == 0 &&
+			 (int64_t)(disk.f_bavail * disk.f_frsize) < s->config.disk_reserve_bytes;
+	s->throttled = disk_full ? "free disk space is below store.disk_reserve"
+		       : wal_full ? "the write-ahead log is above store.wal_cap"
+				  : NULL;
+	if (wal_bytes_used(s) > s->config.wal_hard_bytes && readers_oldest(s, true))
+		log_warning("store", "the write-ahead log is above store.wal_hard_cap: the oldest reader is expired");
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct store *s = timer->data;
+	uint64_t now = clock_now_ns();
+
+	readers_tick(s, now);
+	writer_tick(s, now);
+	look_at_space(s, now);
+	if (s->in_flight == 0 && now - s->engine_ns > NS_PER_S && readers_oldest(s, false) == 0)
+		uv_timer_stop(timer);
+}
+
+/* --- protection of the table a migration works on --- */
+
+void store_protect(struct store *s, const char *table, const char *job)
+{
+	pthread_mutex_lock(&s->protect_lock);
+	snprintf(s->protect_table, sizeof s->protect_table, "%s", table ? table : "");
+	snprintf(s->protect_job, sizeof s->protect_job, "%s", job ? job : "");
+	pthread_mutex_unlock(&s->protect_lock);
+}
+
+bool store_protected(struct store *s, const char *table, char *ret_job, size_t size)
+{
+	pthread_mutex_lock(&s->protect_lock);
+	bool hit = s->protect_job[0] && table && sqlite3_stricmp(table, s->protect_table) == 0;
+	if (hit)
+		snprintf(ret_job, size, "%s", s->protect_job);
+	pthread_mutex_unlock(&s->protect_lock);
+	return hit;
+}
+
+/* --- opening --- */
+
+static int check_folder(const char *path, int *ret_exit, struct error *err)
+{
+	char *copy = xstrdup(path);
+	const char *folder = dirname(copy);
+	struct stat st;
+	int rc = 0;
+
+	if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode)) {
+		*ret_exit = errno == EACCES ? EX_NOPERM : EX_NOINPUT;
+		rc = error_set(err, ERRC_INTERNAL, "the database's folder %s: %s", folder,
+			       errno ? strerror(errno) : "not a folder");
+	}
+	free(copy);
+	return rc;
+}
+
+/*
+ * The lock is on a file of its own: opening and closing the database file outside of SQLite would drop SQLite's locks.
+ */
+static int take_lock(struct store *s, int *ret_exit, struct error *err)
+{
+	struct buf path = {0};
+
+	buf_printf(&path, "%s.alterd-lock", s->config.path);
+	s->lock_fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->lock_fd < 0) {
+		*ret_exit = errno == EACCES || errno == EPERM || errno == EROFS ? EX_NOPERM : EX_IOERR;
+		error_set(err, ERRC_INTERNAL, "the lock file %s: %s", buf_cstr(&path), strerror(errno));
+	} else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		*ret_exit = EX_TEMPFAIL;
+		error_set(err, ERRC_BUSY, "another alterd owns %s (it holds %s)", s->config.path, buf_cstr(&path));
+	}
+	buf_free(&path);
+	return error_is_set(err) ? -1 : 0;
+}
+
+static int exit_code_of(int sqlite_code)
+{
+	switch (sqlite_code & 255) {
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		return EX_DATAERR;
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+		return EX_NOPERM;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return EX_TEMPFAIL;
+	default:
+		return EX_IOERR;
+	}
+}
+
+static int open_writer(struct store *s, int *ret_exit, struct error *err)
+{
+	bool was_rollback = false;
+	int64_t page_size = 4096, freelist = 0;
+
+	if (db_open(s, true, &s->writer.db, &was_rollback, err) ||
+	    db_int(s->writer.db, &page_size, err, "PRAGMA page_size") ||
+	    db_int(s->writer.db, &freelist, err, "PRAGMA freelist_count")) {
+		*ret_exit = exit_code_of(err->code);
+		return -1;
+	}
+	s->page_size = (int)page_size;
+	atomic_store(&s->freelist_pages, freelist);
+	if (was_rollback)
+		log_info("store", "%s had a rollback journal; it is in WAL mode from now on", s->config.path);
+	return 0;
+}
+
+static void set_memory_limits(const struct store_config *c)
+{
+	/* Page caches shrink from three quarters on; past the whole an allocation fails, and with it one statement. */
+	sqlite3_soft_heap_limit64(c->memory_bytes / 4 * 3);
+	sqlite3_hard_heap_limit64(c->memory_bytes);
+}
+
+int store_open(const struct store_config *config, uv_loop_t *loop, struct store **ret, int *ret_exit, struct error *err)
+{
+	struct store *s = xcalloc(1, sizeof *s);
+
+	*ret_exit = EX_SOFTWARE;
+	s->config = *config;
+	s->config.path = xstrdup(config->path);
+	s->loop = loop;
+	s->lock_fd = -1;
+	pthread_mutex_init(&s->protect_lock, NULL);
+	pthread_mutex_init(&s->checkpointer.lock, NULL);
+	set_memory_limits(config);
+	if (check_folder(config->path, ret_exit, err) || take_lock(s, ret_exit, err) || open_writer(s, ret_exit, err))
+		goto err_after_alloc;
+	if (mailbox_open(loop, &s->mailbox)) {
+		error_set(err, ERRC_INTERNAL, "cannot open the mailbox");
+		goto err_after_alloc;
+	}
+	uv_timer_init(loop, &s->tick);
+	uv_unref((uv_handle_t *)&s->tick);
+	s->tick.data = s;
+	if (checkpointer_start(s, err) || readers_start(s, err) || writer_start(s, err)) {
+		*ret_exit = EX_OSERR;
+		log_error("store", "%s", err->message);
+		abort(); /* no thread could be made at start: nothing is lost, and nothing can be run down either */
+	}
+	*ret_exit = 0;
+	*ret = s;
+	return 0;
+
+err_after_alloc:
+	db_close(s->writer.db);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	free((char *)(uintptr_t)s->config.path);
+	free(s);
+	return -1;
+}
+
+/* --- draining and closing --- */
+
+void store_drain(struct store *s) { s->draining = true; }
+
+bool store_idle(const struct store *s)
+{
+	uint64_t held;
+
+	return s->in_flight == 0 && sql_writer_holder(s, &held) == 0;
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+	struct store *s = handle->data;
+
+	free((char *)(uintptr_t)s->config.path);
+	free(s);
+}
+
+void store_close(struct store *s)
+{
+	struct error err = {0};
+
+	readers_stop(s);
+	writer_stop(s);
+	checkpointer_stop(s);
+	mailbox_drain(s->mailbox);
+	/* All is in the database file when the daemon has ended: a copy of that one file is a backup then. */
+	if (db_exec(s->writer.db, &err, "PRAGMA wal_checkpoint(TRUNCATE)"))
+		log_warning("store", "the last checkpoint failed: %s; nothing is lost, the log is read at the next start",
+			    err.message);
+	error_clear(&err);
+	db_close(s->writer.db);
+	s->writer.db = NULL;
+	class_cache_clear(&s->classes);
+	close(s->lock_fd);
+	mailbox_close(s->mailbox);
+	uv_timer_stop(&s->tick);
+	uv_close((uv_handle_t *)&s->tick, on_tick_closed);
+}
+
+void store_reconfigure(struct store *s, const struct store_config *config)
+{
+	struct store_config fixed = s->config;
+
+	s->config = *config;
+	s->config.path = fixed.path;
+	s->config.readers = fixed.readers;
+	s->config.readers_max = fixed.readers_max;
+	s->config.cache_bytes = fixed.cache_bytes;
+	s->config.memory_bytes = fixed.memory_bytes;
+	s->config.value_bytes = fixed.value_bytes;
+	s->config.sql_bytes = fixed.sql_bytes;
+	s->config.synchronous_full = fixed.synchronous_full;
+}
+
+/* --- what it tells of itself --- */
+
+int64_t store_wal_file_bytes(const struct store *s)
+{
+	struct buf path = {0};
+	struct stat st;
+
+	buf_printf(&path, "%s-wal", s->config.path);
+	int64_t n = stat(buf_cstr(&path), &st) == 0 ? st.st_size : 0;
+	buf_free(&path);
+	return n;
+}
+
+static void lane_stats(struct store *s, struct store_stats *ret)
+{
+	struct readers *r = &s->readers;
+
+	pthread_mutex_lock(&r->lock);
+	ret->reader_lanes = (int)r->lanes.count;
+	ret->readers_busy = (int)r->lanes.count - r->waiting;
+	ret->pinned = (int)r->pinned_dbs.count;
+	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_lock(&s->writer.lock);
+	ret->writer_queue = (int)s->writer.queue.count;
+	pthread_mutex_unlock(&s->writer.lock);
+}
+
+void store_stats(struct store *s, struct store_stats *ret)
+{
+	struct stat st;
+	uint64_t oldest = readers_oldest(s, false);
+
+	*ret = (struct store_stats){
+		.queries_total = atomic_load(&s->queries),
+		.writes_total = atomic_load(&s->writes),
+		.groups_total = atomic_load(&s->groups),
+		.tx_expired_total = atomic_load(&s->tx_expired),
+		.cursor_expired_total = atomic_load(&s->cursor_expired),
+		.busy_total = atomic_load(&s->busy),
+		.checkpoints_total = atomic_load(&s->checkpoints),
+		.checkpoint_blocked_total = atomic_load(&s->checkpoints_blocked),
+		.db_bytes = stat(s->config.path, &st) == 0 ? st.st_size : 0,
+		.wal_bytes = store_wal_file_bytes(s),
+		.freelist_pages = atomic_load(&s->freelist_pages),
+		.oldest_reader_s = oldest ? (double)(clock_now_ns() - oldest) / 1e9 : 0,
+		.wait_p50_ns = histogram_quantile(&s->wait, .5),
+		.wait_p99_ns = histogram_quantile(&s->wait, .99),
+		.wait_max_ns = histogram_max(&s->wait),
+		.query_p50_ns = histogram_quantile(&s->query, .5),
+		.query_p99_ns = histogram_quantile(&s->query, .99),
+		.query_max_ns = histogram_max(&s->query),
+		.writer_beat = atomic_load(&s->beat),
+		.throttled = s->throttled,
+	};
+	lane_stats(s, ret);
+}

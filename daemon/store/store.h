@@ -1,0 +1,102 @@
+/*
+ * The store owns the database file: one writer lane, reader lanes, a checkpointer. It is the only room that calls
+ * SQLite on behalf of clients; `migrate` uses it through engine.h.
+ *
+ * Threads: every function here is called on the loop thread unless it says otherwise. Jobs run on lanes and come back
+ * to the loop thread. The store never blocks the loop, except in store_open() and store_close().
+ */
+#ifndef ALTERD_STORE_STORE_H
+#define ALTERD_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/store/job.h"
+#include "proto/error.h"
+
+struct store;
+
+struct store_config {
+	const char *path;           /* the database file; created if missing, its folder must exist */
+	bool synchronous_full;      /* true: an acknowledged write survives a power cut; false: NORMAL */
+	int readers;                /* reader lanes kept ready */
+	int readers_max;            /* reader lanes at most, when long reads hold the others */
+	int pinned_max;             /* connections held by open cursors and read transactions, at most */
+	int queue_max;              /* jobs waiting for the writer, at most; one more is BUSY */
+	int group_max;              /* client writes committed together, at most */
+	int64_t cache_bytes;        /* page cache of the writer; a reader has a quarter */
+	int64_t memory_bytes;       /* SQLite's heap in all, hard limit */
+	int64_t value_bytes;        /* longest string, BLOB or row */
+	int64_t sql_bytes;          /* longest statement */
+	int64_t wal_cap_bytes;      /* background work pauses above it */
+	int64_t wal_hard_bytes;     /* above it the oldest reader is expired */
+	int64_t checkpoint_bytes;   /* WAL size from which the checkpointer works */
+	int64_t page_bytes;         /* bytes of a page of rows, at most */
+	int64_t page_rows;          /* rows of a page: default and cap */
+	int64_t read_ms, write_ms;  /* default and greatest statement time */
+	int64_t wait_ms;            /* default wait for a turn to write */
+	int64_t tx_ms, tx_idle_ms;  /* transaction: total and idle time */
+	int64_t cursor_ms, cursor_idle_ms;
+	int64_t background_percent; /* share of the writer's time that background work is sure of */
+	int64_t disk_reserve_bytes; /* background work pauses when less is free */
+};
+
+/* What a store tells of itself. Counters since the start. */
+struct store_stats {
+	uint64_t queries_total, writes_total, groups_total; /* groups: commits that carried client writes */
+	uint64_t tx_expired_total, cursor_expired_total, busy_total;
+	uint64_t checkpoints_total, checkpoint_blocked_total;
+	int64_t db_bytes, wal_bytes, freelist_pages;
+	double oldest_reader_s;  /* age of the oldest open snapshot of a cursor or read transaction; 0 = none */
+	int writer_queue;        /* jobs waiting */
+	int reader_lanes, readers_busy, pinned;
+	uint64_t wait_p50_ns, wait_p99_ns, wait_max_ns;    /* client jobs waiting for the writer */
+	uint64_t query_p50_ns, query_p99_ns, query_max_ns; /* statement time on a lane */
+	uint64_t writer_beat;    /* moves whenever the writer lane is alive; for the watchdog */
+	const char *throttled;   /* why background work waits, NULL if it does not; static string */
+};
+
+/*
+ * Opens or creates the file, takes the instance lock (<path>.alterd-lock), turns WAL on, starts the lanes. Errors: err's
+ * text is for the log; *ret_exit is the sysexits code to leave with (65 not a database, 66 folder missing, 74 I/O, 75
+ * locked by another daemon, 77 not permitted).
+ */
+int store_open(const struct store_config *config, uv_loop_t *loop, struct store **ret, int *ret_exit, struct error *err);
+
+/* Refuses new client jobs (SHUTTING_DOWN); those queued and running go on. */
+void store_drain(struct store *s);
+/* True when no client job is queued or running and no transaction is open. */
+bool store_idle(const struct store *s);
+/* Stops what still runs, joins the lanes (waits for them), checkpoints, closes. Every job still out is delivered first. */
+void store_close(struct store *s);
+
+/*
+ * Hands a job of a background class (or any engine job) over; never refuses. run() gets the writer's connection outside
+ * of a transaction, resp. a reader's outside of a snapshot, and leaves it so.
+ */
+void store_submit_writer(struct store *s, struct job *job);
+void store_submit_reader(struct store *s, struct job *job);
+
+/*
+ * Gives a submitted job up: one still waiting comes back at once without having run (done is called, `stop` set), one
+ * running is stopped at the next opportunity. Safe for a job that has just ended: it does not hit the next one.
+ */
+void store_stop(struct store *s, struct job *job, enum stop_reason why);
+
+/* Takes new limits from a reload; those that cannot change while running (path, readers) are left as they are. */
+void store_reconfigure(struct store *s, const struct store_config *config);
+
+/* "3.40.1". */
+const char *store_sqlite_version(void);
+
+void store_stats(struct store *s, struct store_stats *ret);
+const struct store_config *store_get_config(const struct store *s);
+
+/*
+ * Client DDL on this table (its indexes and triggers too) is refused with MIGRATION_RUNNING naming `job`; NULL ends it.
+ * The table is one of `main`; comparison is SQLite's (ASCII case folded).
+ */
+void store_protect(struct store *s, const char *table, const char *job);
+
+#endif
