@@ -29,9 +29,9 @@ static void tear_down(void)
 
 static void set(struct config *c, const char *assignment) { ck_assert_int_eq(config_set(c, assignment, &err), 0); }
 
-static void slurp_shipped(void)
+static void slurp(const char *path)
 {
-	FILE *file = fopen(ALTERD_SOURCE_DIR "/config/alterd.conf", "r");
+	FILE *file = fopen(path, "r");
 	ck_assert_ptr_nonnull(file);
 	for (;;) {
 		char *to = buf_reserve(&text, 4096);
@@ -43,6 +43,8 @@ static void slurp_shipped(void)
 	}
 	ck_assert_int_eq(fclose(file), 0);
 }
+
+static void slurp_shipped(void) { slurp(ALTERD_SOURCE_DIR "/config/alterd.conf"); }
 
 START_TEST(test_defaults_hold_together)
 {
@@ -84,6 +86,25 @@ START_TEST(test_alterd_conf_has_each_key_once_as_the_table_writes_it)
 	for (const char *at = buf_cstr(&text); (at = strstr(at, buf_cstr(&line))) != NULL; at++)
 		found++;
 	/* Two sections have a key `queue`, at different defaults. */
+	ck_assert_int_eq(found, 1);
+	buf_free(&line);
+}
+END_TEST
+
+START_TEST(test_the_manual_has_each_key_once_as_the_table_writes_it)
+{
+	const struct setting *s = &settings[_i];
+	struct buf line = {0};
+	int found = 0;
+
+	slurp(ALTERD_SOURCE_DIR "/config/alterd.conf.5.scd");
+	buf_puts(&line, "\n*");
+	/* scdoc takes an underscore for the start of underlined text. */
+	for (const char *c = s->key; *c != '\0'; c++)
+		buf_printf(&line, "%s%c", *c == '_' ? "\\" : "", *c);
+	buf_printf(&line, "* =%s%s\n", *s->def ? " " : "", s->def);
+	for (const char *at = buf_cstr(&text); (at = strstr(at, buf_cstr(&line))) != NULL; at++)
+		found++;
 	ck_assert_int_eq(found, 1);
 	buf_free(&line);
 }
@@ -244,6 +265,7 @@ int main(void)
 	tcase_add_test(whole, test_defaults_hold_together);
 	tcase_add_test(whole, test_alterd_conf_is_the_defaults);
 	tcase_add_loop_test(whole, test_alterd_conf_has_each_key_once_as_the_table_writes_it, 0, (int)settings_count);
+	tcase_add_loop_test(whole, test_the_manual_has_each_key_once_as_the_table_writes_it, 0, (int)settings_count);
 	tcase_add_test(whole, test_alterd_conf_explains_each_key_and_names_when_it_takes_effect);
 	tcase_add_test(whole, test_alterd_conf_says_reload_where_the_table_does);
 	tcase_add_loop_test(whole, test_a_contradiction_is_named, 0,
