@@ -1,6 +1,4 @@
 /* Statements: the store does the work and writes the result; here only what does not need SQLite is checked. */
-#include <string.h>
-
 #include "daemon/server/handlers.h"
 #include "daemon/server/line.h"
 
@@ -18,18 +16,7 @@ void handle_batch(struct slot *slot)
 	slot_submit(slot, SQL_BATCH);
 }
 
-void handle_begin(struct slot *slot)
-{
-	const struct params *p = &slot->request->params;
-
-	if (params_has(p, PARAM_MODE) && strcmp(p->mode, "immediate") != 0 && strcmp(p->mode, "read") != 0) {
-		(void)error_set(&slot->sql.err, ERRC_INVALID_PARAMS, "mode is \"immediate\" or \"read\", not \"%.40s\"",
-				p->mode);
-		slot_finish(slot);
-		return;
-	}
-	slot_submit(slot, SQL_BEGIN);
-}
+void handle_begin(struct slot *slot) { slot_submit(slot, SQL_BEGIN); }
 
 void handle_commit(struct slot *slot) { slot_submit(slot, SQL_COMMIT); }
 

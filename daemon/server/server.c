@@ -83,6 +83,8 @@ static void on_notify(uv_timer_t *timer)
 	if (!server->migrator)
 		return;
 	migrator_line(server->migrator, line, sizeof line);
+	if (!line[0])
+		(void)snprintf(line, sizeof line, "version %" PRId64, migrator_version(server->migrator));
 	notify_status(&server->notify, line);
 }
 

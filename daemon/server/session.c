@@ -41,6 +41,8 @@ void session_open(struct server *server, int fd)
 		session_close(s, STOP_GONE);
 		return;
 	}
+	log_debug("server", "s%" PRIu64 ": connected, uid %lu, pid %ld, role %s", s->sql.id, (unsigned long)s->peer.uid,
+		  (long)s->peer.pid, peer_role_name(s->role));
 	session_turn(s);
 }
 
@@ -49,6 +51,7 @@ static void session_free(struct session *s)
 	struct server *server = s->server;
 
 	INVARIANT(list_empty(&s->line) && list_empty(&s->aside) && !s->running && !s->keeping);
+	log_debug("server", "s%" PRIu64 ": ended after %" PRIu64 " requests", s->sql.id, s->requests);
 	list_remove(&server->sessions, &s->node);
 	connection_release(&s->connection);
 	error_clear(&s->keep.err);
