@@ -31,7 +31,7 @@ struct cell {
 struct column {
 	char *name;
 	int width;
-	bool text_seen; /* a cell that is no number: the heading stands to the left */
+	bool number_seen, text_seen; /* only numbers: the heading stands to the right, as they do */
 };
 
 struct table {
@@ -195,7 +195,7 @@ static void heading(struct table *t)
 		/* Headings stand like their cells, so that they are over them. */
 		if (t->ctl->color)
 			buf_puts(t->out, "\033[1m");
-		emit(t, c->name, strlen(c->name), t->ncells > 0 && !c->text_seen ? LOOK_NUMBER : LOOK_TEXT, i);
+		emit(t, c->name, strlen(c->name), c->number_seen && !c->text_seen ? LOOK_NUMBER : LOOK_TEXT, i);
 		if (t->ctl->color)
 			buf_puts(t->out, "\033[0m");
 	}
@@ -236,8 +236,8 @@ static void keep(struct table *t, size_t column, size_t at, enum look look)
 	t->cells[t->ncells++] = (struct cell){ .at = at, .n = n, .look = look };
 	if (width > c->width)
 		c->width = width;
-	if (look == LOOK_TEXT)
-		c->text_seen = true;
+	c->number_seen |= look == LOOK_NUMBER;
+	c->text_seen |= look == LOOK_TEXT;
 }
 
 static void end_row(struct table *t)

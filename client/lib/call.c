@@ -89,8 +89,6 @@ int alterd_batch(struct alterd_conn *c, const struct alterd_statement *statement
 	jw_key(out, "statements");
 	jw_open(out, '[');
 	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			buf_putc(out, ',');
 		if (write_step(c, &statements[i]) != 0)
 			return -1;
 	}
