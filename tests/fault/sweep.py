@@ -66,7 +66,10 @@ def compare(what, d, owners):
     with d.file() as f:
         swapped = "old" not in [r[1] for r in f.execute("PRAGMA table_info(big)")]
         for o in owners:
-            rows = f.execute("SELECT %s FROM big WHERE w = ? ORDER BY id" % ("id, w, amount, note, u, currency" if swapped else OLD), (o.w,)).fetchall()
+            rows = f.execute(
+                "SELECT %s FROM big WHERE w = ? ORDER BY id" % ("id, w, amount, note, u, currency" if swapped else OLD),
+                (o.w,),
+            ).fetchall()
             wrong = o.settle(rows, NEW if swapped else OLD)
             suite.check("%s: owner %d" % (what, o.w), not wrong, wrong)
         left = [r[0] for r in f.execute("SELECT name FROM sqlite_schema WHERE name LIKE '%big%'")]
@@ -104,7 +107,7 @@ def one(point, action, nth):
         except AssertionError as e:
             suite.note("%s: %s" % (what, e))
     if d.alive():
-        d.terminate()     # there are points on the way out as well
+        d.terminate()  # there are points on the way out as well
         d.wait(20)
     died = d.process.returncode == -signal.SIGKILL
     for o in owners:
@@ -115,7 +118,9 @@ def one(point, action, nth):
         suite.check(what + ": not hit, left in good order", d.process.returncode == 0, d.process.returncode)
         return False
     if action == "fail":
-        suite.check(what + ": a failure does not kill it", d.process.returncode in (0, 70, 71, 74), d.process.returncode)
+        suite.check(
+            what + ": a failure does not kill it", d.process.returncode in (0, 70, 71, 74), d.process.returncode
+        )
         bad = [e for o in owners for e in o.errors]
         if bad:
             suite.note("%s: clients saw %s" % (what, bad[:1]))

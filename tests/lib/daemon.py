@@ -15,8 +15,10 @@ import tempfile
 from limits import SANITIZER, scaled, until
 from wire import Client, RpcError
 
-BAD_LOG = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehavior|runtime error:|CHECK failed|"
-                     r"PRE failed|INVARIANT failed|[Aa]ssertion")
+BAD_LOG = re.compile(
+    r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehavior|runtime error:|CHECK failed|"
+    r"PRE failed|INVARIANT failed|[Aa]ssertion"
+)
 
 
 def program(name):
@@ -37,7 +39,7 @@ class Daemon:
         self.args = list(args)
         self.env = dict(os.environ, **(env or {}))
         self.process = None
-        self.ended_badly = []   # exits that no test asked for
+        self.ended_badly = []  # exits that no test asked for
         if config is not None:
             path = os.path.join(self.folder, "alterd.conf")
             with open(path, "w", encoding="utf-8") as f:
@@ -55,8 +57,9 @@ class Daemon:
     def spawn(self, **popen):
         """Starts without waiting for an answer."""
         log = open(self.log_path, "ab")
-        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                        env=popen.pop("env", self.env), **popen)
+        self.process = subprocess.Popen(
+            self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=popen.pop("env", self.env), **popen
+        )
         log.close()
         return self.process
 
@@ -117,8 +120,15 @@ class Daemon:
         return code
 
     def ctl(self, *args, limit=60.0, **kw):
-        return subprocess.run([program("alterctl"), "--socket", self.socket, *args], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=scaled(limit), check=False, **kw)
+        return subprocess.run(
+            [program("alterctl"), "--socket", self.socket, *args],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=scaled(limit),
+            check=False,
+            **kw
+        )
 
     def peak_bytes(self):
         """The greatest resident size so far."""
@@ -139,7 +149,7 @@ class Daemon:
         return sqlite3.connect(self.db)
 
     def integrity(self):
-        """"ok", or what is wrong, of the file of a daemon that is gone."""
+        """ "ok", or what is wrong, of the file of a daemon that is gone."""
         with self.file() as plain:
             rows = [r[0] for r in plain.execute("PRAGMA integrity_check")]
             broken = plain.execute("PRAGMA foreign_key_check").fetchall()
@@ -157,7 +167,11 @@ class Daemon:
             code = self.stop(30.0)
             if code != 0:
                 self.ended_badly.append("left with %s after SIGTERM" % code)
-        elif self.process and self.process.returncode not in (0, -signal.SIGKILL) and not getattr(self, "forgiven", False):
+        elif (
+            self.process
+            and self.process.returncode not in (0, -signal.SIGKILL)
+            and not getattr(self, "forgiven", False)
+        ):
             self.ended_badly.append("had left with %s" % self.process.returncode)
         bad = self.complaints()
         if os.environ.get("ALTERD_TEST_KEEP"):

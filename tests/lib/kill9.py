@@ -7,8 +7,17 @@ from owner import Owner, seed
 
 OLD = "id, w, amount, note, old, u"
 NEW = "id, w, CAST(amount AS REAL), note, u, 'eur'"
-CHANGE = "ALTER TABLE big ALTER COLUMN amount TYPE REAL, DROP COLUMN old, ADD COLUMN currency TEXT NOT NULL DEFAULT 'eur'"
-NEW_COLUMNS = [("id", "INTEGER", 0), ("w", "INTEGER", 0), ("amount", "REAL", 0), ("note", "TEXT", 0), ("u", "TEXT", 0), ("currency", "TEXT", 1)]
+CHANGE = (
+    "ALTER TABLE big ALTER COLUMN amount TYPE REAL, DROP COLUMN old, ADD COLUMN currency TEXT NOT NULL DEFAULT 'eur'"
+)
+NEW_COLUMNS = [
+    ("id", "INTEGER", 0),
+    ("w", "INTEGER", 0),
+    ("amount", "REAL", 0),
+    ("note", "TEXT", 0),
+    ("u", "TEXT", 0),
+    ("currency", "TEXT", 1),
+]
 
 
 def judge(suite, what, d, owners, columns, mapping):
@@ -18,7 +27,9 @@ def judge(suite, what, d, owners, columns, mapping):
         for o in owners:
             rows = f.execute("SELECT %s FROM big WHERE w = ? ORDER BY id" % columns, (o.w,)).fetchall()
             wrong = o.settle(rows, mapping)
-            suite.check("%s: owner %d: what was acknowledged is there (%d operations)" % (what, o.w, o.acked), not wrong, wrong)
+            suite.check(
+                "%s: owner %d: what was acknowledged is there (%d operations)" % (what, o.w, o.acked), not wrong, wrong
+            )
     f.close()
 
 
@@ -79,14 +90,29 @@ def change_rounds(suite, rounds, number, rows=200_000, kills=2):
             with d.file() as f:
                 swapped = "old" not in [r[1] for r in f.execute("PRAGMA table_info(big)")]
             f.close()
-            judge(suite, "change %d, after a kill at %s" % (i, seen[-1]), d, owners,
-                  "id, w, amount, note, u, currency" if swapped else OLD, NEW if swapped else OLD)
+            judge(
+                suite,
+                "change %d, after a kill at %s" % (i, seen[-1]),
+                d,
+                owners,
+                "id, w, amount, note, u, currency" if swapped else OLD,
+                NEW if swapped else OLD,
+            )
             d.start()
             owners = [o.again() for o in owners]
             for o in owners:
                 o.start()
-        ended = until("the change ends by itself", lambda: (lambda j: j if j and j["state"] in ("done", "failed", "aborted") else None)(job_of(d)), 60, every=0.05)
-        suite.check("change %d: %s is done (killed at %s)" % (i, job, ", ".join(seen)), ended["state"] == "done" and ended["id"] == job, ended)
+        ended = until(
+            "the change ends by itself",
+            lambda: (lambda j: j if j and j["state"] in ("done", "failed", "aborted") else None)(job_of(d)),
+            60,
+            every=0.05,
+        )
+        suite.check(
+            "change %d: %s is done (killed at %s)" % (i, job, ", ".join(seen)),
+            ended["state"] == "done" and ended["id"] == job,
+            ended,
+        )
         for o in owners:
             o.end()
         bad = [e for o in owners for e in o.errors]
@@ -94,8 +120,23 @@ def change_rounds(suite, rounds, number, rows=200_000, kills=2):
         suite.same("change %d: ends in good order" % i, d.stop(), 0)
         judge(suite, "change %d, in the end" % i, d, owners, "id, w, amount, note, u, currency", NEW)
         with d.file() as f:
-            suite.same("change %d: the schema is the new one" % i, [(r[1], r[2], r[3]) for r in f.execute("PRAGMA table_info(big)")], NEW_COLUMNS)
-            suite.same("change %d: every amount is REAL" % i, f.execute("SELECT DISTINCT typeof(amount) FROM big").fetchall(), [("real",)])
-            left = [r[0] for r in f.execute("SELECT name FROM sqlite_schema WHERE name LIKE '%big%' OR tbl_name LIKE '%big%'")]
-            suite.same("change %d: no shadow is left" % i, sorted(n for n in left if not n.startswith("sqlite_")), ["big", "big_w"])
+            suite.same(
+                "change %d: the schema is the new one" % i,
+                [(r[1], r[2], r[3]) for r in f.execute("PRAGMA table_info(big)")],
+                NEW_COLUMNS,
+            )
+            suite.same(
+                "change %d: every amount is REAL" % i,
+                f.execute("SELECT DISTINCT typeof(amount) FROM big").fetchall(),
+                [("real",)],
+            )
+            left = [
+                r[0]
+                for r in f.execute("SELECT name FROM sqlite_schema WHERE name LIKE '%big%' OR tbl_name LIKE '%big%'")
+            ]
+            suite.same(
+                "change %d: no shadow is left" % i,
+                sorted(n for n in left if not n.startswith("sqlite_")),
+                ["big", "big_w"],
+            )
         f.close()

@@ -7,7 +7,7 @@ from wire import Closed
 
 
 class Load(threading.Thread):
-    """Calls step(client, i) again and again on a connection of its own; keeps when each call began and how long it took.
+    """Calls step(client, i) again and again on a connection of its own; keeps when each call began and its time.
 
     What step throws ends the thread and is kept in `error`; a connection that ends does so too, in `closed`.
     """

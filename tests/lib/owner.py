@@ -24,14 +24,16 @@ class Owner(threading.Thread):
     def __init__(self, daemon, w, rows, seed, every=0.0, patient=False):
         super().__init__(daemon=True)
         self.d, self.w, self.rows, self.every = daemon, w, rows, every
-        self.patient = patient     # a lost connection is no error: the daemon is being killed
+        self.patient = patient  # a lost connection is no error: the daemon is being killed
         self.rng = random.Random(seed * 100 + w)
         self.model = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self.model.executescript(SCHEMA)
-        self.model.execute("INSERT INTO big SELECT * FROM (%s) WHERE w = ?" % (SEED % (1, rows)).split("\n", 1)[1], (w,))
+        self.model.execute(
+            "INSERT INTO big SELECT * FROM (%s) WHERE w = ?" % (SEED % (1, rows)).split("\n", 1)[1], (w,)
+        )
         self.next_id = 10_000_000 * (w + 1)
         self.acked = 0
-        self.unsure = []           # the operation under way
+        self.unsure = []  # the operation under way
         self.errors, self.lost = [], False
         self.stopping = threading.Event()
 
@@ -51,20 +53,38 @@ class Owner(threading.Thread):
         r, i, n = self.rng.random(), self.some_id(), self.rng.randrange(100000)
         if r < 0.25:
             k = self.fresh_id()
-            return "INSERT INTO big(id, w, amount, note, u) VALUES(?, ?, ?, ?, ?)", [k, self.w, n, "new %d" % n, "n%d" % k]
+            return "INSERT INTO big(id, w, amount, note, u) VALUES(?, ?, ?, ?, ?)", [
+                k,
+                self.w,
+                n,
+                "new %d" % n,
+                "n%d" % k,
+            ]
         if r < 0.50:
             return "UPDATE big SET amount = ?, note = 'upd' WHERE id = ? AND w = ?", [n, i, self.w]
         if r < 0.60:
             return "DELETE FROM big WHERE id = ? AND w = ?", [i, self.w]
-        if r < 0.70:    # the row that holds the same u is killed without a DELETE of its own
-            return "INSERT OR REPLACE INTO big(id, w, amount, note, u) VALUES(?, ?, ?, 'rep', ?)", [self.fresh_id(), self.w, n, "u%d" % (4 * self.rng.randrange(1, self.rows // 4) + self.w)]
+        if r < 0.70:  # the row that holds the same u is killed without a DELETE of its own
+            return "INSERT OR REPLACE INTO big(id, w, amount, note, u) VALUES(?, ?, ?, 'rep', ?)", [
+                self.fresh_id(),
+                self.w,
+                n,
+                "u%d" % (4 * self.rng.randrange(1, self.rows // 4) + self.w),
+            ]
         if r < 0.80:
-            return ("INSERT INTO big(id, w, amount, note) VALUES(?, ?, ?, 'up') ON CONFLICT(id) DO UPDATE SET amount = excluded.amount, note = 'upsert'"), [i, self.w, n]
+            return (
+                "INSERT INTO big(id, w, amount, note) VALUES(?, ?, ?, 'up') ON CONFLICT(id) "
+                "DO UPDATE SET amount = excluded.amount, note = 'upsert'"
+            ), [i, self.w, n]
         if r < 0.88:
             return "UPDATE big SET id = ? WHERE id = ? AND w = ?", [self.fresh_id(), i, self.w]
         if r < 0.95:
             return "UPDATE big SET amount = amount + 1 WHERE w = ? AND id BETWEEN ? AND ?", [self.w, i, i + 400]
-        return "UPDATE OR IGNORE big SET u = ? WHERE id = ? AND w = ?", ["u%d" % (4 * self.rng.randrange(1, self.rows // 4) + self.w), i, self.w]
+        return "UPDATE OR IGNORE big SET u = ? WHERE id = ? AND w = ?", [
+            "u%d" % (4 * self.rng.randrange(1, self.rows // 4) + self.w),
+            i,
+            self.w,
+        ]
 
     def operation(self, c):
         """One atomic operation: autocommit, batch or transaction. Sets `unsure` while its fate is open."""
@@ -127,7 +147,7 @@ class Owner(threading.Thread):
         return self.model.execute("SELECT %s FROM big ORDER BY id" % mapping).fetchall()
 
     def settle(self, actual, mapping):
-        """Compares `actual` (rows of this owner, by id). Returns "" or the difference; an open operation may have happened."""
+        """Compares `actual` (rows by id); an open operation may have happened. Returns "" or the difference."""
         want = self.expected(mapping)
         if actual == want:
             self.unsure = []
@@ -144,7 +164,14 @@ class Owner(threading.Thread):
             self.model.execute("ROLLBACK TO open")
             self.model.execute("RELEASE open")
         differ = sorted(set(want) ^ set(actual), key=lambda r: r[0])
-        return "owner %d: %d rows wanted, %d there, %d differ: %.500r; open: %r" % (self.w, len(want), len(actual), len(differ), differ[:4], self.unsure)
+        return "owner %d: %d rows wanted, %d there, %d differ: %.500r; open: %r" % (
+            self.w,
+            len(want),
+            len(actual),
+            len(differ),
+            differ[:4],
+            self.unsure,
+        )
 
 
 def seed(c, rows):

@@ -55,8 +55,11 @@ class Suite:
         try:
             got = call()
         except RpcError as e:
-            self.check(what, not wanted or e.code in wanted or e.name in wanted,
-                       "%s %s %s, wanted %s" % (e.code, e.name, e.message, wanted))
+            self.check(
+                what,
+                not wanted or e.code in wanted or e.name in wanted,
+                "%s %s %s, wanted %s" % (e.code, e.name, e.message, wanted),
+            )
             return e
         self.check(what, False, "no error but %.180r" % (got,))
         return RpcError({})

@@ -50,8 +50,8 @@ class Client:
             self.sock.close()
             raise
         self.buffer = bytearray()
-        self.kept = {}    # answers that came before they were asked for, by id
-        self.order = []   # ids in the order their answers arrived
+        self.kept = {}  # answers that came before they were asked for, by id
+        self.order = []  # ids in the order their answers arrived
         self.last_id = 0
 
     def send(self, method, **params):
@@ -77,7 +77,7 @@ class Client:
                 raise Closed("the daemon closed the connection")
             self.buffer += got
         out = bytes(self.buffer[:at])
-        del self.buffer[:at + 1]
+        del self.buffer[: at + 1]
         return out
 
     def read(self, timeout=None):

@@ -54,8 +54,17 @@ def as_plain(v):
     """A value as Python's sqlite3 gives it, from what the wire gives."""
     if isinstance(v, dict):
         import base64
+
         key, x = next(iter(v.items()))
-        return int(x) if key == "int" else base64.b64decode(x) if key == "blob" else float(x) if key == "real" else base64.b64decode(x)
+        return (
+            int(x)
+            if key == "int"
+            else base64.b64decode(x)
+            if key == "blob"
+            else float(x)
+            if key == "real"
+            else base64.b64decode(x)
+        )
     return v
 
 
@@ -71,51 +80,94 @@ class Gen:
 
     def value(self):
         r = self.rng
-        return r.choice([None, r.randrange(-50, 50), r.random() * 100, "t%d" % r.randrange(30), r.randbytes(r.randrange(6)), 2 ** 60 + r.randrange(99)])
+        return r.choice(
+            [
+                None,
+                r.randrange(-50, 50),
+                r.random() * 100,
+                "t%d" % r.randrange(30),
+                r.randbytes(r.randrange(6)),
+                2**60 + r.randrange(99),
+            ]
+        )
 
     def write(self):
         r = self.rng
         i, a, b, p = r.randrange(1, 40), r.randrange(20), "b%d" % r.randrange(25), r.randrange(1, 45)
         word = r.choice(["", "", "", "OR REPLACE ", "OR IGNORE ", "OR ABORT ", "OR FAIL "])
-        return r.choice([
-            lambda: ("INSERT %sINTO par(id, a, b) VALUES(?, ?, ?)" % word, [r.choice([None, i]), a, r.choice([None, b])]),
-            lambda: ("INSERT %sINTO par(a, b) VALUES(?, ?), (?, ?), (?, ?)" % word, [a, b, a + 1, "b%d" % r.randrange(25), a + 2, None]),
-            lambda: ("UPDATE %spar SET b = ?, n = n + 1 WHERE id = ?" % word, [b, i]),
-            lambda: ("UPDATE %spar SET a = a + 1, n = n + ? WHERE a BETWEEN ? AND ?" % word, [r.randrange(300), a, a + 3]),
-            lambda: ("UPDATE %spar SET id = ? WHERE id = ?" % word, [r.randrange(1, 40), i]),
-            lambda: ("INSERT INTO par(id, a, b) VALUES(?, ?, ?) ON CONFLICT(b) DO UPDATE SET a = excluded.a, n = n + 1", [i, a, b]),
-            lambda: ("INSERT INTO par(id, a, b) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", [i, a, b]),
-            lambda: ("DELETE FROM par WHERE id = ?", [i]),
-            lambda: ("DELETE FROM par WHERE a = ? RETURNING id, a, b", [a]),
-            lambda: ("INSERT %sINTO kid(id, par, v) VALUES(?, ?, ?)" % word, [r.choice([None, r.randrange(1, 80)]), p, self.value()]),
-            lambda: ("INSERT INTO kid(par, v) SELECT id, a FROM par WHERE a < ?", [a // 3]),
-            lambda: ("UPDATE kid SET v = ? WHERE par = ?", [self.value(), p]),
-            lambda: ("INSERT INTO opt(par, v) VALUES(?, ?) RETURNING id, par, typeof(v)", [r.choice([None, p]), self.value()]),
-            lambda: ("DELETE FROM opt WHERE id % 7 = ?", [r.randrange(7)]),
-            lambda: ("INSERT INTO defer(par) VALUES(?)", [p]),
-            lambda: ("DELETE FROM defer WHERE par = ?", [p]),
-            lambda: ("INSERT %sINTO wr VALUES(?, ?, ?)" % word, ["k%d" % r.randrange(5), r.randrange(6), self.value()]),
-            lambda: ("UPDATE %swr SET j = j + 1 WHERE k = ?" % word, ["k%d" % r.randrange(5)]),
-            lambda: ("DELETE FROM wr WHERE j > ?", [r.randrange(6)]),
-            lambda: ("DELETE FROM log", []) if r.random() < 0.1 else ("INSERT INTO log SELECT 'c', count(*) FROM par", []),
-            lambda: ("INSERT INTO log VALUES('lir', last_insert_rowid())", []),
-        ])()
+        return r.choice(
+            [
+                lambda: (
+                    "INSERT %sINTO par(id, a, b) VALUES(?, ?, ?)" % word,
+                    [r.choice([None, i]), a, r.choice([None, b])],
+                ),
+                lambda: (
+                    "INSERT %sINTO par(a, b) VALUES(?, ?), (?, ?), (?, ?)" % word,
+                    [a, b, a + 1, "b%d" % r.randrange(25), a + 2, None],
+                ),
+                lambda: ("UPDATE %spar SET b = ?, n = n + 1 WHERE id = ?" % word, [b, i]),
+                lambda: (
+                    "UPDATE %spar SET a = a + 1, n = n + ? WHERE a BETWEEN ? AND ?" % word,
+                    [r.randrange(300), a, a + 3],
+                ),
+                lambda: ("UPDATE %spar SET id = ? WHERE id = ?" % word, [r.randrange(1, 40), i]),
+                lambda: (
+                    "INSERT INTO par(id, a, b) VALUES(?, ?, ?) ON CONFLICT(b) DO UPDATE SET a = excluded.a, n = n + 1",
+                    [i, a, b],
+                ),
+                lambda: ("INSERT INTO par(id, a, b) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", [i, a, b]),
+                lambda: ("DELETE FROM par WHERE id = ?", [i]),
+                lambda: ("DELETE FROM par WHERE a = ? RETURNING id, a, b", [a]),
+                lambda: (
+                    "INSERT %sINTO kid(id, par, v) VALUES(?, ?, ?)" % word,
+                    [r.choice([None, r.randrange(1, 80)]), p, self.value()],
+                ),
+                lambda: ("INSERT INTO kid(par, v) SELECT id, a FROM par WHERE a < ?", [a // 3]),
+                lambda: ("UPDATE kid SET v = ? WHERE par = ?", [self.value(), p]),
+                lambda: (
+                    "INSERT INTO opt(par, v) VALUES(?, ?) RETURNING id, par, typeof(v)",
+                    [r.choice([None, p]), self.value()],
+                ),
+                lambda: ("DELETE FROM opt WHERE id % 7 = ?", [r.randrange(7)]),
+                lambda: ("INSERT INTO defer(par) VALUES(?)", [p]),
+                lambda: ("DELETE FROM defer WHERE par = ?", [p]),
+                lambda: (
+                    "INSERT %sINTO wr VALUES(?, ?, ?)" % word,
+                    ["k%d" % r.randrange(5), r.randrange(6), self.value()],
+                ),
+                lambda: ("UPDATE %swr SET j = j + 1 WHERE k = ?" % word, ["k%d" % r.randrange(5)]),
+                lambda: ("DELETE FROM wr WHERE j > ?", [r.randrange(6)]),
+                lambda: ("DELETE FROM log", [])
+                if r.random() < 0.1
+                else ("INSERT INTO log SELECT 'c', count(*) FROM par", []),
+                lambda: ("INSERT INTO log VALUES('lir', last_insert_rowid())", []),
+            ]
+        )()
 
     def read(self):
         r = self.rng
-        return r.choice([
-            lambda: ("SELECT id, a, b, n FROM par ORDER BY id", []),
-            lambda: ("SELECT par.id, count(kid.id), total(kid.v) FROM par LEFT JOIN kid ON kid.par = par.id GROUP BY par.id ORDER BY 1", []),
-            lambda: ("SELECT * FROM wr", []),
-            lambda: ("SELECT id, par, v, typeof(v) FROM kid WHERE par > ? ORDER BY id", [r.randrange(30)]),
-            lambda: ("SELECT count(*), sum(n) FROM par WHERE a = ?", [r.randrange(20)]),
-            lambda: ("SELECT rowid, what, id FROM log ORDER BY rowid DESC LIMIT 20", []),
-            lambda: ("SELECT last_insert_rowid(), changes()", []),
-        ])()
+        return r.choice(
+            [
+                lambda: ("SELECT id, a, b, n FROM par ORDER BY id", []),
+                lambda: (
+                    "SELECT par.id, count(kid.id), total(kid.v) FROM par LEFT JOIN kid "
+                    "ON kid.par = par.id GROUP BY par.id ORDER BY 1",
+                    [],
+                ),
+                lambda: ("SELECT * FROM wr", []),
+                lambda: ("SELECT id, par, v, typeof(v) FROM kid WHERE par > ? ORDER BY id", [r.randrange(30)]),
+                lambda: ("SELECT count(*), sum(n) FROM par WHERE a = ?", [r.randrange(20)]),
+                lambda: ("SELECT rowid, what, id FROM log ORDER BY rowid DESC LIMIT 20", []),
+                lambda: ("SELECT last_insert_rowid(), changes()", []),
+            ]
+        )()
 
 
 def bind(values):
-    return [blob(v) if isinstance(v, bytes) else {"int": str(v)} if isinstance(v, int) and abs(v) > 2 ** 53 else v for v in values]
+    return [
+        blob(v) if isinstance(v, bytes) else {"int": str(v)} if isinstance(v, int) and abs(v) > 2**53 else v
+        for v in values
+    ]
 
 
 class Plain:
@@ -150,7 +202,7 @@ def exact():
 
 
 def exact_round(rng, end):
-    """Every client of the daemon has a connection of its own on the plain file, so that the counters are a session's there too."""
+    """Each client has a connection of its own on the plain file too, so that counters are a session's there as well."""
     d = Daemon()
     gen = Gen(rng)
     path = d.folder + "/plain.db"
@@ -164,7 +216,11 @@ def exact_round(rng, end):
     holder, savepoints, history, steps = None, 0, [], 0
 
     def differ(what, got, want):
-        suite.check("seed %d, step %d: %s" % (args.seed, steps, what), False, "got %.300r, wanted %.300r; before: %.600r" % (got, want, history[-4:]))
+        suite.check(
+            "seed %d, step %d: %s" % (args.seed, steps, what),
+            False,
+            "got %.300r, wanted %.300r; before: %.600r" % (got, want, history[-4:]),
+        )
 
     def one(k, sql, values):
         """Gives one statement to both; False if they differ."""
@@ -188,7 +244,7 @@ def exact_round(rng, end):
         c, plain = clients[k]
         r = rng.random()
         if holder is not None and k != holder:
-            good = one(k, *gen.read())         # others see what was committed, and nothing else
+            good = one(k, *gen.read())  # others see what was committed, and nothing else
         elif holder is None and r < 0.12:
             c("begin")
             plain.db.execute("BEGIN IMMEDIATE")
@@ -295,12 +351,18 @@ CHANGE = "ALTER TABLE par ALTER n TYPE REAL, ADD COLUMN extra TEXT NOT NULL DEFA
 def concurrent_round(number):
     d = Daemon(settings={"migrate.batch_rows": "200"})
     with d.client() as c:
-        for sql in SCHEMA + ["CREATE TABLE op(seq INTEGER PRIMARY KEY AUTOINCREMENT, who INT, n INT)",
-                             "CREATE TABLE auto(who INT, n INT, a INT, b TEXT)",
-                             "CREATE TRIGGER auto_tr AFTER INSERT ON auto BEGIN INSERT INTO op(who, n) VALUES(new.who, new.n); "
-                             "INSERT OR REPLACE INTO par(a, b) VALUES(new.a, new.b); INSERT INTO kid(par, v) SELECT max(id), new.n FROM par; END"]:
+        for sql in SCHEMA + [
+            "CREATE TABLE op(seq INTEGER PRIMARY KEY AUTOINCREMENT, who INT, n INT)",
+            "CREATE TABLE auto(who INT, n INT, a INT, b TEXT)",
+            "CREATE TRIGGER auto_tr AFTER INSERT ON auto BEGIN INSERT INTO op(who, n) VALUES(new.who, new.n); "
+            "INSERT OR REPLACE INTO par(a, b) VALUES(new.a, new.b); "
+            "INSERT INTO kid(par, v) SELECT max(id), new.n FROM par; END",
+        ]:
             c.exec(sql)
-        c.exec("INSERT INTO par(id, a) WITH RECURSIVE g(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM g LIMIT 20000) SELECT n, n % 12 FROM g")
+        c.exec(
+            "INSERT INTO par(id, a) WITH RECURSIVE g(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM g LIMIT 20000) "
+            "SELECT n, n % 12 FROM g"
+        )
     done = [{} for _ in range(4)]
     stop = threading.Event()
 
@@ -313,7 +375,9 @@ def concurrent_round(number):
                 mark = ("INSERT INTO op(who, n) VALUES(?, ?)", [w, n])
                 kind = rng.random()
                 if kind < 0.3:
-                    steps = [("INSERT INTO auto VALUES(?, ?, ?, ?)", [w, n, rng.randrange(12), "b%d" % rng.randrange(25)])]
+                    steps = [
+                        ("INSERT INTO auto VALUES(?, ?, ?, ?)", [w, n, rng.randrange(12), "b%d" % rng.randrange(25)])
+                    ]
                 else:
                     steps = [mark] + [gen.write() for _ in range(rng.randrange(1, 4))]
                 try:
@@ -343,33 +407,57 @@ def concurrent_round(number):
                 until("some more writes", lambda: sum(map(len, done)) > 50, 10)
             finally:
                 stop.set()
+
     together(*[lambda w=w: writer(w) for w in range(4)], change, limit=60)
     suite.same("ends in good order", d.stop(), 0)
     suite.same("integrity", d.integrity(), "ok")
     with d.file() as f:
         order = f.execute("SELECT who, n FROM op ORDER BY seq").fetchall()
         acked = {(w, n) for w in range(4) for n in done[w]}
-        ok = suite.check("the op log holds exactly what was acknowledged (%d)" % len(acked), set(order) == acked, (len(order), len(acked)))
+        ok = suite.check(
+            "the op log holds exactly what was acknowledged (%d)" % len(acked),
+            set(order) == acked,
+            (len(order), len(acked)),
+        )
         plain = sqlite3.connect(":memory:", isolation_level=None)
         plain.execute("PRAGMA foreign_keys=ON")
-        for sql in SCHEMA + ["CREATE TABLE op(seq INTEGER PRIMARY KEY AUTOINCREMENT, who INT, n INT)", "CREATE TABLE auto(who INT, n INT, a INT, b TEXT)",
-                             "CREATE TRIGGER auto_tr AFTER INSERT ON auto BEGIN INSERT INTO op(who, n) VALUES(new.who, new.n); "
-                             "INSERT OR REPLACE INTO par(a, b) VALUES(new.a, new.b); INSERT INTO kid(par, v) SELECT max(id), new.n FROM par; END"]:
+        for sql in SCHEMA + [
+            "CREATE TABLE op(seq INTEGER PRIMARY KEY AUTOINCREMENT, who INT, n INT)",
+            "CREATE TABLE auto(who INT, n INT, a INT, b TEXT)",
+            "CREATE TRIGGER auto_tr AFTER INSERT ON auto BEGIN INSERT INTO op(who, n) VALUES(new.who, new.n); "
+            "INSERT OR REPLACE INTO par(a, b) VALUES(new.a, new.b); "
+            "INSERT INTO kid(par, v) SELECT max(id), new.n FROM par; END",
+        ]:
             plain.execute(sql)
-        plain.execute("INSERT INTO par(id, a) WITH RECURSIVE g(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM g LIMIT 20000) SELECT n, n % 12 FROM g")
+        plain.execute(
+            "INSERT INTO par(id, a) WITH RECURSIVE g(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM g LIMIT 20000) "
+            "SELECT n, n % 12 FROM g"
+        )
         for w, n in order:
             plain.execute("BEGIN")
             for sql, values in done[w].get(n, []):
-                # last_insert_rowid() is a session's own; the replay has one session for all, so it is left out of the comparison.
+                # last_insert_rowid() is a session's own; the replay has one session for all, so it is left out.
                 plain.execute(sql.replace("last_insert_rowid()", "0"), values).fetchall()
             plain.execute("COMMIT")
         for t in TABLES + ["op"]:
-            columns = "id, a, b, CAST(n AS REAL), 'e'" if t == "par" else "CASE what WHEN 'lir' THEN 0 ELSE id END, what" if t == "log" else "*"
+            columns = (
+                "id, a, b, CAST(n AS REAL), 'e'"
+                if t == "par"
+                else "CASE what WHEN 'lir' THEN 0 ELSE id END, what"
+                if t == "log"
+                else "*"
+            )
             actual = "id, a, b, n, extra" if t == "par" else columns
             got = f.execute("SELECT %s FROM %s ORDER BY 1, 2" % (actual, t)).fetchall()
             want = plain.execute("SELECT %s FROM %s ORDER BY 1, 2" % (columns, t)).fetchall()
-            ok = suite.check("table %s is as plain SQLite makes it in that order (seed %d)" % (t, args.seed), sorted(got, key=repr) == sorted(want, key=repr),
-                             sorted(set(map(repr, got)) ^ set(map(repr, want)))[:4]) and ok
+            ok = (
+                suite.check(
+                    "table %s is as plain SQLite makes it in that order (seed %d)" % (t, args.seed),
+                    sorted(got, key=repr) == sorted(want, key=repr),
+                    sorted(set(map(repr, got)) ^ set(map(repr, want)))[:4],
+                )
+                and ok
+            )
     f.close()
     return ok
 

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""kill -9 under four writing clients, twenty rounds, and ten online changes killed three times each. SEED may be set."""
+"""kill -9 under four writing clients, twenty rounds, and ten online changes killed three times each.
+
+SEED may be set in the environment; it is printed.
+"""
 import os
 import sys
 

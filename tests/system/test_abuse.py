@@ -19,7 +19,9 @@ suite = Suite(limit=110)
 d = Daemon()
 c = d.client()
 c.exec("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
-c.exec("INSERT INTO t WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT 1000) SELECT n, 'v' || n FROM g")
+c.exec(
+    "INSERT INTO t WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT 1000) SELECT n, 'v' || n FROM g"
+)
 c.exec("CREATE TABLE wide(id INTEGER PRIMARY KEY, s TEXT)")
 for row in range(1, 111):
     c.exec("INSERT INTO wide VALUES(?, hex(zeroblob(450000)))", row)
@@ -36,7 +38,9 @@ class Bystander:
     def __enter__(self):
         self.noise = Noise()
         self.reader = Load(d, lambda k, i: k.value("SELECT v FROM t WHERE id = ?", 1 + i % 1000), pause=0.003).started()
-        self.writer = Load(d, lambda k, i: k.exec("UPDATE t SET v = v WHERE id = ?", 1 + i % 1000), pause=0.01).started()
+        self.writer = Load(
+            d, lambda k, i: k.exec("UPDATE t SET v = v WHERE id = ?", 1 + i % 1000), pause=0.01
+        ).started()
         self.since = time.monotonic()
         return self
 
@@ -49,8 +53,11 @@ class Bystander:
             return
         for name, x in (("reader", self.reader), ("writer", self.writer)):
             slow = x.slowest(self.since)
-            suite.check("%s: a %s beside it is served" % (self.what, name), not x.error and not x.closed and slow < LIMIT + late,
-                        "%.3f s (noise %.3f s), %s" % (slow, late, x.error or x.closed))
+            suite.check(
+                "%s: a %s beside it is served" % (self.what, name),
+                not x.error and not x.closed and slow < LIMIT + late,
+                "%.3f s (noise %.3f s), %s" % (slow, late, x.error or x.closed),
+            )
 
 
 def code(o, timeout=20):
@@ -70,7 +77,14 @@ def garbage():
                         suite.check("random bytes answer an error of the envelope", False, got)
                 except (Closed, ConnectionError, TimeoutError) as e:
                     suite.check("random bytes do not end the connection", False, e)
-        valid = encode({"jsonrpc": "2.0", "id": 1, "method": "query", "params": {"sql": "SELECT ?, ?", "bind": [1, {"blob": "AP8="}], "page_rows": 5}})
+        valid = encode(
+            {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "query",
+                "params": {"sql": "SELECT ?, ?", "bind": [1, {"blob": "AP8="}], "page_rows": 5},
+            }
+        )
         seen = {}
         with d.client() as o:
             for i in range(1500):
@@ -167,7 +181,13 @@ def nested_and_many():
         with d.client() as o:
             for open_, close in ((b"[", b"]"), (b'{"a":', b"}")):
                 middle = b"1" if open_ != b"[" else b""
-                o.raw(b'{"id":1,"method":"query","params":{"sql":"SELECT 1","bind":' + open_ * 100_000 + middle + close * 100_000 + b"}}\n")
+                o.raw(
+                    b'{"id":1,"method":"query","params":{"sql":"SELECT 1","bind":'
+                    + open_ * 100_000
+                    + middle
+                    + close * 100_000
+                    + b"}}\n"
+                )
                 got = code(o)
                 suite.check("refused: %s" % open_, got in (-32700, -32600, -32602), got)
             o.raw(b"[" * 5_000_000 + b"\n")
@@ -185,7 +205,11 @@ def nested_and_many():
             o.raw(b'{"id":1,"method":"query","params":{"sql":"SELECT 1","bind":[' + b"0," * 7_900_000 + b"0]}}\n")
             got = code(o)
             suite.check("7,900,000 values: refused", got in (-32600, -32602), got)
-            o.raw(b'{"id":1,"method":"query","params":{"sql":"SELECT 1","bind":{' + b",".join(b'"%d":{}' % i for i in range(1_200_000)) + b"}}}\n")
+            o.raw(
+                b'{"id":1,"method":"query","params":{"sql":"SELECT 1","bind":{'
+                + b",".join(b'"%d":{}' % i for i in range(1_200_000))
+                + b"}}}\n"
+            )
             got = code(o)
             suite.check("1,200,000 members: refused", got in (-32600, -32602, -32005), got)
             o.raw(b'{"id":1,"method":"query","params":{"sql":"SELECT 1","bind":[' + b"0," * 900_000 + b"0]}}\n")
@@ -204,7 +228,16 @@ def reader_that_never_reads():
             o = d.client()
             held.append(o)
             o.sock.setblocking(False)
-            request = b"".join(encode({"id": i, "method": "query", "params": {"sql": "SELECT id, s FROM wide WHERE id = ?", "bind": [1 + i % 110]}}) for i in range(120))
+            request = b"".join(
+                encode(
+                    {
+                        "id": i,
+                        "method": "query",
+                        "params": {"sql": "SELECT id, s FROM wide WHERE id = ?", "bind": [1 + i % 110]},
+                    }
+                )
+                for i in range(120)
+            )
             try:
                 o.sock.send(request)
             except BlockingIOError:
@@ -234,7 +267,11 @@ def connections():
                 got[o.read(10).get("error", {}).get("data", {}).get("name", "ok")] += 1
             except (ConnectionError, Closed):
                 got["closed"] += 1
-        suite.check("the limit is served, the rest told so", got["ok"] >= 250 and got["TOO_MANY"] >= 40 and got["closed"] <= 4, got)
+        suite.check(
+            "the limit is served, the rest told so",
+            got["ok"] >= 250 and got["TOO_MANY"] >= 40 and got["closed"] <= 4,
+            got,
+        )
     for o in held:
         o.close()
     until("places are free again", lambda: c("stats")["sessions"] <= 3, 10)
@@ -242,7 +279,12 @@ def connections():
         held = []
         for _ in range(240):
             o = d.client()
-            o.raw(b"".join(encode({"id": i, "method": "exec", "params": {"sql": "UPDATE t SET v = v WHERE id = %d" % (i + 1)}}) for i in range(3)))
+            o.raw(
+                b"".join(
+                    encode({"id": i, "method": "exec", "params": {"sql": "UPDATE t SET v = v WHERE id = %d" % (i + 1)}})
+                    for i in range(3)
+                )
+            )
             held.append(o)
         wrong = 0
         for o in held:
@@ -270,25 +312,39 @@ def gone_in_the_middle():
     pause(1)
     suite.check("their queries are stopped: the CPU is idle", d.cpu_seconds() - before < 0.4, d.cpu_seconds() - before)
     o = d.client()
-    o.send("exec", sql="INSERT INTO t(v) WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c")
+    o.send(
+        "exec", sql="INSERT INTO t(v) WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
+    )
     pause(0.2)
     o.close()
     t = time.monotonic()
     c.exec("UPDATE t SET v = v WHERE id = 1")
-    suite.check("a write of a client that is gone frees the writer", time.monotonic() - t < 0.5 + scaled(0.5), time.monotonic() - t)
+    suite.check(
+        "a write of a client that is gone frees the writer",
+        time.monotonic() - t < 0.5 + scaled(0.5),
+        time.monotonic() - t,
+    )
     suite.same("and leaves nothing", c.value("SELECT count(*) FROM t"), 1000)
     half = d.client()
     half.send("query", sql=ENDLESS, timeout_ms=600)
     half.end_of_writing()
     e = half.read(10).get("error", {})
-    suite.check("a half-closed one is not gone: it gets its answer", e.get("code") == 9 and e.get("data", {}).get("reason") == "timeout", e)
+    suite.check(
+        "a half-closed one is not gone: it gets its answer",
+        e.get("code") == 9 and e.get("data", {}).get("reason") == "timeout",
+        e,
+    )
 
 
 @suite.section
 def dangerous_functions():
     with Bystander("printf of 1e9"):
         with d.client() as o:
-            for sql in ("SELECT printf('%.*c', 1000000000, 'x')", "SELECT length(printf('%.*c', 1000000000, 'x') || 'y')", "SELECT printf('%1000000000s', 'x')"):
+            for sql in (
+                "SELECT printf('%.*c', 1000000000, 'x')",
+                "SELECT length(printf('%.*c', 1000000000, 'x') || 'y')",
+                "SELECT printf('%1000000000s', 'x')",
+            ):
                 t = time.monotonic()
                 suite.refused(sql, lambda s=sql: o.query(s, timeout_ms=2000), 18, 9, 1, 7)
                 suite.check("at once", time.monotonic() - t < 1 + scaled(0.5), time.monotonic() - t)
@@ -308,7 +364,11 @@ def endless_times_many():
             k = "%s %s" % (e.get("data", {}).get("name"), e.get("data", {}).get("reason"))
             codes[k] = codes.get(k, 0) + 1
             o.close()
-        suite.check("each answers a coded error", all(k.startswith(("SQLITE_INTERRUPT", "BUSY", "TOO_MANY")) for k in codes), codes)
+        suite.check(
+            "each answers a coded error",
+            all(k.startswith(("SQLITE_INTERRUPT", "BUSY", "TOO_MANY")) for k in codes),
+            codes,
+        )
         suite.note("%s in %.1f s" % (codes, time.monotonic() - t))
 
 
@@ -341,7 +401,16 @@ def a_full_socket_of_writes():
         sent, i, end = 0, 0, time.monotonic() + 2
         while time.monotonic() < end and sent < 64 << 20:
             i += 1
-            raw = encode({"id": i, "method": "query", "params": {"sql": "UPDATE t SET v = v WHERE id = ? RETURNING v, hex(zeroblob(2000))", "bind": [1 + i % 1000]}})
+            raw = encode(
+                {
+                    "id": i,
+                    "method": "query",
+                    "params": {
+                        "sql": "UPDATE t SET v = v WHERE id = ? RETURNING v, hex(zeroblob(2000))",
+                        "bind": [1 + i % 1000],
+                    },
+                }
+            )
             try:
                 sent += o.sock.send(raw)
             except BlockingIOError:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An online change end to end: through alterctl and the wire, under writing clients, refused, paused, aborted, postponed."""
+"""An online change end to end: by alterctl and the wire, under clients, refused, paused, aborted, postponed."""
 import os
 import sys
 
@@ -27,7 +27,12 @@ def job(c):
 
 
 def ended(c, limit=40):
-    return until("the change ends", lambda: (lambda j: j if j and j["state"] in ("done", "failed", "aborted") else None)(job(c)), limit, every=0.02)
+    return until(
+        "the change ends",
+        lambda: (lambda j: j if j and j["state"] in ("done", "failed", "aborted") else None)(job(c)),
+        limit,
+        every=0.02,
+    )
 
 
 def schema_of(c, name):
@@ -35,7 +40,7 @@ def schema_of(c, name):
 
 
 def shadows(c):
-    """alterd's own objects that stand in the file, but for its catalog: nothing of a job may be left once it has ended."""
+    """alterd's own objects that stand in the file; once a job has ended they must be what they were before it."""
     return sorted(r[0] for r in c.rows("SELECT name FROM sqlite_schema WHERE name LIKE '\\_alterd\\_%' ESCAPE '\\'"))
 
 
@@ -48,17 +53,28 @@ def small_through_alterctl():
     before = shadows(c)
     r = d.ctl("alter", "ALTER TABLE item ALTER price TYPE REAL")
     suite.check("alterctl alter exits 0", r.returncode == 0, (r.returncode, r.stdout, r.stderr))
-    suite.same("well-formed numbers convert, NULL stays", c.rows("SELECT id, price, typeof(price) FROM item ORDER BY id"),
-               [[1, 12.0, "real"], [2, 12.5, "real"], [3, 7.0, "real"], [4, None, "null"]])
+    suite.same(
+        "well-formed numbers convert, NULL stays",
+        c.rows("SELECT id, price, typeof(price) FROM item ORDER BY id"),
+        [[1, 12.0, "real"], [2, 12.5, "real"], [3, 7.0, "real"], [4, None, "null"]],
+    )
     suite.check("the schema says so", "REAL" in schema_of(c, "item")["item"].upper(), schema_of(c, "item"))
     suite.same("nothing of the job is left", shadows(c), before)
     c.exec("INSERT INTO item(price) VALUES(1)")
     suite.same("AUTOINCREMENT goes on", c.value("SELECT max(id) FROM item"), 5)
     r = d.ctl("--json", "alter", "ALTER TABLE item ADD COLUMN stock INTEGER NOT NULL DEFAULT 3")
-    suite.check("--json answers the job", r.returncode == 0 and '"state"' in r.stdout and json.loads(r.stdout.splitlines()[-1]).get("state") == "done", (r.stdout, r.stderr))
+    suite.check(
+        "--json answers the job",
+        r.returncode == 0 and '"state"' in r.stdout and json.loads(r.stdout.splitlines()[-1]).get("state") == "done",
+        (r.stdout, r.stderr),
+    )
     suite.same("added", c.rows("SELECT DISTINCT stock FROM item"), [[3]])
     r = d.ctl("alter", "ALTER TABLE item ALTER name TYPE INTEGER")
-    suite.check("a refusal exits 1, rows named on stderr", r.returncode == 1 and "name" in r.stderr + r.stdout, (r.returncode, r.stdout, r.stderr))
+    suite.check(
+        "a refusal exits 1, rows named on stderr",
+        r.returncode == 1 and "name" in r.stderr + r.stdout,
+        (r.returncode, r.stdout, r.stderr),
+    )
     suite.same("nothing of it is left", (shadows(c), c.value("SELECT name FROM item WHERE id = 1")), (before, "a"))
     r = d.ctl("alter", "ALTER TABLE item FROBNICATE")
     suite.check("what it cannot read exits 1", r.returncode == 1 and r.stderr, (r.returncode, r.stderr))
@@ -70,28 +86,140 @@ def small_through_alterctl():
 
 SQL_KINDS = [
     # table, rows, change, wanted rows, wanted types
-    ("to REAL", "CREATE TABLE k(id INTEGER PRIMARY KEY, v INTEGER)", "(1, 1), (2, -5), (3, NULL)", "ALTER TABLE k ALTER COLUMN v TYPE REAL", [[1, 1.0], [2, -5.0], [3, None]]),
-    ("to TEXT", "CREATE TABLE k(id INTEGER PRIMARY KEY, v INTEGER)", "(1, 1), (2, -5), (3, NULL)", "ALTER TABLE k ALTER v TYPE TEXT", [[1, "1"], [2, "-5"], [3, None]]),
-    ("to INTEGER", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)", "(1, '1'), (2, ' 12 '), (3, '-7')", "ALTER TABLE k ALTER v TYPE INTEGER", [[1, 1], [2, 12], [3, -7]]),
-    ("USING", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)", "(1, '1 kg'), (2, '2 kg')", "ALTER TABLE k ALTER v TYPE INTEGER USING CAST(v AS INTEGER) * 1000", [[1, 1000], [2, 2000]]),
-    ("SET NOT NULL", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)", "(1, 'a'), (2, 'b')", "ALTER TABLE k ALTER v SET NOT NULL", [[1, "a"], [2, "b"]]),
-    ("DROP NOT NULL", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT NOT NULL)", "(1, 'a')", "ALTER TABLE k ALTER v DROP NOT NULL", [[1, "a"]]),
-    ("ADD NOT NULL", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)", "(1, 'a')", "ALTER TABLE k ADD COLUMN n INTEGER NOT NULL DEFAULT 7", [[1, "a", 7]]),
-    ("ADD USING", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)", "(1, 'ab'), (2, 'c')", "ALTER TABLE k ADD n INTEGER NOT NULL USING length(v)", [[1, "ab", 2], [2, "c", 1]]),
-    ("DROP", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT, w TEXT)", "(1, 'a', NULL)", "ALTER TABLE k DROP COLUMN w", [[1, "a"]]),
-    ("SET DEFAULT", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)", "(1, 'a')", "ALTER TABLE k ALTER v SET DEFAULT 'dd'", [[1, "a"]]),
-    ("several", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT, w TEXT)", "(1, '5', NULL)", "ALTER TABLE k ALTER v TYPE INTEGER, DROP w, ADD x TEXT DEFAULT 'x', ADD y INT", [[1, 5, "x", None]]),
-    ("RENAME COLUMN", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)", "(1, 'a')", "ALTER TABLE k RENAME COLUMN v TO vv", [[1, "a"]]),
-    ("no primary key", "CREATE TABLE k(a INTEGER, v TEXT)", "(1, '1'), (1, '1'), (NULL, NULL)", "ALTER TABLE k ALTER v TYPE INTEGER", [[1, 1], [1, 1], [None, None]]),
-    ("TEXT key", "CREATE TABLE k(id TEXT PRIMARY KEY, v TEXT)", "('b', '1'), ('a', '2')", "ALTER TABLE k ALTER v TYPE INTEGER", [["b", 1], ["a", 2]]),
-    ("negative rowids", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)", "(-9223372036854775808, '1'), (-1, '2'), (9223372036854775807, '3')", "ALTER TABLE k ALTER v TYPE INTEGER",
-     [[{"int": "-9223372036854775808"}, 1], [-1, 2], [{"int": "9223372036854775807"}, 3]]),
-    ("odd names", "CREATE TABLE k(id INTEGER PRIMARY KEY, \"select \"\" x\" TEXT)", "(1, '4')", "ALTER TABLE k ALTER \"select \"\" x\" TYPE INTEGER", [[1, 4]]),
+    (
+        "to REAL",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v INTEGER)",
+        "(1, 1), (2, -5), (3, NULL)",
+        "ALTER TABLE k ALTER COLUMN v TYPE REAL",
+        [[1, 1.0], [2, -5.0], [3, None]],
+    ),
+    (
+        "to TEXT",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v INTEGER)",
+        "(1, 1), (2, -5), (3, NULL)",
+        "ALTER TABLE k ALTER v TYPE TEXT",
+        [[1, "1"], [2, "-5"], [3, None]],
+    ),
+    (
+        "to INTEGER",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)",
+        "(1, '1'), (2, ' 12 '), (3, '-7')",
+        "ALTER TABLE k ALTER v TYPE INTEGER",
+        [[1, 1], [2, 12], [3, -7]],
+    ),
+    (
+        "USING",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)",
+        "(1, '1 kg'), (2, '2 kg')",
+        "ALTER TABLE k ALTER v TYPE INTEGER USING CAST(v AS INTEGER) * 1000",
+        [[1, 1000], [2, 2000]],
+    ),
+    (
+        "SET NOT NULL",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)",
+        "(1, 'a'), (2, 'b')",
+        "ALTER TABLE k ALTER v SET NOT NULL",
+        [[1, "a"], [2, "b"]],
+    ),
+    (
+        "DROP NOT NULL",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT NOT NULL)",
+        "(1, 'a')",
+        "ALTER TABLE k ALTER v DROP NOT NULL",
+        [[1, "a"]],
+    ),
+    (
+        "ADD NOT NULL",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)",
+        "(1, 'a')",
+        "ALTER TABLE k ADD COLUMN n INTEGER NOT NULL DEFAULT 7",
+        [[1, "a", 7]],
+    ),
+    (
+        "ADD USING",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)",
+        "(1, 'ab'), (2, 'c')",
+        "ALTER TABLE k ADD n INTEGER NOT NULL USING length(v)",
+        [[1, "ab", 2], [2, "c", 1]],
+    ),
+    (
+        "DROP",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT, w TEXT)",
+        "(1, 'a', NULL)",
+        "ALTER TABLE k DROP COLUMN w",
+        [[1, "a"]],
+    ),
+    (
+        "SET DEFAULT",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)",
+        "(1, 'a')",
+        "ALTER TABLE k ALTER v SET DEFAULT 'dd'",
+        [[1, "a"]],
+    ),
+    (
+        "several",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT, w TEXT)",
+        "(1, '5', NULL)",
+        "ALTER TABLE k ALTER v TYPE INTEGER, DROP w, ADD x TEXT DEFAULT 'x', ADD y INT",
+        [[1, 5, "x", None]],
+    ),
+    (
+        "RENAME COLUMN",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)",
+        "(1, 'a')",
+        "ALTER TABLE k RENAME COLUMN v TO vv",
+        [[1, "a"]],
+    ),
+    (
+        "no primary key",
+        "CREATE TABLE k(a INTEGER, v TEXT)",
+        "(1, '1'), (1, '1'), (NULL, NULL)",
+        "ALTER TABLE k ALTER v TYPE INTEGER",
+        [[1, 1], [1, 1], [None, None]],
+    ),
+    (
+        "TEXT key",
+        "CREATE TABLE k(id TEXT PRIMARY KEY, v TEXT)",
+        "('b', '1'), ('a', '2')",
+        "ALTER TABLE k ALTER v TYPE INTEGER",
+        [["b", 1], ["a", 2]],
+    ),
+    (
+        "negative rowids",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)",
+        "(-9223372036854775808, '1'), (-1, '2'), (9223372036854775807, '3')",
+        "ALTER TABLE k ALTER v TYPE INTEGER",
+        [[{"int": "-9223372036854775808"}, 1], [-1, 2], [{"int": "9223372036854775807"}, 3]],
+    ),
+    (
+        "odd names",
+        'CREATE TABLE k(id INTEGER PRIMARY KEY, "select "" x" TEXT)',
+        "(1, '4')",
+        'ALTER TABLE k ALTER "select "" x" TYPE INTEGER',
+        [[1, 4]],
+    ),
     ("an empty table", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT)", "", "ALTER TABLE k ALTER v TYPE INTEGER", []),
-    ("WITHOUT ROWID", "CREATE TABLE k(a TEXT, b INT, v TEXT, PRIMARY KEY(a, b)) WITHOUT ROWID", "('x', 2, '1'), ('x', 1, '2')", "ALTER TABLE k ALTER v TYPE INTEGER", [["x", 1, 2], ["x", 2, 1]]),
-    ("generated columns", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT, g AS (v || '!') VIRTUAL, s AS (id * 2) STORED)", "", "ALTER TABLE k ALTER v TYPE INTEGER", []),
-    ("blobs and odd text", "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT, b)", "(1, '1', x'00ff'), (2, '2', CAST(x'ff41' AS TEXT)), (3, '3', 'a' || char(0) || 'b')", "ALTER TABLE k ALTER v TYPE INTEGER",
-     [[1, 1, {"blob": "AP8="}], [2, 2, {"text": "/0E="}], [3, 3, "a\0b"]]),
+    (
+        "WITHOUT ROWID",
+        "CREATE TABLE k(a TEXT, b INT, v TEXT, PRIMARY KEY(a, b)) WITHOUT ROWID",
+        "('x', 2, '1'), ('x', 1, '2')",
+        "ALTER TABLE k ALTER v TYPE INTEGER",
+        [["x", 1, 2], ["x", 2, 1]],
+    ),
+    (
+        "generated columns",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT, g AS (v || '!') VIRTUAL, s AS (id * 2) STORED)",
+        "",
+        "ALTER TABLE k ALTER v TYPE INTEGER",
+        [],
+    ),
+    (
+        "blobs and odd text",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT, b)",
+        "(1, '1', x'00ff'), (2, '2', CAST(x'ff41' AS TEXT)), (3, '3', 'a' || char(0) || 'b')",
+        "ALTER TABLE k ALTER v TYPE INTEGER",
+        [[1, 1, {"blob": "AP8="}], [2, 2, {"text": "/0E="}], [3, 3, "a\0b"]],
+    ),
 ]
 
 
@@ -110,8 +238,13 @@ def kinds_of_change():
             suite.same(what + ": rows", c.rows("SELECT * FROM k"), want)
         except RpcError as e:
             # What this daemon cannot do yet is refused with a clear reason, and nothing has happened.
-            suite.check("%s: refused clearly (%s)" % (what, e.message), e.name in ("MIGRATION_INVALID", "FAILED_MIGRATION") and len(e.message or "") > 10
-                        and what in ("WITHOUT ROWID", "generated columns", "ADD USING"), e)
+            suite.check(
+                "%s: refused clearly (%s)" % (what, e.message),
+                e.name in ("MIGRATION_INVALID", "FAILED_MIGRATION")
+                and len(e.message or "") > 10
+                and what in ("WITHOUT ROWID", "generated columns", "ADD USING"),
+                e,
+            )
             suite.check(what + ": and untouched", schema_of(c, "k")["k"] == create)
         suite.same(what + ": nothing of the job is left", shadows(c), base)
         c.exec("DROP TABLE k")
@@ -126,18 +259,34 @@ def refused_by_rows():
     base = shadows(c)
     c.exec("CREATE TABLE r(id INTEGER PRIMARY KEY, a TEXT, b TEXT)")
     c.exec("CREATE INDEX r_a ON r(a)")
-    c.exec("INSERT INTO r VALUES(1, '5', 'x'), (2, 'five', NULL), (3, '007', 'y'), (4, '12abc', NULL), (5, x'3132', 'z'), (6, '9007199254740993', 'z')")
+    c.exec(
+        "INSERT INTO r VALUES(1, '5', 'x'), (2, 'five', NULL), (3, '007', 'y'), (4, '12abc', NULL), (5, x'3132', 'z'), "
+        "(6, '9007199254740993', 'z')"
+    )
     before = c.rows("SELECT id, a, typeof(a), b FROM r"), schema_of(c, "r")
 
     def case(what, sql, reason, column, rowids, **more):
         e = suite.refused(what, lambda: c("migrate.alter", sql=sql, wait=True, **more), "FAILED_MIGRATION")
         rows = e.data.get("rows") or []
-        suite.check(what + ": names the rows", {r.get("rowid") for r in rows} == set(rowids) and e.data.get("count") == len(rowids)
-                    and all(r.get("reason") == reason and r.get("column") == column and "value" in r for r in rows), e)
-        suite.check(what + ": code, job, phase", e.code == -32026 and e.data.get("job") and e.data.get("phase") in PHASES, e)
-        suite.same(what + ": all is as before", ((c.rows("SELECT id, a, typeof(a), b FROM r"), schema_of(c, "r")), shadows(c)), (before, base))
+        suite.check(
+            what + ": names the rows",
+            {r.get("rowid") for r in rows} == set(rowids)
+            and e.data.get("count") == len(rowids)
+            and all(r.get("reason") == reason and r.get("column") == column and "value" in r for r in rows),
+            e,
+        )
+        suite.check(
+            what + ": code, job, phase", e.code == -32026 and e.data.get("job") and e.data.get("phase") in PHASES, e
+        )
+        suite.same(
+            what + ": all is as before",
+            ((c.rows("SELECT id, a, typeof(a), b FROM r"), schema_of(c, "r")), shadows(c)),
+            (before, base),
+        )
         j = job(c)
-        suite.check(what + ": status keeps it", j["state"] == "failed" and j.get("rows") and j["id"] == e.data.get("job"), j)
+        suite.check(
+            what + ": status keeps it", j["state"] == "failed" and j.get("rows") and j["id"] == e.data.get("job"), j
+        )
 
     case("TYPE", "ALTER TABLE r ALTER a TYPE INTEGER", "TYPE", "a", [2, 3, 4, 5])
     case("TYPE, precision", "ALTER TABLE r ALTER a TYPE REAL", "TYPE", "a", [2, 3, 4, 5, 6])
@@ -145,22 +294,58 @@ def refused_by_rows():
     r = None
     try:
         r = c("migrate.alter", sql="ALTER TABLE r ALTER a TYPE INTEGER", wait=True, allow_data_loss=True)
-        suite.same("allow_data_loss: SQLite's affinity", c.rows("SELECT id, a, typeof(a) FROM r WHERE id < 5"), [[1, 5, "integer"], [2, "five", "text"], [3, 7, "integer"], [4, "12abc", "text"]])
+        suite.same(
+            "allow_data_loss: SQLite's affinity",
+            c.rows("SELECT id, a, typeof(a) FROM r WHERE id < 5"),
+            [[1, 5, "integer"], [2, "five", "text"], [3, 7, "integer"], [4, "12abc", "text"]],
+        )
     except RpcError as e:
         suite.check("allow_data_loss", False, e)
-    e = suite.refused("a dropped column with values needs consent", lambda: c("migrate.alter", sql="ALTER TABLE r DROP COLUMN b", wait=True), "NEEDS_FORCE")
+    e = suite.refused(
+        "a dropped column with values needs consent",
+        lambda: c("migrate.alter", sql="ALTER TABLE r DROP COLUMN b", wait=True),
+        "NEEDS_FORCE",
+    )
     suite.same("its code", e.code, -32025)
     r = c("migrate.alter", sql="ALTER TABLE r DROP COLUMN b", wait=True, allow_data_loss=True)
     suite.same("with it", (r["state"], c("schema", table="r")["schema"][0]["sql"].count("b TEXT")), ("done", 0))
     c.exec("CREATE TABLE many(id INTEGER PRIMARY KEY, v TEXT)")
-    c.exec("INSERT INTO many WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT 50000) SELECT n, CASE WHEN n % 100 = 0 THEN 'bad' ELSE n END FROM g")
-    e = suite.refused("500 bad rows", lambda: c("migrate.alter", sql="ALTER TABLE many ALTER v TYPE INTEGER", wait=True), "FAILED_MIGRATION")
-    suite.check("ten are named, all counted", len(e.data.get("rows", [])) == 10 and e.data.get("count", 0) >= 10, e.data.get("count"))
+    c.exec(
+        "INSERT INTO many WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT 50000) "
+        "SELECT n, CASE WHEN n % 100 = 0 THEN 'bad' ELSE n END FROM g"
+    )
+    e = suite.refused(
+        "500 bad rows",
+        lambda: c("migrate.alter", sql="ALTER TABLE many ALTER v TYPE INTEGER", wait=True),
+        "FAILED_MIGRATION",
+    )
+    suite.check(
+        "ten are named, all counted",
+        len(e.data.get("rows", [])) == 10 and e.data.get("count", 0) >= 10,
+        e.data.get("count"),
+    )
     suite.note("count %s of 500" % e.data.get("count"))
-    for what, sql in [("no SQL", ""), ("not an ALTER at all", "SELECT 1"), ("no such table", "ALTER TABLE nosuch ADD x"), ("no such column", "ALTER TABLE r ALTER nosuch TYPE INT"), ("syntax", "ALTER TABLE r ALTER a TPYE INT"),
-                      ("a view", "ALTER TABLE vv ADD x"), ("own table", "ALTER TABLE _alterd_jobs ADD x"), ("sqlite_sequence", "ALTER TABLE sqlite_schema ADD x"), ("a column there twice", "ALTER TABLE many ADD v INT"),
-                      ("USING of nothing", "ALTER TABLE many ALTER v TYPE INT USING nosuch + 1")]:
-        suite.refused(what, lambda s=sql: c("migrate.alter", sql=s, wait=True), "MIGRATION_INVALID", "FAILED_MIGRATION", "DENIED", "INVALID_PARAMS", 1)
+    for what, sql in [
+        ("no SQL", ""),
+        ("not an ALTER at all", "SELECT 1"),
+        ("no such table", "ALTER TABLE nosuch ADD x"),
+        ("no such column", "ALTER TABLE r ALTER nosuch TYPE INT"),
+        ("syntax", "ALTER TABLE r ALTER a TPYE INT"),
+        ("a view", "ALTER TABLE vv ADD x"),
+        ("own table", "ALTER TABLE _alterd_jobs ADD x"),
+        ("sqlite_sequence", "ALTER TABLE sqlite_schema ADD x"),
+        ("a column there twice", "ALTER TABLE many ADD v INT"),
+        ("USING of nothing", "ALTER TABLE many ALTER v TYPE INT USING nosuch + 1"),
+    ]:
+        suite.refused(
+            what,
+            lambda s=sql: c("migrate.alter", sql=s, wait=True),
+            "MIGRATION_INVALID",
+            "FAILED_MIGRATION",
+            "DENIED",
+            "INVALID_PARAMS",
+            1,
+        )
     suite.same("nothing is left of all that", shadows(c), base)
     suite.same("exit", d.stop(), 0)
     suite.same("the file", d.integrity(), "ok")
@@ -185,11 +370,14 @@ def under_writing_clients():
 
     def read(k, i):
         try:
-            n = k.rows("SELECT id, amount, note FROM big WHERE id BETWEEN ? AND ?", 1 + (i * 37) % rows, 20 + (i * 37) % rows)
+            n = k.rows(
+                "SELECT id, amount, note FROM big WHERE id BETWEEN ? AND ?", 1 + (i * 37) % rows, 20 + (i * 37) % rows
+            )
             if len(n) > 20:
                 failed.append(len(n))
         except RpcError as e:
             failed.append(e)
+
     reader = Load(d, read, pause=0.002).started()
     snap = d.client()
     snap("begin", mode="read")
@@ -203,14 +391,31 @@ def under_writing_clients():
         pause(0.01)
         if len(seen) > 1:
             try:
-                suite.same("an old snapshot goes on with the old columns", snap.value("SELECT count(old) FROM big"), old_rows) if len(seen) == 2 and not getattr(snap, "told", 0) else None
+                suite.same(
+                    "an old snapshot goes on with the old columns", snap.value("SELECT count(old) FROM big"), old_rows
+                ) if len(seen) == 2 and not getattr(snap, "told", 0) else None
                 snap.told = 1
             except RpcError as e:
                 suite.check("an old snapshot goes on", e.name == "TX_EXPIRED", e)
                 snap.told = 1
     suite.check("it is done", j["state"] == "done", j)
-    for key, kind in [("id", str), ("table", str), ("state", str), ("phase", (str, type(None))), ("rows_done", int), ("rows_total", int), ("percent", (int, float)), ("longest_hold_ms", (int, float)), ("longest_wait_ms", (int, float)),
-                      ("swap_ms", (int, float)), ("verified_rows", int), ("changes_applied", int), ("started", str), ("elapsed_s", (int, float)), ("postponed_cutover", bool)]:
+    for key, kind in [
+        ("id", str),
+        ("table", str),
+        ("state", str),
+        ("phase", (str, type(None))),
+        ("rows_done", int),
+        ("rows_total", int),
+        ("percent", (int, float)),
+        ("longest_hold_ms", (int, float)),
+        ("longest_wait_ms", (int, float)),
+        ("swap_ms", (int, float)),
+        ("verified_rows", int),
+        ("changes_applied", int),
+        ("started", str),
+        ("elapsed_s", (int, float)),
+        ("postponed_cutover", bool),
+    ]:
         suite.check("job: " + key, isinstance(j.get(key), kind), j.get(key))
     suite.check("phases go forward", [p for p in PHASES if p in seen] == seen, seen)
     pause(0.2)
@@ -221,16 +426,31 @@ def under_writing_clients():
     suite.check("no request of a client failed", not bad, bad[:3])
     wrong = []
     for o in owners:
-        got = [tuple(r) for r in c.rows("SELECT id, w, amount, note, u, currency FROM big WHERE w = ? ORDER BY id", o.w)]
+        got = [
+            tuple(r) for r in c.rows("SELECT id, w, amount, note, u, currency FROM big WHERE w = ? ORDER BY id", o.w)
+        ]
         wrong.append(o.settle(got, NEW))
-    suite.check("%d acknowledged operations: every row as the model says" % sum(o.acked for o in owners), not any(wrong), wrong)
+    suite.check(
+        "%d acknowledged operations: every row as the model says" % sum(o.acked for o in owners), not any(wrong), wrong
+    )
     suite.same("every amount is REAL", c.rows("SELECT DISTINCT typeof(amount) FROM big"), [["real"]])
     suite.same("nothing of the job is left", shadows(c), base)
     suite.check("it verified as many rows as there were", j["verified_rows"] >= rows // 2, j["verified_rows"])
-    suite.check("the index is there and used", "big_w" in str(c.rows("EXPLAIN QUERY PLAN SELECT * FROM big WHERE w = 1 AND amount = 2")), c.rows("EXPLAIN QUERY PLAN SELECT * FROM big WHERE w = 1 AND amount = 2"))
-    suite.refused("UNIQUE holds", lambda: c.exec("INSERT INTO big(u, currency) SELECT u, 'x' FROM big WHERE u IS NOT NULL LIMIT 1"), 2067)
+    suite.check(
+        "the index is there and used",
+        "big_w" in str(c.rows("EXPLAIN QUERY PLAN SELECT * FROM big WHERE w = 1 AND amount = 2")),
+        c.rows("EXPLAIN QUERY PLAN SELECT * FROM big WHERE w = 1 AND amount = 2"),
+    )
+    suite.refused(
+        "UNIQUE holds",
+        lambda: c.exec("INSERT INTO big(u, currency) SELECT u, 'x' FROM big WHERE u IS NOT NULL LIMIT 1"),
+        2067,
+    )
     suite.refused("NOT NULL holds", lambda: c.exec("INSERT INTO big(currency) VALUES(NULL)"), 1299)
-    suite.note("hold %s ms, wait %s ms, swap %s ms, verified %s, applied %s" % tuple(j.get(k) for k in ("longest_hold_ms", "longest_wait_ms", "swap_ms", "verified_rows", "changes_applied")))
+    suite.note(
+        "hold %s ms, wait %s ms, swap %s ms, verified %s, applied %s"
+        % tuple(j.get(k) for k in ("longest_hold_ms", "longest_wait_ms", "swap_ms", "verified_rows", "changes_applied"))
+    )
     snap.close()
     suite.same("exit", d.stop(), 0)
     suite.same("the file", d.integrity(), "ok")
@@ -241,17 +461,28 @@ def everything_attached_survives():
     d = Daemon()
     c = d.client()
     rng_rows = 3000
-    for sql in ("CREATE TABLE par(id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, size TEXT, n INT DEFAULT 4 CHECK(n > 0))",
-                "CREATE TABLE kid(id INTEGER PRIMARY KEY, par INT NOT NULL REFERENCES par(id) ON DELETE CASCADE)",
-                "CREATE TABLE kid2(id INTEGER PRIMARY KEY, code TEXT REFERENCES par(code) ON DELETE SET NULL ON UPDATE CASCADE)",
-                "CREATE TABLE self(id INTEGER PRIMARY KEY, up INT REFERENCES self(id), v TEXT)",
-                "CREATE INDEX par_size ON par(size DESC)", "CREATE INDEX par_part ON par(n) WHERE n > 3", "CREATE INDEX par_expr ON par(lower(code))",
-                "CREATE TABLE log(x)", "CREATE TRIGGER par_a AFTER UPDATE ON par BEGIN INSERT INTO log VALUES('a' || new.id); END",
-                "CREATE TRIGGER par_b AFTER UPDATE ON par BEGIN INSERT INTO log VALUES('b' || new.id); END",
-                "CREATE VIEW par_v AS SELECT id, size FROM par", "CREATE TRIGGER par_v_i INSTEAD OF INSERT ON par_v BEGIN INSERT INTO par(size) VALUES(new.size); END",
-                "CREATE TRIGGER kid_tr AFTER INSERT ON kid BEGIN UPDATE par SET n = n + 1 WHERE id = new.par; END"):
+    for sql in (
+        "CREATE TABLE par(id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, size TEXT, "
+        "n INT DEFAULT 4 CHECK(n > 0))",
+        "CREATE TABLE kid(id INTEGER PRIMARY KEY, par INT NOT NULL REFERENCES par(id) ON DELETE CASCADE)",
+        "CREATE TABLE kid2(id INTEGER PRIMARY KEY, code TEXT REFERENCES par(code) "
+        "ON DELETE SET NULL ON UPDATE CASCADE)",
+        "CREATE TABLE self(id INTEGER PRIMARY KEY, up INT REFERENCES self(id), v TEXT)",
+        "CREATE INDEX par_size ON par(size DESC)",
+        "CREATE INDEX par_part ON par(n) WHERE n > 3",
+        "CREATE INDEX par_expr ON par(lower(code))",
+        "CREATE TABLE log(x)",
+        "CREATE TRIGGER par_a AFTER UPDATE ON par BEGIN INSERT INTO log VALUES('a' || new.id); END",
+        "CREATE TRIGGER par_b AFTER UPDATE ON par BEGIN INSERT INTO log VALUES('b' || new.id); END",
+        "CREATE VIEW par_v AS SELECT id, size FROM par",
+        "CREATE TRIGGER par_v_i INSTEAD OF INSERT ON par_v BEGIN INSERT INTO par(size) VALUES(new.size); END",
+        "CREATE TRIGGER kid_tr AFTER INSERT ON kid BEGIN UPDATE par SET n = n + 1 WHERE id = new.par; END",
+    ):
         c.exec(sql)
-    c.exec("INSERT INTO par(code, size) WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT %d) SELECT 'C' || n, n FROM g" % rng_rows)
+    c.exec(
+        "INSERT INTO par(code, size) WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT %d) "
+        "SELECT 'C' || n, n FROM g" % rng_rows
+    )
     c.exec("INSERT INTO kid(par) SELECT id FROM par WHERE id <= 1000")
     c.exec("INSERT INTO kid2(code) SELECT code FROM par WHERE id <= 500")
     c.exec("INSERT INTO self VALUES(1, NULL, '1'), (2, 1, '2'), (3, 2, '3')")
@@ -268,32 +499,78 @@ def everything_attached_survives():
     j = c("migrate.alter", sql="ALTER TABLE par ALTER size TYPE INTEGER", wait=True)
     suite.same("done", j["state"], "done")
     new = {r["name"]: r["sql"] for r in c("schema")["schema"]}
-    suite.same("every object is there, and only par's text is another", {n: (s if n != "par" else "-") for n, s in new.items()}, {n: (s if n != "par" else "-") for n, s in old.items()})
-    suite.same("children are untouched", (c.value("SELECT count(*) FROM kid"), c.value("SELECT count(code) FROM kid2")), (1000, 500))
-    suite.same("no broken reference", c.value("SELECT count(*) FROM kid LEFT JOIN par ON par.id = kid.par WHERE par.id IS NULL"), 0)
+    suite.same(
+        "every object is there, and only par's text is another",
+        {n: (s if n != "par" else "-") for n, s in new.items()},
+        {n: (s if n != "par" else "-") for n, s in old.items()},
+    )
+    suite.same(
+        "children are untouched",
+        (c.value("SELECT count(*) FROM kid"), c.value("SELECT count(code) FROM kid2")),
+        (1000, 500),
+    )
+    suite.same(
+        "no broken reference",
+        c.value("SELECT count(*) FROM kid LEFT JOIN par ON par.id = kid.par WHERE par.id IS NULL"),
+        0,
+    )
     if analyzed:
-        suite.same("sqlite_stat1", sorted(c.rows("SELECT tbl, idx, stat FROM sqlite_stat1 WHERE tbl = 'par'"), key=str), stat)
+        suite.same(
+            "sqlite_stat1", sorted(c.rows("SELECT tbl, idx, stat FROM sqlite_stat1 WHERE tbl = 'par'"), key=str), stat
+        )
     suite.same("triggers did not fire for the copy", c.value("SELECT count(*) FROM log"), 0)
     c.exec("UPDATE par SET n = n WHERE id = 7")
     suite.same("triggers fire in their old order", c.rows("SELECT x FROM log"), [["b7"], ["a7"]])
     c.exec("INSERT INTO par_v(size) VALUES(99)")
-    suite.same("INSTEAD OF works, and ids are not used again", c.rows("SELECT id, size, typeof(size) FROM par ORDER BY id DESC LIMIT 1"), [[rng_rows + 1, 99, "integer"]])
+    suite.same(
+        "INSTEAD OF works, and ids are not used again",
+        c.rows("SELECT id, size, typeof(size) FROM par ORDER BY id DESC LIMIT 1"),
+        [[rng_rows + 1, 99, "integer"]],
+    )
     c.exec("DELETE FROM par WHERE id = 5")
-    suite.same("CASCADE and SET NULL work", (c.value("SELECT count(*) FROM kid WHERE par = 5"), c.value("SELECT count(*) FROM kid2 WHERE code = 'C5'"), c.value("SELECT count(code) FROM kid2")), (0, 0, 499))
+    suite.same(
+        "CASCADE and SET NULL work",
+        (
+            c.value("SELECT count(*) FROM kid WHERE par = 5"),
+            c.value("SELECT count(*) FROM kid2 WHERE code = 'C5'"),
+            c.value("SELECT count(code) FROM kid2"),
+        ),
+        (0, 0, 499),
+    )
     c.exec("UPDATE par SET code = 'ZZ' WHERE id = 6")
     suite.same("UPDATE CASCADE works", c.value("SELECT count(*) FROM kid2 WHERE code = 'ZZ'"), 1)
     suite.refused("a child without parent", lambda: c.exec("INSERT INTO kid(par) VALUES(999999)"), 787)
-    for name, q in [("par_size", "SELECT id FROM par WHERE size > 50"), ("par_part", "SELECT id FROM par WHERE n > 3"), ("par_expr", "SELECT id FROM par WHERE lower(code) = 'c9'")]:
-        suite.check("index %s serves" % name, name in str(c.rows("EXPLAIN QUERY PLAN " + q)) or name == "par_part", c.rows("EXPLAIN QUERY PLAN " + q))
+    for name, q in [
+        ("par_size", "SELECT id FROM par WHERE size > 50"),
+        ("par_part", "SELECT id FROM par WHERE n > 3"),
+        ("par_expr", "SELECT id FROM par WHERE lower(code) = 'c9'"),
+    ]:
+        suite.check(
+            "index %s serves" % name,
+            name in str(c.rows("EXPLAIN QUERY PLAN " + q)) or name == "par_part",
+            c.rows("EXPLAIN QUERY PLAN " + q),
+        )
     j = c("migrate.alter", sql="ALTER TABLE self ALTER v TYPE INTEGER", wait=True)
-    suite.same("a table that refers to itself", (j["state"], c.rows("SELECT * FROM self")), ("done", [[1, None, 1], [2, 1, 2], [3, 2, 3]]))
+    suite.same(
+        "a table that refers to itself",
+        (j["state"], c.rows("SELECT * FROM self")),
+        ("done", [[1, None, 1], [2, 1, 2], [3, 2, 3]]),
+    )
     suite.refused("and still does", lambda: c.exec("DELETE FROM self WHERE id = 1"), 787)
     j = c("migrate.alter", sql="ALTER TABLE kid ADD COLUMN extra INT NOT NULL DEFAULT 1", wait=True)
     suite.same("a child", (j["state"], c.value("SELECT sum(extra) FROM kid")), ("done", 999))
     c.exec("DELETE FROM par WHERE id = 8")
     suite.same("is still one", c.value("SELECT count(*) FROM kid WHERE par = 8"), 0)
-    for what, sql, word in [("a column a view uses", "ALTER TABLE par DROP COLUMN size", "par_v"), ("a column a CHECK uses", "ALTER TABLE par DROP COLUMN n", "")]:
-        e = suite.refused("dropping " + what, lambda s=sql: c("migrate.alter", sql=s, wait=True, allow_data_loss=True), "MIGRATION_INVALID", "FAILED_MIGRATION")
+    for what, sql, word in [
+        ("a column a view uses", "ALTER TABLE par DROP COLUMN size", "par_v"),
+        ("a column a CHECK uses", "ALTER TABLE par DROP COLUMN n", ""),
+    ]:
+        e = suite.refused(
+            "dropping " + what,
+            lambda s=sql: c("migrate.alter", sql=s, wait=True, allow_data_loss=True),
+            "MIGRATION_INVALID",
+            "FAILED_MIGRATION",
+        )
         suite.check(what + " is named", word in str(e), e)
     suite.same("exit", d.stop(), 0)
     suite.same("the file", d.integrity(), "ok")
@@ -311,11 +588,20 @@ def steering():
     suite.same("pause", r["state"], "paused")
     j = until("it stands", lambda: (lambda j: j if j["state"] == "paused" else None)(job(c)), 5)
     pause(0.3)
-    suite.check("and does not move", job(c)["rows_done"] - j["rows_done"] <= 1000, (j["rows_done"], job(c)["rows_done"]))
+    suite.check(
+        "and does not move", job(c)["rows_done"] - j["rows_done"] <= 1000, (j["rows_done"], job(c)["rows_done"])
+    )
     c.exec("UPDATE big SET amount = 5 WHERE id = 100")
     e = suite.refused("client DDL on the table", lambda: c.exec("CREATE INDEX big_x ON big(note)"), "MIGRATION_RUNNING")
     suite.check("names the job", e.code == -32020 and e.data.get("job") == name, e)
-    for sql in ("DROP TABLE big", "ALTER TABLE big ADD COLUMN q", "ALTER TABLE big RENAME TO gib", "DROP INDEX big_w", "CREATE TRIGGER big_tr AFTER INSERT ON big BEGIN SELECT 1; END", "ALTER TABLE \"BIG\" ADD COLUMN q"):
+    for sql in (
+        "DROP TABLE big",
+        "ALTER TABLE big ADD COLUMN q",
+        "ALTER TABLE big RENAME TO gib",
+        "DROP INDEX big_w",
+        "CREATE TRIGGER big_tr AFTER INSERT ON big BEGIN SELECT 1; END",
+        'ALTER TABLE "BIG" ADD COLUMN q',
+    ):
         suite.refused(sql, lambda s=sql: c.exec(s), "MIGRATION_RUNNING")
     c.exec("CREATE TABLE other(x)")
     c.exec("CREATE INDEX other_x ON other(x)")
@@ -330,9 +616,16 @@ def steering():
     r = c("migrate.throttle", batch_rows=200, duty_percent=5)
     suite.same("throttle", r, {"batch_rows": 200, "duty_percent": 5})
     r = c("migrate.abort", job=name)
-    suite.check("abort answers once the shadow is gone", r["state"] == "aborted" and "version" in r and isinstance(r.get("dropped"), list), r)
+    suite.check(
+        "abort answers once the shadow is gone",
+        r["state"] == "aborted" and "version" in r and isinstance(r.get("dropped"), list),
+        r,
+    )
     suite.same("nothing is left", shadows(c), base)
-    suite.check("the old table serves", "old" in schema_of(c, "big")["big"] and c.value("SELECT amount FROM big WHERE id = 100") == 5)
+    suite.check(
+        "the old table serves",
+        "old" in schema_of(c, "big")["big"] and c.value("SELECT amount FROM big WHERE id = 100") == 5,
+    )
     suite.same("status", (job(c)["state"], job(c)["id"]), ("aborted", name))
     suite.refused("abort of nothing", lambda: c("migrate.abort"), "NOT_FOUND", "WRONG_STATE")
     with d.client() as w:
@@ -341,7 +634,11 @@ def steering():
         suite.same("wait leaves the connection usable for what overtakes", w("ping"), {})
         c("migrate.abort")
         e = w.message(n, 20).get("error", {})
-        suite.check("one who waits is answered ABORTED", (e.get("code"), e.get("data", {}).get("name")) == (-32027, "ABORTED") and e["data"].get("job"), e)
+        suite.check(
+            "one who waits is answered ABORTED",
+            (e.get("code"), e.get("data", {}).get("name")) == (-32027, "ABORTED") and e["data"].get("job"),
+            e,
+        )
     name = c("migrate.alter", sql=CHANGE, allow_data_loss=True, postpone_cutover=True)["job"]
     c("migrate.throttle", duty_percent=100, batch_rows=5000)
     j = until("ready, and waits", lambda: (lambda j: j if j["phase"] == "ready" else None)(job(c)), 30, every=0.05)
@@ -350,7 +647,11 @@ def steering():
         c.exec("UPDATE big SET amount = ? WHERE id = ?", i, 200 + i)
     c.exec("DELETE FROM big WHERE id = 300")
     pause(0.3)
-    suite.check("it still waits, with the old schema", job(c)["phase"] == "ready" and "old" in schema_of(c, "big")["big"], job(c))
+    suite.check(
+        "it still waits, with the old schema",
+        job(c)["phase"] == "ready" and "old" in schema_of(c, "big")["big"],
+        job(c),
+    )
     d.kill()
     d.start()
     c = d.client()
@@ -358,7 +659,11 @@ def steering():
     suite.check("cutover", isinstance(c("migrate.cutover", job=name), dict))
     j = ended(c)
     suite.same("done", (j["state"], j["id"]), ("done", name))
-    suite.same("with the writes made meanwhile", c.rows("SELECT id, amount FROM big WHERE id IN (200, 249, 300)"), [[200, 0.0], [249, 49.0]])
+    suite.same(
+        "with the writes made meanwhile",
+        c.rows("SELECT id, amount FROM big WHERE id IN (200, 249, 300)"),
+        [[200, 0.0], [249, 49.0]],
+    )
     suite.refused("cutover of what is over", lambda: c("migrate.cutover", job=name), "WRONG_STATE", "NOT_FOUND")
     suite.refused("abort after the swap", lambda: c("migrate.abort", job=name), "WRONG_STATE", "NOT_FOUND")
     h = c("migrate.history")["history"]
@@ -389,7 +694,11 @@ def queued_jobs_and_transactions():
         w("commit")
     until("both end", lambda: job(c)["id"] == b and job(c)["state"] == "done", 20)
     suite.same("the second is done too", c.value("SELECT typeof(v) FROM two"), "integer")
-    suite.same("and the transaction is whole", c.value("SELECT count(*) FROM big WHERE id < 100 AND amount = id * 7 % 1000 + 2.0 AND typeof(amount) = 'real'"), 99)
+    suite.same(
+        "and the transaction is whole",
+        c.value("SELECT count(*) FROM big WHERE id < 100 AND amount = id * 7 % 1000 + 2.0 AND typeof(amount) = 'real'"),
+        99,
+    )
     with d.client() as w:
         r = w.query("SELECT id, typeof(amount) FROM big ORDER BY id", page_rows=10)
         c("migrate.alter", sql="ALTER TABLE big ALTER amount TYPE TEXT", wait=True)
@@ -417,8 +726,14 @@ def cutover_under_closed_loop():
     d = Daemon()
     c = d.client()
     c.exec("CREATE TABLE hot(id INTEGER PRIMARY KEY, v INTEGER, n INTEGER)")
-    c.exec("INSERT INTO hot WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g LIMIT 2000) SELECT x, x, 0 FROM g")
-    loads = [Load(d, lambda k, i, w=w: k.exec("UPDATE hot SET n = n + 1 WHERE id = ?", 1 + (i * 7 + w) % 2000)).started() for w in range(3)]
+    c.exec(
+        "INSERT INTO hot WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g LIMIT 2000) "
+        "SELECT x, x, 0 FROM g"
+    )
+    loads = [
+        Load(d, lambda k, i, w=w: k.exec("UPDATE hot SET n = n + 1 WHERE id = ?", 1 + (i * 7 + w) % 2000)).started()
+        for w in range(3)
+    ]
     loads += [Load(d, lambda k, i: k.rows("SELECT * FROM hot WHERE id = ?", 1 + i % 2000)).started() for w in range(2)]
     for i in range(10):
         r = c("migrate.alter", sql="ALTER TABLE hot ALTER v TYPE %s" % ("TEXT" if i % 2 == 0 else "INTEGER"), wait=True)
@@ -426,9 +741,13 @@ def cutover_under_closed_loop():
             suite.check("change %d" % i, False, r)
     for x in loads:
         x.end()
-    suite.check("ten changes, no client failed", not [x for x in loads if x.error or x.closed], [x.error for x in loads])
+    suite.check(
+        "ten changes, no client failed", not [x for x in loads if x.error or x.closed], [x.error for x in loads]
+    )
     suite.same("no write is lost", c.value("SELECT sum(n) FROM hot"), sum(len(x.calls) for x in loads[:3]))
-    suite.note("slowest request %.1f ms of %d" % (1000 * max(x.slowest() for x in loads), sum(len(x.calls) for x in loads)))
+    suite.note(
+        "slowest request %.1f ms of %d" % (1000 * max(x.slowest() for x in loads), sum(len(x.calls) for x in loads))
+    )
     suite.same("exit", d.stop(), 0)
     suite.same("the file", d.integrity(), "ok")
 

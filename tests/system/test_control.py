@@ -26,7 +26,10 @@ c.exec("CREATE VIEW v AS SELECT v FROM t")
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
 ENDLESS_WRITE = "INSERT INTO junk(x) WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
 CROSS = "SELECT count(*) FROM num a, num b, num c, num d"
-SORT = "SELECT x FROM (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 30000000) SELECT x FROM c) ORDER BY -x LIMIT 1"
+SORT = (
+    "SELECT x FROM (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 30000000) SELECT x FROM c) "
+    "ORDER BY -x LIMIT 1"
+)
 c.exec("CREATE TABLE num(n)")
 c.exec("INSERT INTO num WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT 2000) SELECT n FROM g")
 
@@ -40,7 +43,11 @@ def overtaking():
             t = time.monotonic()
             n = o.send(method)
             m = o.message(n, 5)
-            suite.check(method + " is answered ahead of the line", "result" in m and time.monotonic() - t < 0.2 + scaled(0.3), (time.monotonic() - t, str(m)[:200]))
+            suite.check(
+                method + " is answered ahead of the line",
+                "result" in m and time.monotonic() - t < 0.2 + scaled(0.3),
+                (time.monotonic() - t, str(m)[:200]),
+            )
         n = o.send("cancel", id=long)
         suite.same("cancel", o.answer(n), {"cancelled": True})
         suite.same("then the line goes on", o.answer(behind)["rows"], [["behind"]])
@@ -56,8 +63,17 @@ def cancel_case(what, sql, method="query"):
         m = o.message(n, 10)
         s = time.monotonic() - t
         e = m.get("error", {})
-        suite.check(what + ": 9, reason cancel, not retryable", (e.get("code"), e.get("data", {}).get("name"), e.get("data", {}).get("reason"), e.get("data", {}).get("retryable"))
-                    == (9, "SQLITE_INTERRUPT", "cancel", False), m)
+        suite.check(
+            what + ": 9, reason cancel, not retryable",
+            (
+                e.get("code"),
+                e.get("data", {}).get("name"),
+                e.get("data", {}).get("reason"),
+                e.get("data", {}).get("retryable"),
+            )
+            == (9, "SQLITE_INTERRUPT", "cancel", False),
+            m,
+        )
         suite.check(what + ": soon", s < 0.3 + scaled(0.7), s)
         suite.same(what + ": cancel's answer", o.answer(k), {"cancelled": True})
         suite.same(what + ": the next is not hit", o.value("SELECT 1"), 1)
@@ -120,7 +136,11 @@ def cancel_races():
     with d.client() as o:
         wrong = []
         for i in range(300):
-            a, k, b = o.send("query", sql="SELECT 1"), o.send("cancel", id=o.last_id), o.send("exec", sql="INSERT INTO junk VALUES(%d)" % i)
+            a, k, b = (
+                o.send("query", sql="SELECT 1"),
+                o.send("cancel", id=o.last_id),
+                o.send("exec", sql="INSERT INTO junk VALUES(%d)" % i),
+            )
             o.message(a)
             o.message(k)
             m = o.message(b)
@@ -133,17 +153,32 @@ def cancel_races():
 
 @suite.section
 def timeouts():
-    for what, method, sql in [("a query", "query", ENDLESS), ("a cross join", "query", CROSS), ("a sort", "query", SORT), ("a write", "exec", ENDLESS_WRITE)]:
+    for what, method, sql in [
+        ("a query", "query", ENDLESS),
+        ("a cross join", "query", CROSS),
+        ("a sort", "query", SORT),
+        ("a write", "exec", ENDLESS_WRITE),
+    ]:
         t = time.monotonic()
         e = suite.refused(what, lambda m=method, s=sql: c(m, sql=s, timeout_ms=250), 9)
         s = time.monotonic() - t
-        suite.check(what + ": in time, with its reason", 0.24 < s < 0.25 + scaled(0.6) and e.data.get("reason") == "timeout", (s, e))
+        suite.check(
+            what + ": in time, with its reason",
+            0.24 < s < 0.25 + scaled(0.6) and e.data.get("reason") == "timeout",
+            (s, e),
+        )
     suite.check("a generous one does not matter", c.query("SELECT 1", timeout_ms=86400000)["rows"] == [[1]])
     with d.client() as holder:
         holder("begin")
         t = time.monotonic()
-        e = suite.refused("a write that waits", lambda: c("exec", sql="INSERT INTO junk VALUES(1)", timeout_ms=300), "BUSY", 9)
-        suite.check("does not wait longer than its timeout", 0.25 < time.monotonic() - t < 0.3 + scaled(0.6), time.monotonic() - t)
+        e = suite.refused(
+            "a write that waits", lambda: c("exec", sql="INSERT INTO junk VALUES(1)", timeout_ms=300), "BUSY", 9
+        )
+        suite.check(
+            "does not wait longer than its timeout",
+            0.25 < time.monotonic() - t < 0.3 + scaled(0.6),
+            time.monotonic() - t,
+        )
         holder("rollback")
     suite.same("nothing is left of them", c.value("SELECT count(*) FROM junk"), 0)
 
@@ -187,7 +222,11 @@ def sessions():
         all = until("both are listed", lambda: (lambda r: r if len(r) >= 2 else None)(c("sessions")["sessions"]), 5)
         mine = [s for s in all if "billing/2.3" in json.dumps(s)]
         suite.check("a session tells its client and its name", len(mine) == 1 and name in json.dumps(mine), all)
-        suite.check("and its role and process", mine and str(os.getpid()) in json.dumps(mine[0]) and "admin" in json.dumps(mine[0]), mine)
+        suite.check(
+            "and its role and process",
+            mine and str(os.getpid()) in json.dumps(mine[0]) and "admin" in json.dumps(mine[0]),
+            mine,
+        )
         o("cancel", id=n)
         o.message(n)
 
@@ -195,10 +234,26 @@ def sessions():
 @suite.section
 def status_and_stats():
     s = c("status")
-    for key, kind in [("server", str), ("uptime_s", (int, float)), ("database", str), ("state", str), ("version", int), ("writer", dict), ("sessions", int), ("wal_bytes", int), ("db_bytes", int)]:
+    for key, kind in [
+        ("server", str),
+        ("uptime_s", (int, float)),
+        ("database", str),
+        ("state", str),
+        ("version", int),
+        ("writer", dict),
+        ("sessions", int),
+        ("wal_bytes", int),
+        ("db_bytes", int),
+    ]:
         suite.check("status: " + key, isinstance(s.get(key), kind), s)
-    suite.check("status: pending, job", "pending" in s and "job" in s and s["job"] is None and s["state"] == "running", s)
-    suite.check("status: writer", isinstance(s["writer"].get("queue"), int) and {"p50", "p99", "max"} <= set(s["writer"]["wait_ms"]), s["writer"])
+    suite.check(
+        "status: pending, job", "pending" in s and "job" in s and s["job"] is None and s["state"] == "running", s
+    )
+    suite.check(
+        "status: writer",
+        isinstance(s["writer"].get("queue"), int) and {"p50", "p99", "max"} <= set(s["writer"]["wait_ms"]),
+        s["writer"],
+    )
     suite.same("status: database", os.path.realpath(s["database"]), os.path.realpath(d.db))
     try:
         c.exec("INSERT INTO t(v) VALUES('')")
@@ -214,12 +269,38 @@ def status_and_stats():
         except RpcError:
             pass
     b = c("stats")
-    for key, kind in [("uptime_s", (int, float)), ("sessions", int), ("queries_total", int), ("writes_total", int), ("errors_total", dict), ("writer_queue", int), ("writer_wait_ms", dict), ("query_ms", dict),
-                      ("db_bytes", int), ("wal_bytes", int), ("freelist_pages", int), ("oldest_reader_s", (int, float)), ("checkpoints_total", int), ("tx_expired_total", int)]:
+    for key, kind in [
+        ("uptime_s", (int, float)),
+        ("sessions", int),
+        ("queries_total", int),
+        ("writes_total", int),
+        ("errors_total", dict),
+        ("writer_queue", int),
+        ("writer_wait_ms", dict),
+        ("query_ms", dict),
+        ("db_bytes", int),
+        ("wal_bytes", int),
+        ("freelist_pages", int),
+        ("oldest_reader_s", (int, float)),
+        ("checkpoints_total", int),
+        ("tx_expired_total", int),
+    ]:
         suite.check("stats: " + key, isinstance(b.get(key), kind), b.get(key))
-    suite.check("stats count", b["queries_total"] - a["queries_total"] >= 10 and b["writes_total"] - a["writes_total"] >= 10, (a, b))
-    suite.same("errors by name", b["errors_total"].get("SQLITE_CONSTRAINT_UNIQUE", 0) - a["errors_total"].get("SQLITE_CONSTRAINT_UNIQUE", 0), 3)
-    suite.same("percentiles", (sorted(b["writer_wait_ms"]), sorted(b["query_ms"])[:2]), (["max", "p50", "p99"], sorted(b["query_ms"])[:2]))
+    suite.check(
+        "stats count",
+        b["queries_total"] - a["queries_total"] >= 10 and b["writes_total"] - a["writes_total"] >= 10,
+        (a, b),
+    )
+    suite.same(
+        "errors by name",
+        b["errors_total"].get("SQLITE_CONSTRAINT_UNIQUE", 0) - a["errors_total"].get("SQLITE_CONSTRAINT_UNIQUE", 0),
+        3,
+    )
+    suite.same(
+        "percentiles",
+        (sorted(b["writer_wait_ms"]), sorted(b["query_ms"])[:2]),
+        (["max", "p50", "p99"], sorted(b["query_ms"])[:2]),
+    )
     suite.check("db_bytes", b["db_bytes"] > 0 and b["db_bytes"] % 4096 == 0, b["db_bytes"])
 
 
@@ -227,16 +308,31 @@ def status_and_stats():
 def describe_and_schema():
     r = c("describe", sql="SELECT v, id + 1 AS n FROM t WHERE id > :low AND v <> ?")
     suite.same("describe: keys", sorted(r)[:3], ["columns", "parameters", "readonly"])
-    suite.check("describe: columns and parameters", "v" in json.dumps(r["columns"]) and "n" in json.dumps(r["columns"]) and "low" in json.dumps(r["parameters"]) and r["readonly"] is True, r)
+    suite.check(
+        "describe: columns and parameters",
+        "v" in json.dumps(r["columns"])
+        and "n" in json.dumps(r["columns"])
+        and "low" in json.dumps(r["parameters"])
+        and r["readonly"] is True,
+        r,
+    )
     suite.same("describe: a write", c("describe", sql="DELETE FROM t")["readonly"], False)
     suite.check("describe does nothing", c.value("SELECT count(*) FROM t") > 5)
     suite.refused("describe: a syntax error", lambda: c("describe", sql="FROM"), 1)
     suite.refused("describe: guarded", lambda: c("describe", sql="ATTACH 'x' AS y"), "DENIED")
     rows = c("schema")["schema"]
-    suite.same("schema: each object with its four keys", [sorted(r) for r in rows], [["name", "sql", "table", "type"]] * len(rows))
+    suite.same(
+        "schema: each object with its four keys",
+        [sorted(r) for r in rows],
+        [["name", "sql", "table", "type"]] * len(rows),
+    )
     names = {(r["type"], r["name"]) for r in rows}
-    suite.check("schema: what there is, and nothing of alterd's own", {("table", "t"), ("table", "junk"), ("index", "junk_x"), ("view", "v")} <= names
-                and not any("_alterd_" in (r["name"] + (r["sql"] or "")) for r in rows), names)
+    suite.check(
+        "schema: what there is, and nothing of alterd's own",
+        {("table", "t"), ("table", "junk"), ("index", "junk_x"), ("view", "v")} <= names
+        and not any("_alterd_" in (r["name"] + (r["sql"] or "")) for r in rows),
+        names,
+    )
     suite.same("schema of one table", {r["name"] for r in c("schema", table="junk")["schema"]}, {"junk", "junk_x"})
     try:
         got = c("schema", table="nosuch")["schema"]
@@ -248,13 +344,47 @@ def describe_and_schema():
 @suite.section
 def discover():
     doc = c("rpc.discover")
-    suite.check("an OpenRPC document", doc.get("openrpc", "").startswith("1.") and doc["info"]["title"] and doc["info"]["version"], doc.get("info"))
+    suite.check(
+        "an OpenRPC document",
+        doc.get("openrpc", "").startswith("1.") and doc["info"]["title"] and doc["info"]["version"],
+        doc.get("info"),
+    )
     methods = {m["name"]: m for m in doc["methods"]}
-    need = {"hello", "ping", "query", "exec", "batch", "begin", "commit", "rollback", "fetch", "close", "cancel", "kill", "sessions", "describe", "schema", "status", "stats", "rpc.discover",
-            "migrate.alter", "migrate.status", "migrate.pause", "migrate.resume", "migrate.abort", "config.reload"}
+    need = {
+        "hello",
+        "ping",
+        "query",
+        "exec",
+        "batch",
+        "begin",
+        "commit",
+        "rollback",
+        "fetch",
+        "close",
+        "cancel",
+        "kill",
+        "sessions",
+        "describe",
+        "schema",
+        "status",
+        "stats",
+        "rpc.discover",
+        "migrate.alter",
+        "migrate.status",
+        "migrate.pause",
+        "migrate.resume",
+        "migrate.abort",
+        "config.reload",
+    }
     suite.check("names every method", need <= set(methods), need - set(methods))
-    suite.check("query's parameters", {p["name"] for p in methods["query"]["params"]} >= {"sql", "bind", "page_rows"}, methods["query"])
-    suite.check("sql is required", [p for p in methods["query"]["params"] if p["name"] == "sql"][0].get("required") is True)
+    suite.check(
+        "query's parameters",
+        {p["name"] for p in methods["query"]["params"]} >= {"sql", "bind", "page_rows"},
+        methods["query"],
+    )
+    suite.check(
+        "sql is required", [p for p in methods["query"]["params"] if p["name"] == "sql"][0].get("required") is True
+    )
     dead = []
     for name in methods:
         if name in ("config.reload",):
@@ -288,7 +418,11 @@ def many_sessions_limit():
                 answers.append(k.read(10).get("error", {}).get("data", {}).get("name", "ok"))
             except (ConnectionError, TimeoutError):
                 answers.append("closed")
-        suite.check("300 connections: about 256 are served, the rest told TOO_MANY", 250 <= answers.count("ok") <= 256 and answers.count("TOO_MANY") >= 44, {a: answers.count(a) for a in set(answers)})
+        suite.check(
+            "300 connections: about 256 are served, the rest told TOO_MANY",
+            250 <= answers.count("ok") <= 256 and answers.count("TOO_MANY") >= 44,
+            {a: answers.count(a) for a in set(answers)},
+        )
         suite.same("those who were here are served", c.value("SELECT 1"), 1)
     finally:
         for k in held:
@@ -301,7 +435,10 @@ def many_sessions_limit():
 @suite.section
 def control_is_quick_under_load():
     loads = [Load(d, lambda k, i: k.exec("INSERT INTO junk VALUES(?)", i)).started() for _ in range(3)]
-    loads += [Load(d, lambda k, i: k.value("SELECT sum(a.n * b.n) FROM num a, num b WHERE a.n < 200")).started() for _ in range(3)]
+    loads += [
+        Load(d, lambda k, i: k.value("SELECT sum(a.n * b.n) FROM num a, num b WHERE a.n < 200")).started()
+        for _ in range(3)
+    ]
     worst = 0
     for _ in range(20):
         t = time.monotonic()

@@ -21,7 +21,10 @@ o.exec("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT, k TEXT UNIQUE)")
 o.exec("CREATE TABLE junk(x)")
 o.exec("CREATE TABLE kid(id INTEGER PRIMARY KEY, t INT REFERENCES t(id) DEFERRABLE INITIALLY DEFERRED)")
 o.exec("CREATE TABLE guarded(a)")
-o.exec("CREATE TRIGGER guarded_no BEFORE INSERT ON guarded WHEN new.a < 0 BEGIN SELECT RAISE(ROLLBACK, 'never below zero'); END")
+o.exec(
+    "CREATE TRIGGER guarded_no BEFORE INSERT ON guarded WHEN new.a < 0 "
+    "BEGIN SELECT RAISE(ROLLBACK, 'never below zero'); END"
+)
 o.exec("INSERT INTO t(id, k) VALUES(1, 'taken')")
 ENDLESS_WRITE = "INSERT INTO junk(x) WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
@@ -68,10 +71,21 @@ class Round:
         have = {r[0] for r in o.rows("SELECT id FROM t WHERE v = 'good' AND id >= ?", base)}
         want = set().union(*self.acked)
         suite.check(what + ": nobody got another's error, each bad one its own", not self.wrong, self.wrong[:3])
-        suite.check(what + ": what was acknowledged is there, and nothing else", have == want,
-                    "%d missing, %d too many of %d" % (len(want - have), len(have - want), len(want)))
-        suite.same(what + ": nothing of the bad ones", o.rows("SELECT (SELECT count(*) FROM junk), (SELECT count(*) FROM kid), (SELECT count(*) FROM guarded)"), [[0, 0, 0]])
-        suite.check(what + ": there was traffic", len(want) > 40 and min(self.spoiled.values(), default=0) >= least, (len(want), self.spoiled))
+        suite.check(
+            what + ": what was acknowledged is there, and nothing else",
+            have == want,
+            "%d missing, %d too many of %d" % (len(want - have), len(have - want), len(want)),
+        )
+        suite.same(
+            what + ": nothing of the bad ones",
+            o.rows("SELECT (SELECT count(*) FROM junk), (SELECT count(*) FROM kid), (SELECT count(*) FROM guarded)"),
+            [[0, 0, 0]],
+        )
+        suite.check(
+            what + ": there was traffic",
+            len(want) > 40 and min(self.spoiled.values(), default=0) >= least,
+            (len(want), self.spoiled),
+        )
         suite.note("%d writes kept among %s" % (len(want), self.spoiled))
 
 
@@ -102,8 +116,14 @@ def bad_batch(c):
     c("batch", statements=[{"sql": "INSERT INTO kid(t) VALUES(1)"}, {"sql": "INSERT OR ROLLBACK INTO t(id) VALUES(1)"}])
 
 
-BAD = {"or rollback": (or_rollback, (2067,), 0.002), "raise rollback": (raise_rollback, (1811,), 0.002), "deferred key": (deferred, (787,), 0.002),
-       "timeout": (timeout, (9, -32010), 0.03), "cancel": (cancelled, (9, -32010), 0.05), "batch": (bad_batch, (1555,), 0.005)}
+BAD = {
+    "or rollback": (or_rollback, (2067,), 0.002),
+    "raise rollback": (raise_rollback, (1811,), 0.002),
+    "deferred key": (deferred, (787,), 0.002),
+    "timeout": (timeout, (9, -32010), 0.03),
+    "cancel": (cancelled, (9, -32010), 0.05),
+    "batch": (bad_batch, (1555,), 0.005),
+}
 
 
 @suite.section
@@ -119,8 +139,11 @@ def each_alone():
 def all_at_once():
     base = 2_000_000_000
     r = Round(scaled(3))
-    together(*[lambda w=w: r.good(w, base) for w in range(4)],
-             *[lambda n=n, b=b: r.bad(n, *b) for n, b in BAD.items()], limit=40)
+    together(
+        *[lambda w=w: r.good(w, base) for w in range(4)],
+        *[lambda n=n, b=b: r.bad(n, *b) for n, b in BAD.items()],
+        limit=40,
+    )
     r.verdict("all", base)
 
 
@@ -150,8 +173,11 @@ def or_fail_keeps_its_part():
             while time.monotonic() < end:
                 i += 1
                 c.exec("INSERT INTO t(v) VALUES('other')")
+
     together(failing, *[lambda w=w: other(w) for w in range(3)])
-    suite.check("the part before the failing row stays, the rest does not", not wrong and rounds[0] > 3, (rounds, wrong[:2]))
+    suite.check(
+        "the part before the failing row stays, the rest does not", not wrong and rounds[0] > 3, (rounds, wrong[:2])
+    )
     o.exec("DELETE FROM t WHERE v = 'other'")
 
 
@@ -175,6 +201,7 @@ def counters_stay_the_sessions_own():
                 assert (r["changes"], r["last_insert_rowid"]) == (1, 0), r
             r = c.exec("UPDATE cnt SET id = id WHERE id = last_insert_rowid() AND who = ?", w)
             assert r["changes"] == 1, r
+
     together(*[lambda w=w: counter(w) for w in range(6)])
     suite.check("changes, total_changes and last_insert_rowid of 6 sessions at once", True)
 
@@ -191,14 +218,21 @@ def constraint_errors_among_others():
             while time.monotonic() < end:
                 i += 1
                 key = w * 1_000_000 + i
-                for sql, code in [("INSERT INTO c VALUES(%d, 1, 1)" % key, 0), ("INSERT INTO c VALUES(%d, 1, 1)" % key, 1555), ("INSERT INTO c VALUES(NULL, NULL, 1)", 1299),
-                                  ("INSERT INTO c VALUES(NULL, 0, 1)", 275), ("INSERT INTO c VALUES(NULL, 5, -9)", 787), ("INSERT INTO nosuch VALUES(1)", 1)]:
+                for sql, code in [
+                    ("INSERT INTO c VALUES(%d, 1, 1)" % key, 0),
+                    ("INSERT INTO c VALUES(%d, 1, 1)" % key, 1555),
+                    ("INSERT INTO c VALUES(NULL, NULL, 1)", 1299),
+                    ("INSERT INTO c VALUES(NULL, 0, 1)", 275),
+                    ("INSERT INTO c VALUES(NULL, 5, -9)", 787),
+                    ("INSERT INTO nosuch VALUES(1)", 1),
+                ]:
                     try:
                         c.exec(sql)
                         got = 0
                     except RpcError as e:
                         got = e.code
                     assert got == code, (sql, got, code)
+
     together(*[lambda w=w: one(w) for w in range(1, 6)])
     suite.same("only the good rows are there", o.value("SELECT count(*) FROM c WHERE n <> 1 OR p <> 1"), 0)
 
@@ -224,6 +258,7 @@ def durable_together():
     def killer():
         pause(scaled(1))
         d.kill()
+
     together(*[lambda w=w: good(w) for w in range(4)], lambda: bad("or rollback"), lambda: bad("deferred key"), killer)
     suite.same("the file", d.integrity(), "ok")
     with d.file() as f:

@@ -18,14 +18,19 @@ from wire import RpcError, blob
 suite = Suite(limit=90)
 d = Daemon()
 c = d.client(timeout=20)
-for sql in ("CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT)", "CREATE TABLE num(n)", "CREATE TABLE doc(x)", "CREATE VIRTUAL TABLE ft USING fts5(body)"):
+for sql in (
+    "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT)",
+    "CREATE TABLE num(n)",
+    "CREATE TABLE doc(x)",
+    "CREATE VIRTUAL TABLE ft USING fts5(body)",
+):
     try:
         c.exec(sql)
     except RpcError as e:
         print("     %s: %s" % (sql, e))
 c.exec("INSERT INTO t(v) VALUES('a'), ('b'), ('c')")
 c.exec("INSERT INTO num WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT 3000) SELECT n FROM g")
-TIMED = 800   # ms given to what must be stopped
+TIMED = 800  # ms given to what must be stopped
 
 
 def denied(sql, *names):
@@ -36,8 +41,19 @@ def denied(sql, *names):
 @suite.section
 def denied_for_every_role():
     elsewhere = os.path.join(d.folder, "stolen.db")
-    for sql in ("ATTACH '%s' AS x" % elsewhere, "ATTACH ':memory:' AS x", "ATTACH '' AS x", "DETACH main", "VACUUM", "VACUUM INTO '%s'" % elsewhere, "VACUUM main",
-                "SELECT load_extension('x')", "SELECT load_extension('x', 'y')", "SELECT fts3_tokenizer('simple')", "SELECT fts3_tokenizer('x', x'0011223344556677')"):
+    for sql in (
+        "ATTACH '%s' AS x" % elsewhere,
+        "ATTACH ':memory:' AS x",
+        "ATTACH '' AS x",
+        "DETACH main",
+        "VACUUM",
+        "VACUUM INTO '%s'" % elsewhere,
+        "VACUUM main",
+        "SELECT load_extension('x')",
+        "SELECT load_extension('x', 'y')",
+        "SELECT fts3_tokenizer('simple')",
+        "SELECT fts3_tokenizer('x', x'0011223344556677')",
+    ):
         denied(sql, "DENIED", 1) if "load_ext" in sql or "fts3" in sql else denied(sql)
     suite.check("no file appeared", not os.path.exists(elsewhere), os.listdir(d.folder))
     suite.same("still one database", [r[1] for r in c.rows("PRAGMA database_list")][:1], ["main"])
@@ -45,12 +61,59 @@ def denied_for_every_role():
 
 @suite.section
 def pragmas():
-    for p in ("writable_schema=1", "schema_version=99", "user_version=7", "application_id=7", "journal_mode=DELETE", "journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "query_only=1",
-              "foreign_keys=OFF", "recursive_triggers=1", "ignore_check_constraints=1", "wal_checkpoint(TRUNCATE)", "wal_checkpoint", "mmap_size=1000000000", "hard_heap_limit=1000", "soft_heap_limit=1000",
-              "cache_size=1000000", "cache_spill=0", "temp_store=2", "temp_store_directory='/tmp'", "data_store_directory='/tmp'", "secure_delete=0", "wal_autocheckpoint=0", "max_page_count=2", "page_size=512",
-              "auto_vacuum=1", "incremental_vacuum", "case_sensitive_like=1", "legacy_alter_table=1", "defer_foreign_keys=1", "busy_timeout=0", "shrink_memory", "optimize", "trusted_schema=1",
-              "read_uncommitted=1", "reverse_unordered_selects=1", "threads=8", "analysis_limit=5", "encoding='UTF-16'", "integrity_check", "quick_check", "cell_size_check=1", "checkpoint_fullfsync=1",
-              "automatic_index=0", "journal_size_limit=0", "count_changes=1", "full_column_names=1", "short_column_names=0", "empty_result_callbacks=1", "no_such_pragma=1"):
+    for p in (
+        "writable_schema=1",
+        "schema_version=99",
+        "user_version=7",
+        "application_id=7",
+        "journal_mode=DELETE",
+        "journal_mode=OFF",
+        "synchronous=OFF",
+        "locking_mode=EXCLUSIVE",
+        "query_only=1",
+        "foreign_keys=OFF",
+        "recursive_triggers=1",
+        "ignore_check_constraints=1",
+        "wal_checkpoint(TRUNCATE)",
+        "wal_checkpoint",
+        "mmap_size=1000000000",
+        "hard_heap_limit=1000",
+        "soft_heap_limit=1000",
+        "cache_size=1000000",
+        "cache_spill=0",
+        "temp_store=2",
+        "temp_store_directory='/tmp'",
+        "data_store_directory='/tmp'",
+        "secure_delete=0",
+        "wal_autocheckpoint=0",
+        "max_page_count=2",
+        "page_size=512",
+        "auto_vacuum=1",
+        "incremental_vacuum",
+        "case_sensitive_like=1",
+        "legacy_alter_table=1",
+        "defer_foreign_keys=1",
+        "busy_timeout=0",
+        "shrink_memory",
+        "optimize",
+        "trusted_schema=1",
+        "read_uncommitted=1",
+        "reverse_unordered_selects=1",
+        "threads=8",
+        "analysis_limit=5",
+        "encoding='UTF-16'",
+        "integrity_check",
+        "quick_check",
+        "cell_size_check=1",
+        "checkpoint_fullfsync=1",
+        "automatic_index=0",
+        "journal_size_limit=0",
+        "count_changes=1",
+        "full_column_names=1",
+        "short_column_names=0",
+        "empty_result_callbacks=1",
+        "no_such_pragma=1",
+    ):
         try:
             c.exec("PRAGMA " + p)
             suite.check("PRAGMA " + p, p in ("integrity_check", "quick_check"), "was let through")
@@ -58,10 +121,24 @@ def pragmas():
             suite.check("PRAGMA " + p, e.name in ("DENIED",) or (p.startswith("no_such") and e.code > 0), e)
     suite.refused("EXPLAIN PRAGMA, which acts at prepare", lambda: c.query("EXPLAIN PRAGMA foreign_keys=OFF"), "DENIED")
     suite.refused("describe PRAGMA", lambda: c("describe", sql="PRAGMA recursive_triggers=1"), "DENIED")
-    for fn in ("pragma_foreign_keys(0)", "pragma_journal_mode('delete')", "pragma_wal_checkpoint", "pragma_query_only(1)", "pragma_writable_schema(1)"):
+    for fn in (
+        "pragma_foreign_keys(0)",
+        "pragma_journal_mode('delete')",
+        "pragma_wal_checkpoint",
+        "pragma_query_only(1)",
+        "pragma_writable_schema(1)",
+    ):
         suite.refused("SELECT * FROM " + fn, lambda fn=fn: c.query("SELECT * FROM " + fn), "DENIED", 1)
     suite.same("foreign keys stay on", c.value("PRAGMA foreign_keys"), 1)
-    for p in ("table_info(t)", "table_xinfo(t)", "index_list(t)", "foreign_key_list(t)", "table_list", "user_version", "foreign_keys"):
+    for p in (
+        "table_info(t)",
+        "table_xinfo(t)",
+        "index_list(t)",
+        "foreign_key_list(t)",
+        "table_list",
+        "user_version",
+        "foreign_keys",
+    ):
         suite.check("a reading PRAGMA: " + p, isinstance(c.query("PRAGMA " + p)["rows"], list))
     suite.check("as a table function too", len(c.rows("SELECT * FROM pragma_table_info('t')")) == 2)
 
@@ -69,18 +146,38 @@ def pragmas():
 @suite.section
 def schema_and_own_tables():
     suite.check("sqlite_schema may be read", c.value("SELECT count(*) FROM sqlite_schema WHERE name = 't'") == 1)
-    for sql in ("UPDATE sqlite_schema SET sql = 'x'", "DELETE FROM sqlite_schema", "INSERT INTO sqlite_master VALUES(1,2,3,4,5)"):
+    for sql in (
+        "UPDATE sqlite_schema SET sql = 'x'",
+        "DELETE FROM sqlite_schema",
+        "INSERT INTO sqlite_master VALUES(1,2,3,4,5)",
+    ):
         denied(sql, "DENIED", 1)
-    for sql in ("CREATE TABLE _alterd_mine(x)", "CREATE TABLE \"_ALTERD_mine\"(x)", "CREATE VIEW _alterd_v AS SELECT 1", "CREATE INDEX _alterd_i ON t(v)", "ALTER TABLE num RENAME TO _alterd_n",
-                "CREATE TRIGGER _alterd_tr AFTER INSERT ON t BEGIN SELECT 1; END"):
+    for sql in (
+        "CREATE TABLE _alterd_mine(x)",
+        'CREATE TABLE "_ALTERD_mine"(x)',
+        "CREATE VIEW _alterd_v AS SELECT 1",
+        "CREATE INDEX _alterd_i ON t(v)",
+        "ALTER TABLE num RENAME TO _alterd_n",
+        "CREATE TRIGGER _alterd_tr AFTER INSERT ON t BEGIN SELECT 1; END",
+    ):
         denied(sql)
     own = [r["name"] for r in c("schema")["schema"] if r["name"].lower().startswith("_alterd_")]
     suite.same("schema shows none", own, [])
     for sql in ("SELECT * FROM _alterd_jobs", "DELETE FROM _alterd_catalog", "DROP TABLE _alterd_log"):
         suite.refused(sql, lambda s=sql: c.exec(s), "DENIED", 1)
-    names = [r[0] for r in c.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_alterd\\_%' ESCAPE '\\'")]
+    names = [
+        r[0]
+        for r in c.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_alterd\\_%' ESCAPE '\\'")
+    ]
     for name in names:
-        for sql in ("SELECT * FROM \"%s\"", "DELETE FROM \"%s\"", "DROP TABLE \"%s\"", "ALTER TABLE \"%s\" ADD COLUMN x", "CREATE TRIGGER tr AFTER INSERT ON \"%s\" BEGIN SELECT 1; END", "CREATE VIEW peep AS SELECT * FROM \"%s\""):
+        for sql in (
+            'SELECT * FROM "%s"',
+            'DELETE FROM "%s"',
+            'DROP TABLE "%s"',
+            'ALTER TABLE "%s" ADD COLUMN x',
+            'CREATE TRIGGER tr AFTER INSERT ON "%s" BEGIN SELECT 1; END',
+            'CREATE VIEW peep AS SELECT * FROM "%s"',
+        ):
             sql = sql % name
             e = None
             try:
@@ -96,11 +193,26 @@ def schema_and_own_tables():
                 except RpcError:
                     pass
     suite.note("own tables seen in sqlite_schema: %s" % names)
-    for sql in ("CREATE TEMP TABLE x(y)", "CREATE TEMPORARY VIEW x AS SELECT 1", "CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END", "CREATE TABLE temp.x(y)", "CREATE VIRTUAL TABLE temp.x USING fts5(y)"):
+    for sql in (
+        "CREATE TEMP TABLE x(y)",
+        "CREATE TEMPORARY VIEW x AS SELECT 1",
+        "CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END",
+        "CREATE TABLE temp.x(y)",
+        "CREATE VIRTUAL TABLE temp.x USING fts5(y)",
+    ):
         denied(sql)
-    for sql in ("CREATE VIRTUAL TABLE st USING dbstat", "CREATE VIRTUAL TABLE f4 USING fts4(x, tokenize=x)", "SELECT * FROM dbstat"):
+    for sql in (
+        "CREATE VIRTUAL TABLE st USING dbstat",
+        "CREATE VIRTUAL TABLE f4 USING fts4(x, tokenize=x)",
+        "SELECT * FROM dbstat",
+    ):
         suite.refused(sql, lambda s=sql: c.exec(s))
-    for sql in ("DELETE FROM sqlite_sequence", "INSERT INTO sqlite_sequence VALUES('t', 1000)", "INSERT INTO sqlite_stat1 VALUES('t', NULL, 'x')", "DROP TABLE sqlite_sequence"):
+    for sql in (
+        "DELETE FROM sqlite_sequence",
+        "INSERT INTO sqlite_sequence VALUES('t', 1000)",
+        "INSERT INTO sqlite_stat1 VALUES('t', NULL, 'x')",
+        "DROP TABLE sqlite_sequence",
+    ):
         try:
             c.exec(sql)
             suite.note("allowed: " + sql)
@@ -114,7 +226,14 @@ def schema_and_own_tables():
         suite.same("the FTS table itself works", c.value("SELECT count(*) FROM ft WHERE ft MATCH 'two'"), 1)
 
 
-DOUBLED = "WITH " + ", ".join("c%d(x) AS (SELECT x FROM c%d UNION ALL SELECT x FROM c%d)" % (i, i - 1, i - 1) if i else "c0(x) AS (SELECT 1)" for i in range(24)) + " SELECT count(*) FROM c23"
+DOUBLED = (
+    "WITH "
+    + ", ".join(
+        "c%d(x) AS (SELECT x FROM c%d UNION ALL SELECT x FROM c%d)" % (i, i - 1, i - 1) if i else "c0(x) AS (SELECT 1)"
+        for i in range(24)
+    )
+    + " SELECT count(*) FROM c23"
+)
 BOMBS = [
     ("printf of 1e9", "SELECT length(printf('%.*c', 1000000000, 'x'))"),
     ("printf, many", "SELECT printf('%.*c%.*c%.*c', 1000000000, 'x', 1000000000, 'x', 1000000000, 'x')"),
@@ -126,17 +245,32 @@ BOMBS = [
     ("randomblob of 1e9", "SELECT randomblob(1000000000)"),
     ("hex of 16 MB", "SELECT length(hex(zeroblob(16000000)))"),
     ("replace, growing", "SELECT length(replace(hex(zeroblob(500000)), '0', '0123456789'))"),
-    ("replace, quadratic", "SELECT length(replace(hex(zeroblob(8000000)), substr(hex(zeroblob(4000000)), 2) || '1', 'x'))"),
+    (
+        "replace, quadratic",
+        "SELECT length(replace(hex(zeroblob(8000000)), substr(hex(zeroblob(4000000)), 2) || '1', 'x'))",
+    ),
     ("instr, quadratic", "SELECT instr(hex(zeroblob(8000000)), substr(hex(zeroblob(4000000)), 2) || '1')"),
     ("instr of blobs", "SELECT instr(zeroblob(16000000), zeroblob(8000000) || x'01')"),
     ("instr in a loop", "SELECT sum(instr(hex(zeroblob(50000)), hex(zeroblob(25000)) || '1')) FROM num a, num b"),
     ("LIKE of many %", "SELECT hex(zeroblob(20000)) LIKE '%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%0%1'"),
     ("GLOB of many *", "SELECT hex(zeroblob(20000)) GLOB '*0*0*0*0*0*0*0*0*0*0*0*0*0*0*0*0*0*0*1'"),
-    ("group_concat without end", "WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g) SELECT length(group_concat(x)) FROM g"),
-    ("doubling text", "WITH RECURSIVE g(x) AS (SELECT 'x' UNION ALL SELECT x || x FROM g) SELECT max(length(x)) FROM g"),
-    ("json without end", "WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g) SELECT length(json_group_array(x)) FROM g"),
+    (
+        "group_concat without end",
+        "WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g) SELECT length(group_concat(x)) FROM g",
+    ),
+    (
+        "doubling text",
+        "WITH RECURSIVE g(x) AS (SELECT 'x' UNION ALL SELECT x || x FROM g) SELECT max(length(x)) FROM g",
+    ),
+    (
+        "json without end",
+        "WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g) SELECT length(json_group_array(x)) FROM g",
+    ),
     ("an endless CTE", "WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g) SELECT count(*) FROM g"),
-    ("an endless CTE of unique rows", "WITH RECURSIVE g(x) AS (SELECT 1 UNION SELECT x + 1 FROM g) SELECT count(*) FROM g"),
+    (
+        "an endless CTE of unique rows",
+        "WITH RECURSIVE g(x) AS (SELECT 1 UNION SELECT x + 1 FROM g) SELECT count(*) FROM g",
+    ),
     ("a cross join", "SELECT count(*) FROM num a, num b, num c, num d WHERE a.n + b.n + c.n + d.n = 7"),
     ("a big sort", "SELECT n FROM (SELECT a.n AS n FROM num a, num b, num c) ORDER BY -n LIMIT 1"),
     ("a big DISTINCT", "SELECT count(*) FROM (SELECT DISTINCT a.n * 3000 + b.n, c.n FROM num a, num b, num c)"),
@@ -170,11 +304,19 @@ def bombs():
         late = noise.worst(t)
         suite.check("%s: over in time (%s, %.2f s)" % (what, got, s), s < TIMED / 1000 + scaled(0.7) + late, s)
         slow = max(reader.slowest(t), writer.slowest(t))
-        suite.check("%s: a bystander is served" % what, slow < 0.1 * max(1, scaled(1)) + late, "%.3f s (noise %.3f s)" % (slow, late))
+        suite.check(
+            "%s: a bystander is served" % what,
+            slow < 0.1 * max(1, scaled(1)) + late,
+            "%.3f s (noise %.3f s)" % (slow, late),
+        )
     reader.end()
     writer.end()
     noise.end()
-    suite.check("bystanders saw no error", not reader.error and not writer.error and not reader.closed and not writer.closed, (reader.error, writer.error))
+    suite.check(
+        "bystanders saw no error",
+        not reader.error and not writer.error and not reader.closed and not writer.closed,
+        (reader.error, writer.error),
+    )
     if memory_counts():
         suite.check("memory stays bounded", d.peak_bytes() < 256 << 20, "%d MiB" % (d.peak_bytes() >> 20))
 
@@ -183,24 +325,46 @@ def bombs():
 def bombs_in_writes():
     noise = Noise()
     reader = Load(d, lambda k, i: k.value("SELECT v FROM t WHERE id = ?", 1 + i % 3), pause=0.004).started()
-    for what, sql in [("a doubled CTE into a table", "INSERT INTO doc " + DOUBLED), ("instr, quadratic", "UPDATE t SET v = instr(hex(zeroblob(8000000)), substr(hex(zeroblob(4000000)), 2) || '1')"),
-                      ("printf of 1e9", "INSERT INTO doc VALUES(printf('%.*c', 1000000000, 'x'))"), ("an endless insert", "INSERT INTO doc WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g) SELECT x FROM g")]:
+    for what, sql in [
+        ("a doubled CTE into a table", "INSERT INTO doc " + DOUBLED),
+        (
+            "instr, quadratic",
+            "UPDATE t SET v = instr(hex(zeroblob(8000000)), substr(hex(zeroblob(4000000)), 2) || '1')",
+        ),
+        ("printf of 1e9", "INSERT INTO doc VALUES(printf('%.*c', 1000000000, 'x'))"),
+        (
+            "an endless insert",
+            "INSERT INTO doc WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g) SELECT x FROM g",
+        ),
+    ]:
         t = time.monotonic()
         suite.refused(what, lambda s=sql: c.exec(s, timeout_ms=TIMED))
         s = time.monotonic() - t
         late = noise.worst(t)
         suite.check(what + ": over in time", s < TIMED / 1000 + scaled(0.7) + late, s)
-        suite.check(what + ": readers are served", reader.slowest(t) < 0.1 * max(1, scaled(1)) + late, (reader.slowest(t), late))
+        suite.check(
+            what + ": readers are served", reader.slowest(t) < 0.1 * max(1, scaled(1)) + late, (reader.slowest(t), late)
+        )
         t = time.monotonic()
         c.exec("UPDATE t SET v = v WHERE id = 1")
-        suite.check(what + ": the writer is free after it", time.monotonic() - t < 0.2 + scaled(0.2) + late, time.monotonic() - t)
+        suite.check(
+            what + ": the writer is free after it",
+            time.monotonic() - t < 0.2 + scaled(0.2) + late,
+            time.monotonic() - t,
+        )
     reader.end()
     noise.end()
     suite.same("nothing of it is kept", c.value("SELECT count(*) FROM doc"), 0)
     c.exec("CREATE TABLE loop(n)")
-    c.exec("CREATE TRIGGER loop_tr AFTER INSERT ON loop WHEN new.n < 1000000 BEGIN INSERT INTO loop VALUES(new.n + 1); END")
+    c.exec(
+        "CREATE TRIGGER loop_tr AFTER INSERT ON loop WHEN new.n < 1000000 BEGIN INSERT INTO loop VALUES(new.n + 1); END"
+    )
     r = c.exec("INSERT INTO loop VALUES(1)")
-    suite.check("triggers do not recurse, as SQLite's default is", r["changes"] == 1 and c.value("SELECT count(*) FROM loop") <= 2, c.value("SELECT count(*) FROM loop"))
+    suite.check(
+        "triggers do not recurse, as SQLite's default is",
+        r["changes"] == 1 and c.value("SELECT count(*) FROM loop") <= 2,
+        c.value("SELECT count(*) FROM loop"),
+    )
     c.exec("CREATE TABLE a(n)")
     c.exec("CREATE TABLE b(n)")
     c.exec("CREATE TRIGGER a_tr AFTER INSERT ON a BEGIN INSERT INTO b SELECT x.n + y.n FROM num x, num y, num z; END")
@@ -214,13 +378,55 @@ def bombs_in_writes():
 def functions_still_work():
     """The bounded replacements must be SQLite's own functions in everything but the bound."""
     import sqlite3
+
     plain = sqlite3.connect(":memory:")
-    cases = ["printf('%d|%5d|%-5d|%05d', 1, 2, 3, 4)", "printf('%s-%q-%Q-%w', 'a', 'b''c', 'd', 'e\"f')", "printf('%f %.2f %e %g', 1.5, 2.345, 3.0, 4.5)", "printf('%x %X %o %c', 255, 255, 8, 'z')",
-             "printf('%,d', 1234567)", "printf('%.3s', 'abcdef')", "printf('%*d', 6, 42)", "printf('%%')", "printf('%s', NULL)", "printf(NULL)", "printf('%s %s', 1)", "format('%s', x'4142')", "printf('%.*c', 5, 'x')",
-             "printf('%!.15g', 0.1)", "printf('%lld', 9223372036854775807)", "printf('%s', 9e999)", "printf('')", "instr('hello', 'l')", "instr('hello', 'z')", "instr('', 'a')", "instr('a', '')", "instr(NULL, 'a')",
-             "instr('a', NULL)", "instr('h\u00e9llo', 'l')", "instr(x'010203', x'03')", "instr(x'010203', '')", "instr(12345, 34)", "instr('a' || char(0) || 'b', 'b')", "replace('hello', 'l', 'LL')", "replace('hello', '', 'x')",
-             "replace('hello', 'z', 'x')", "replace(NULL, 'a', 'b')", "replace('a', NULL, 'b')", "replace('a', 'a', NULL)", "replace(12321, 2, 'x')", "replace('aaa', 'a', '')", "replace('aaaa', 'aa', 'b')", "hex(replace(x'0102', x'01', x'ff'))",
-             "typeof(replace(5, 'x', 'y'))", "typeof(replace(5, '', 'y'))", "hex(zeroblob(3))", "length(randomblob(10))", "group_concat(n) FROM (SELECT 1 AS n UNION ALL SELECT 2)", "typeof(instr('a','a'))", "hex(instr(x'ff', 'a'))"]
+    cases = [
+        "printf('%d|%5d|%-5d|%05d', 1, 2, 3, 4)",
+        "printf('%s-%q-%Q-%w', 'a', 'b''c', 'd', 'e\"f')",
+        "printf('%f %.2f %e %g', 1.5, 2.345, 3.0, 4.5)",
+        "printf('%x %X %o %c', 255, 255, 8, 'z')",
+        "printf('%,d', 1234567)",
+        "printf('%.3s', 'abcdef')",
+        "printf('%*d', 6, 42)",
+        "printf('%%')",
+        "printf('%s', NULL)",
+        "printf(NULL)",
+        "printf('%s %s', 1)",
+        "format('%s', x'4142')",
+        "printf('%.*c', 5, 'x')",
+        "printf('%!.15g', 0.1)",
+        "printf('%lld', 9223372036854775807)",
+        "printf('%s', 9e999)",
+        "printf('')",
+        "instr('hello', 'l')",
+        "instr('hello', 'z')",
+        "instr('', 'a')",
+        "instr('a', '')",
+        "instr(NULL, 'a')",
+        "instr('a', NULL)",
+        "instr('h\u00e9llo', 'l')",
+        "instr(x'010203', x'03')",
+        "instr(x'010203', '')",
+        "instr(12345, 34)",
+        "instr('a' || char(0) || 'b', 'b')",
+        "replace('hello', 'l', 'LL')",
+        "replace('hello', '', 'x')",
+        "replace('hello', 'z', 'x')",
+        "replace(NULL, 'a', 'b')",
+        "replace('a', NULL, 'b')",
+        "replace('a', 'a', NULL)",
+        "replace(12321, 2, 'x')",
+        "replace('aaa', 'a', '')",
+        "replace('aaaa', 'aa', 'b')",
+        "hex(replace(x'0102', x'01', x'ff'))",
+        "typeof(replace(5, 'x', 'y'))",
+        "typeof(replace(5, '', 'y'))",
+        "hex(zeroblob(3))",
+        "length(randomblob(10))",
+        "group_concat(n) FROM (SELECT 1 AS n UNION ALL SELECT 2)",
+        "typeof(instr('a','a'))",
+        "hex(instr(x'ff', 'a'))",
+    ]
     wrong = []
     for e in cases:
         want = plain.execute("SELECT " + e).fetchone()[0]
@@ -232,7 +438,11 @@ def functions_still_work():
             wrong.append((e, got, want))
     suite.check("%d calls answer what SQLite answers" % len(cases), not wrong, wrong[:4])
     c.exec("ALTER TABLE doc ADD COLUMN y DEFAULT 1")
-    suite.same("ALTER TABLE ADD COLUMN, which uses printf inside, works", c.value("SELECT count(*) FROM pragma_table_info('doc')"), 2)
+    suite.same(
+        "ALTER TABLE ADD COLUMN, which uses printf inside, works",
+        c.value("SELECT count(*) FROM pragma_table_info('doc')"),
+        2,
+    )
     c.exec("CREATE TABLE plusses(a, b AS (printf('%s!', a)), CHECK(instr(a, 'x') = 0))")
     c.exec("INSERT INTO plusses(a) VALUES('q')")
     suite.same("in generated columns and CHECKs too", c.rows("SELECT a, b FROM plusses"), [["q", "q!"]])
@@ -241,12 +451,20 @@ def functions_still_work():
 
 @suite.section
 def changes_inside_triggers():
-    for sql in ("CREATE TABLE h(x)", "CREATE TABLE cnt(k PRIMARY KEY, n)", "CREATE TRIGGER h_tr AFTER INSERT ON h BEGIN UPDATE cnt SET n = n + 1 WHERE k = new.x; "
-                "INSERT INTO cnt SELECT new.x, 1 WHERE changes() = 0; END"):
+    for sql in (
+        "CREATE TABLE h(x)",
+        "CREATE TABLE cnt(k PRIMARY KEY, n)",
+        "CREATE TRIGGER h_tr AFTER INSERT ON h BEGIN UPDATE cnt SET n = n + 1 WHERE k = new.x; "
+        "INSERT INTO cnt SELECT new.x, 1 WHERE changes() = 0; END",
+    ):
         c.exec(sql)
     for x in (1, 2, 1, 1):
         c.exec("INSERT INTO h VALUES(?)", x)
-    suite.same("changes() inside a trigger means the trigger's last statement", c.rows("SELECT k, n FROM cnt ORDER BY k"), [[1, 3], [2, 1]])
+    suite.same(
+        "changes() inside a trigger means the trigger's last statement",
+        c.rows("SELECT k, n FROM cnt ORDER BY k"),
+        [[1, 3], [2, 1]],
+    )
 
 
 suite.run()

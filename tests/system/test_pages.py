@@ -36,7 +36,11 @@ def follow(first, **more):
 def sizes():
     want = [[i, "r%d" % i] for i in range(1, 3501)]
     r = c.query("SELECT * FROM num ORDER BY id")
-    suite.check("a page of 1000 and a cursor", len(r["rows"]) == 1000 and r["done"] is False and isinstance(r["cursor"], str), r["done"])
+    suite.check(
+        "a page of 1000 and a cursor",
+        len(r["rows"]) == 1000 and r["done"] is False and isinstance(r["cursor"], str),
+        r["done"],
+    )
     rows, got = follow(r)
     suite.check("pages of 1000 to the end", rows == want and got == [1000, 1000, 1000, 500], got)
     rows, got = follow(c.query("SELECT * FROM num ORDER BY id", page_rows=3), page_rows=999)
@@ -68,9 +72,20 @@ def bytes_bound_a_page_too():
     suite.check("no page much above 1 MiB", 500_000 < longest < 1_250_000 and n, longest)
     suite.same("all rows", ids, list(range(1, 61)))
     e = suite.refused("a row above the page limit", lambda: c.query("SELECT 1, hex(zeroblob(700000)) AS fat"), 18)
-    suite.check("SQLITE_TOOBIG names column and bytes", e.name == "SQLITE_TOOBIG" and "fat" in e.message and "1400000" in e.message.replace(",", ""), e)
-    e = suite.refused("the same on a later page", lambda: follow(c.query(
-        "SELECT id, CASE id WHEN 7 THEN hex(zeroblob(700000)) ELSE 'x' END AS s FROM num LIMIT 20", page_rows=5)), 18)
+    suite.check(
+        "SQLITE_TOOBIG names column and bytes",
+        e.name == "SQLITE_TOOBIG" and "fat" in e.message and "1400000" in e.message.replace(",", ""),
+        e,
+    )
+    e = suite.refused(
+        "the same on a later page",
+        lambda: follow(
+            c.query(
+                "SELECT id, CASE id WHEN 7 THEN hex(zeroblob(700000)) ELSE 'x' END AS s FROM num LIMIT 20", page_rows=5
+            )
+        ),
+        18,
+    )
     suite.same("and the connection goes on", c.value("SELECT 1"), 1)
 
 
@@ -135,11 +150,17 @@ def expiry():
         except Exception as e:
             error = e
     lived = time.monotonic() - begun
-    suite.check("its whole life is bounded, however busy", getattr(error, "name", "") == "CURSOR_EXPIRED" and 2.2 < lived < 2.5 + scaled(1.5), (lived, error))
+    suite.check(
+        "its whole life is bounded, however busy",
+        getattr(error, "name", "") == "CURSOR_EXPIRED" and 2.2 < lived < 2.5 + scaled(1.5),
+        (lived, error),
+    )
     r = c.query("SELECT id FROM wide", page_rows=1)
     until("an expired cursor lets go of its snapshot by itself", lambda: c("stats")["oldest_reader_s"] == 0, 5)
     after = c("stats")
-    counted = [k for k in after if isinstance(after[k], int) and k in before and "cursor" in k and after[k] >= before[k] + 2]
+    counted = [
+        k for k in after if isinstance(after[k], int) and k in before and "cursor" in k and after[k] >= before[k] + 2
+    ]
     suite.check("stats counts expired cursors", counted, sorted(after))
 
 
@@ -176,7 +197,10 @@ def a_slow_reader():
     """About 120 MB of answers are asked for before the first byte is read: the daemon must not pile them up."""
     with d.client() as o:
         o.sock.setblocking(False)
-        request = b"".join(b'{"id":%d,"method":"query","params":{"sql":"SELECT id, s FROM wide LIMIT 16"}}\n' % i for i in range(1, 121))
+        request = b"".join(
+            b'{"id":%d,"method":"query","params":{"sql":"SELECT id, s FROM wide LIMIT 16"}}\n' % i
+            for i in range(1, 121)
+        )
         sent = 0
         while sent < len(request):
             try:
@@ -188,7 +212,9 @@ def a_slow_reader():
         with d.client() as other:
             t = time.monotonic()
             other.value("SELECT 1")
-            suite.check("another client is served meanwhile", time.monotonic() - t < 0.2 + scaled(0.1), time.monotonic() - t)
+            suite.check(
+                "another client is served meanwhile", time.monotonic() - t < 0.2 + scaled(0.1), time.monotonic() - t
+            )
             pause(0.5)
         if memory_counts():
             suite.check("memory stays bounded", d.peak_bytes() < 200 << 20, d.peak_bytes() >> 20)
@@ -205,7 +231,9 @@ def a_slow_reader():
 @suite.section
 def cancel_behind_64():
     with d.client() as o:
-        first = o.send("query", sql="WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c")
+        first = o.send(
+            "query", sql="WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+        )
         rest = [o.send("query", sql="SELECT %d" % i) for i in range(63)]
         cancel = o.send("cancel", id=first)
         m = o.message(cancel, 5)
@@ -214,7 +242,9 @@ def cancel_behind_64():
         suite.check("the first is given up", e["code"] == 9 and e["data"]["reason"] == "cancel", e)
         suite.same("the others run", [o.answer(i)["rows"] for i in rest], [[[i]] for i in range(63)])
         late = [o.send("query", sql="SELECT %d" % i) for i in range(300)]
-        suite.same("300 at once: reading stops and goes on", [o.answer(i)["rows"][0][0] for i in late], list(range(300)))
+        suite.same(
+            "300 at once: reading stops and goes on", [o.answer(i)["rows"][0][0] for i in late], list(range(300))
+        )
 
 
 suite.run()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The daemon as a service: start, refusals with their exit codes, notify, socket activation, drain, reload, a full disk."""
+"""The daemon as a service: start and its exit codes, notify, socket activation, drain, reload, a full disk."""
 import os
 import sys
 
@@ -27,7 +27,15 @@ COUNT = "WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT %d
 
 
 def run(*args, limit=20, **kw):
-    return subprocess.run([program("alterd"), *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=scaled(limit), check=False, **kw)
+    return subprocess.run(
+        [program("alterd"), *args],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=scaled(limit),
+        check=False,
+        **kw,
+    )
 
 
 def leaves(d, limit=15):
@@ -39,17 +47,29 @@ def leaves(d, limit=15):
 @suite.section
 def command_line():
     r = run("--version")
-    suite.check("--version", r.returncode == 0 and re.match(r"alterd \d+\.\d+\.\d+", r.stdout), (r.returncode, r.stdout, r.stderr))
+    suite.check(
+        "--version",
+        r.returncode == 0 and re.match(r"alterd \d+\.\d+\.\d+", r.stdout),
+        (r.returncode, r.stdout, r.stderr),
+    )
     r = run("--help")
     suite.check("--help", r.returncode == 0 and "--database" in r.stdout, (r.returncode, r.stdout[:200]))
-    for what, args in [("an unknown option", ["--frobnicate"]), ("an option without its value", ["--database"]), ("a stray word", ["word"])]:
+    for what, args in [
+        ("an unknown option", ["--frobnicate"]),
+        ("an option without its value", ["--database"]),
+        ("a stray word", ["word"]),
+    ]:
         r = run(*args)
         suite.check(what + " is 64", r.returncode == 64 and r.stderr, (r.returncode, r.stderr))
     r = run("--socket", "/nonexistent/s")
     suite.check("no database is 64 or 78", r.returncode in (64, 78) and r.stderr, (r.returncode, r.stderr))
     with tempfile.TemporaryDirectory() as t:
         r = run("--database", t + "/a.db", "--socket", t + "/" + "x" * 120)
-        suite.check("a socket path above 108 bytes is said so", r.returncode in (64, 71, 78) and "108" in r.stderr + r.stdout or "long" in r.stderr, (r.returncode, r.stderr))
+        suite.check(
+            "a socket path above 108 bytes is said so",
+            r.returncode in (64, 71, 78) and "108" in r.stderr + r.stdout or "long" in r.stderr,
+            (r.returncode, r.stderr),
+        )
 
 
 @suite.section
@@ -64,24 +84,54 @@ def configuration():
 
         good = "[store]\ndatabase = %s/a.db\n" % t
         r = conf(good)
-        suite.check("--check-config of a good one", r.returncode == 0 and not os.path.exists(t + "/a.db"), (r.returncode, r.stderr))
-        for what, text, line in [("an unknown key", good + "\ncash = 5MiB\n", 4), ("an unknown section", good + "[stroe]\n", 3), ("a bad value", "[store]\n# x\ncache = many\n", 3), ("out of range", "[store]\nreaders = 5000\n", 2),
-                                 ("no section", "database = x\n", 1), ("no =", "[store]\ndatabase\n", 2)]:
+        suite.check(
+            "--check-config of a good one",
+            r.returncode == 0 and not os.path.exists(t + "/a.db"),
+            (r.returncode, r.stderr),
+        )
+        for what, text, line in [
+            ("an unknown key", good + "\ncash = 5MiB\n", 4),
+            ("an unknown section", good + "[stroe]\n", 3),
+            ("a bad value", "[store]\n# x\ncache = many\n", 3),
+            ("out of range", "[store]\nreaders = 5000\n", 2),
+            ("no section", "database = x\n", 1),
+            ("no =", "[store]\ndatabase\n", 2),
+        ]:
             r = conf(text)
-            suite.check("%s is 78, with file:line" % what, r.returncode == 78 and "alterd.conf:%d:" % line in r.stderr + r.stdout, (r.returncode, r.stderr))
+            suite.check(
+                "%s is 78, with file:line" % what,
+                r.returncode == 78 and "alterd.conf:%d:" % line in r.stderr + r.stdout,
+                (r.returncode, r.stderr),
+            )
         r = conf(good, "--set", "store.cash=1")
-        suite.check("--set of an unknown key is 78", r.returncode == 78 and "store.cash" in r.stderr + r.stdout, (r.returncode, r.stderr))
+        suite.check(
+            "--set of an unknown key is 78",
+            r.returncode == 78 and "store.cash" in r.stderr + r.stdout,
+            (r.returncode, r.stderr),
+        )
         r = conf(good + "[server]\noutput_low = 8MiB\n")
-        suite.check("what does not go together is 78", r.returncode == 78 and "output" in r.stderr + r.stdout, (r.returncode, r.stderr))
+        suite.check(
+            "what does not go together is 78",
+            r.returncode == 78 and "output" in r.stderr + r.stdout,
+            (r.returncode, r.stderr),
+        )
         r = run("--config", t + "/none.conf", "--check-config")
-        suite.check("a missing file is 78", r.returncode in (66, 78) and "none.conf" in r.stderr + r.stdout, (r.returncode, r.stderr))
+        suite.check(
+            "a missing file is 78",
+            r.returncode in (66, 78) and "none.conf" in r.stderr + r.stdout,
+            (r.returncode, r.stderr),
+        )
         r = run("--config", path, "--database", t + "/a.db", "--socket", t + "/s")
         os.mkdir(path + ".d")
         with open(path + ".d/10-x.conf", "w", encoding="utf-8") as f:
             f.write("[limits]\nread_time = 1 fortnight\n")
         r = conf(good)
-        suite.check("a drop-in is read", r.returncode == 78 and "10-x.conf:2:" in r.stderr + r.stdout, (r.returncode, r.stderr))
-    d = Daemon(config="[server]\npage_rows = 7\n# a comment\n[limits]\nread_time = 300ms\n", settings={"server.page_rows": "5"})
+        suite.check(
+            "a drop-in is read", r.returncode == 78 and "10-x.conf:2:" in r.stderr + r.stdout, (r.returncode, r.stderr)
+        )
+    d = Daemon(
+        config="[server]\npage_rows = 7\n# a comment\n[limits]\nread_time = 300ms\n", settings={"server.page_rows": "5"}
+    )
     with d.client() as c:
         suite.same("--set wins over the file", len(c.query("SELECT name FROM pragma_function_list")["rows"]), 5)
         e = suite.refused("read_time of the file", lambda: c.query(ENDLESS), 9)
@@ -106,7 +156,10 @@ def refusals_at_start():
     d.spawn()
     suite.check("a folder in its place", leaves(d) in (65, 66, 71, 74, 77), d.process.returncode)
     d = Daemon()
-    for what, make in [("by its own name", lambda: None), ("by a link", lambda: os.symlink(d.db, d.folder + "/link.db"))]:
+    for what, make in [
+        ("by its own name", lambda: None),
+        ("by a link", lambda: os.symlink(d.db, d.folder + "/link.db")),
+    ]:
         make()
         e = Daemon(start=False, db=d.folder + "/link.db" if what == "by a link" else d.db)
         e.spawn()
@@ -130,7 +183,11 @@ def refusals_at_start():
     e.spawn()
     code = leaves(e)
     with open(d.folder + "/plain", encoding="utf-8") as f:
-        suite.check("a plain file where the socket should be is not removed", code not in (0, None) and f.read() == "keep me", code)
+        suite.check(
+            "a plain file where the socket should be is not removed",
+            code not in (0, None) and f.read() == "keep me",
+            code,
+        )
     suite.same("the first leaves its socket's name free", (d.stop(), os.path.exists(d.socket)), (0, False))
 
 
@@ -142,17 +199,32 @@ def files_it_finds():
     f.close()
     d.start()
     with d.client() as c:
-        suite.same("a rollback-journal file becomes WAL, its content stays", (c.value("PRAGMA journal_mode"), c.value("SELECT x FROM t")), ("wal", 1))
+        suite.same(
+            "a rollback-journal file becomes WAL, its content stays",
+            (c.value("PRAGMA journal_mode"), c.value("SELECT x FROM t")),
+            ("wal", 1),
+        )
         suite.same("version without history is user_version", c("hello", protocol=[1, 1])["version"], 42)
         suite.check("the log says so", "WAL" in d.log() or "wal" in d.log(), d.log())
     d.stop()
     with d.file() as f:
         suite.same("user_version stays", f.execute("PRAGMA user_version").fetchone()[0], 42)
     f.close()
-    suite.check("no WAL is left behind", not os.path.exists(d.db + "-wal") or os.path.getsize(d.db + "-wal") == 0, os.listdir(d.folder))
+    suite.check(
+        "no WAL is left behind",
+        not os.path.exists(d.db + "-wal") or os.path.getsize(d.db + "-wal") == 0,
+        os.listdir(d.folder),
+    )
     d = Daemon()
     with d.client() as c:
-        suite.same("a missing file is created", (os.path.exists(d.db), c.value("SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE '\\_alterd%' ESCAPE '\\'")), (True, 0))
+        suite.same(
+            "a missing file is created",
+            (
+                os.path.exists(d.db),
+                c.value("SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE '\\_alterd%' ESCAPE '\\'"),
+            ),
+            (True, 0),
+        )
         mode = os.stat(d.socket).st_mode & 0o777
         suite.same("the socket's mode", oct(mode), oct(0o660))
     d = Daemon(start=False)
@@ -248,7 +320,9 @@ def drain_under_load():
         def one(c, i):
             c.exec("INSERT INTO t VALUES(?, ?)", w, i)
             acked[w] = i + 1
+
         return one
+
     loads = [Load(d, step(w)).started() for w in range(4)]
     pause(0.4)
     suite.same("exit code 0 under writing clients", d.stop(), 0)
@@ -272,6 +346,7 @@ def reload():
     def write(text):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
+
     c = d.client()
     sql = "SELECT name FROM pragma_function_list"
     suite.same("before", len(c.query(sql)["rows"]), 10)
@@ -280,7 +355,11 @@ def reload():
     until("SIGHUP takes a new value", lambda: page(c, sql) == 20, 5)
     write("[server]\npage_rows = 30\n[store]\nreaders = 3\n")
     r = c("config.reload")
-    suite.check("config.reload tells what changed and what needs a restart", "server.page_rows" in str(r) and "store.readers" in str(r), r)
+    suite.check(
+        "config.reload tells what changed and what needs a restart",
+        "server.page_rows" in str(r) and "store.readers" in str(r),
+        r,
+    )
     suite.same("and takes it", page(c, sql), 30)
     write("[server]\npage_rows = none\n")
     d.process.send_signal(signal.SIGHUP)
@@ -304,7 +383,9 @@ class Systemd:
 
     def __init__(self, abstract=False):
         self.folder = tempfile.mkdtemp(prefix="alterd-n-")
-        self.address = "\0alterd-%d-%s" % (os.getpid(), os.path.basename(self.folder)) if abstract else self.folder + "/n"
+        self.address = (
+            "\0alterd-%d-%s" % (os.getpid(), os.path.basename(self.folder)) if abstract else self.folder + "/n"
+        )
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(self.address)
         self.lines = []
@@ -342,8 +423,12 @@ def notify():
         s.lines = [x for x in s.lines if not x.startswith("WATCHDOG")]
         suite.check(what + ": again and again", s.wait("WATCHDOG=1", 5), s.lines)
         p.send_signal(signal.SIGHUP)
-        suite.check(what + ": RELOADING=1 with its time, READY=1 after it", s.wait("RELOADING=1", 5) and s.wait("MONOTONIC_USEC=", 5), s.lines)
-        s.lines = s.lines[s.lines.index("RELOADING=1"):] if "RELOADING=1" in s.lines else []
+        suite.check(
+            what + ": RELOADING=1 with its time, READY=1 after it",
+            s.wait("RELOADING=1", 5) and s.wait("MONOTONIC_USEC=", 5),
+            s.lines,
+        )
+        s.lines = s.lines[s.lines.index("RELOADING=1") :] if "RELOADING=1" in s.lines else []
         suite.check(what + ": READY=1 after it", s.wait("READY=1", 5), s.lines)
         d.terminate()
         suite.check(what + ": STOPPING=1", s.wait("STOPPING=1", 10), s.lines)
@@ -382,9 +467,16 @@ def socket_activation():
     env = dict(d.env, LISTEN_FDS="1", LISTEN_FDNAMES="alterd.socket")
     command = d.command()
     log = open(d.log_path, "ab")
-    d.process = subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ exec "$@" 3<&%d' % s.fileno(), "sh", *command] if s.fileno() < 10 else
-                                 ["bash", "-c", 'LISTEN_PID=$$ exec "$@" 3<&%d' % s.fileno(), "bash", *command],
-                                 env=env, pass_fds=[s.fileno()], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    d.process = subprocess.Popen(
+        ["sh", "-c", 'LISTEN_PID=$$ exec "$@" 3<&%d' % s.fileno(), "sh", *command]
+        if s.fileno() < 10
+        else ["bash", "-c", 'LISTEN_PID=$$ exec "$@" 3<&%d' % s.fileno(), "bash", *command],
+        env=env,
+        pass_fds=[s.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+    )
     log.close()
     suite.same("a client that was early is served", early.answer(n, 20)["rows"], [["queued before the start"]])
     with d.client() as c:
@@ -394,7 +486,14 @@ def socket_activation():
     late = Client(d.socket)
     n = late.send("query", sql="SELECT 'between two starts'")
     log = open(d.log_path, "ab")
-    d.process = subprocess.Popen(["bash", "-c", 'LISTEN_PID=$$ exec "$@" 3<&%d' % s.fileno(), "bash", *command], env=env, pass_fds=[s.fileno()], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    d.process = subprocess.Popen(
+        ["bash", "-c", 'LISTEN_PID=$$ exec "$@" 3<&%d' % s.fileno(), "bash", *command],
+        env=env,
+        pass_fds=[s.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+    )
     log.close()
     suite.same("requests queue during a restart", late.answer(n, 20)["rows"], [["between two starts"]])
     suite.same("exit again", d.stop(), 0)
@@ -411,7 +510,9 @@ def a_full_disk():
     if os.getuid() != 0:
         return suite.skip("a full disk", "mounting a small file system needs root")
     t = tempfile.mkdtemp(prefix="alterd-full-")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", t], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", t], capture_output=True, check=False
+    ).returncode:
         os.rmdir(t)
         return suite.skip("a full disk", "no tmpfs may be mounted here")
     try:
@@ -437,9 +538,15 @@ def full_disk_on(t):
         except RpcError as e:
             error = e
             break
-    suite.check("writes on a full disk answer SQLITE_FULL", error and error.code == 13 and error.name == "SQLITE_FULL", error)
-    suite.same("reads go on", (c.value("SELECT x FROM t WHERE id = 1"), c.value("SELECT count(*) FROM t")), ("first", acked))
-    e = suite.refused("a second write too", lambda: c.exec("INSERT INTO t VALUES(1000, randomblob(900000))"), 13, 10, 778)
+    suite.check(
+        "writes on a full disk answer SQLITE_FULL", error and error.code == 13 and error.name == "SQLITE_FULL", error
+    )
+    suite.same(
+        "reads go on", (c.value("SELECT x FROM t WHERE id = 1"), c.value("SELECT count(*) FROM t")), ("first", acked)
+    )
+    e = suite.refused(
+        "a second write too", lambda: c.exec("INSERT INTO t VALUES(1000, randomblob(900000))"), 13, 10, 778
+    )
     with d.client() as o:
         suite.same("on a new connection as well", o.value("SELECT count(*) FROM t"), acked)
     os.unlink(t + "/ballast")
@@ -464,6 +571,7 @@ def writes(c):
 def a_limit_on_the_file():
     """RLIMIT_FSIZE plays a disk that fills without root: the daemon must live through SIGXFSZ and the failed write."""
     import resource
+
     if SANITIZER:
         return suite.skip("a file size limit", "the sanitizer's own files would meet it")
     d = Daemon(start=False)
@@ -479,7 +587,11 @@ def a_limit_on_the_file():
         except (RpcError, ConnectionError) as e:
             error = e
             break
-    suite.check("a write that the system refuses answers its error", isinstance(error, RpcError) and 0 < error.code and (error.code & 255) in (10, 13), error)
+    suite.check(
+        "a write that the system refuses answers its error",
+        isinstance(error, RpcError) and 0 < error.code and (error.code & 255) in (10, 13),
+        error,
+    )
     suite.same("reads go on", c.value("SELECT count(*) FROM t"), acked)
     d.stop()
     suite.same("the file", d.integrity(), "ok")
@@ -492,12 +604,31 @@ def a_limit_on_the_file():
 @suite.section
 def alterctl_codes():
     d = Daemon()
-    for args, code, out in [(["ping"], 0, ""), (["status"], 0, "version"), (["query", "SELECT 1 AS one, 'x' AS two"], 0, "one"), (["exec", "CREATE TABLE t(x)"], 0, ""), (["exec", "INSERT INTO t VALUES(?)", "5"], 0, "1"),
-                            (["query", "SELECT x FROM t WHERE x = ?", "5"], 0, "5"), (["schema"], 0, "CREATE TABLE t"), (["stats"], 0, "queries_total"), (["sessions"], 0, ""), (["version"], 0, ""),
-                            (["query", "SELEC"], 1, None), (["frobnicate"], 2, None), ([], 2, None), (["query"], 2, None), (["kill", "s99999"], 1, None)]:
+    for args, code, out in [
+        (["ping"], 0, ""),
+        (["status"], 0, "version"),
+        (["query", "SELECT 1 AS one, 'x' AS two"], 0, "one"),
+        (["exec", "CREATE TABLE t(x)"], 0, ""),
+        (["exec", "INSERT INTO t VALUES(?)", "5"], 0, "1"),
+        (["query", "SELECT x FROM t WHERE x = ?", "5"], 0, "5"),
+        (["schema"], 0, "CREATE TABLE t"),
+        (["stats"], 0, "queries_total"),
+        (["sessions"], 0, ""),
+        (["version"], 0, ""),
+        (["query", "SELEC"], 1, None),
+        (["frobnicate"], 2, None),
+        ([], 2, None),
+        (["query"], 2, None),
+        (["kill", "s99999"], 1, None),
+    ]:
         r = d.ctl(*args)
-        suite.check("alterctl %s -> %d" % (" ".join(args), code), r.returncode == code and (out is None or out in r.stdout) and (code == 0 or r.stderr), (r.returncode, r.stdout[:200], r.stderr[:200]))
+        suite.check(
+            "alterctl %s -> %d" % (" ".join(args), code),
+            r.returncode == code and (out is None or out in r.stdout) and (code == 0 or r.stderr),
+            (r.returncode, r.stdout[:200], r.stderr[:200]),
+        )
     import json
+
     r = d.ctl("--json", "query", "SELECT 1 AS one, x'00ff' AS b")
     suite.check("--json", json.loads(r.stdout)["rows"] == [[1, {"blob": "AP8="}]], r.stdout)
     d.stop()

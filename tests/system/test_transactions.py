@@ -15,7 +15,7 @@ from wire import RpcError
 
 suite = Suite(limit=75)
 d = Daemon(settings={"limits.tx_idle": "1s", "limits.tx_time": "3s"})
-o = d.client()    # the onlooker
+o = d.client()  # the onlooker
 o.exec("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT, k TEXT UNIQUE)")
 o.exec("CREATE TABLE kid(id INTEGER PRIMARY KEY, t INT REFERENCES t(id) DEFERRABLE INITIALLY DEFERRED)")
 o.exec("CREATE TABLE junk(x)")
@@ -89,7 +89,11 @@ def read_mode():
         add(o, 2)
         suite.same("the snapshot stays", ids(c), [1])
         suite.refused("a write in it", lambda: add(c, 3), "READ_ONLY")
-        suite.refused("a batch in it that writes", lambda: c("batch", statements=[{"sql": "INSERT INTO t(id) VALUES(3)"}]), "READ_ONLY")
+        suite.refused(
+            "a batch in it that writes",
+            lambda: c("batch", statements=[{"sql": "INSERT INTO t(id) VALUES(3)"}]),
+            "READ_ONLY",
+        )
         suite.same("still the snapshot", ids(c), [1])
         add(o, 4)
         suite.same("others write all the while", ids(), [1, 2, 4])
@@ -101,10 +105,18 @@ def read_mode():
 def by_sql_text():
     n = 100
     with d.client() as c:
-        for begin, end, kept in [("BEGIN", "COMMIT", True), ("begin transaction", "end transaction", True), ("BEGIN IMMEDIATE;", "COMMIT;", True),
-                                 ("BEGIN EXCLUSIVE TRANSACTION", "END", True), ("  -- orm\n BEGIN DEFERRED", "/* x */ commit TRANSACTION", True),
-                                 ("BEGIN", "ROLLBACK", False), ("BEGIN;", "rollback transaction;", False),
-                                 ("SAVEPOINT one", "RELEASE one", True), ("SAVEPOINT 'two'", "RELEASE SAVEPOINT two", True), ("SAVEPOINT [x y]", "COMMIT", True)]:
+        for begin, end, kept in [
+            ("BEGIN", "COMMIT", True),
+            ("begin transaction", "end transaction", True),
+            ("BEGIN IMMEDIATE;", "COMMIT;", True),
+            ("BEGIN EXCLUSIVE TRANSACTION", "END", True),
+            ("  -- orm\n BEGIN DEFERRED", "/* x */ commit TRANSACTION", True),
+            ("BEGIN", "ROLLBACK", False),
+            ("BEGIN;", "rollback transaction;", False),
+            ("SAVEPOINT one", "RELEASE one", True),
+            ("SAVEPOINT 'two'", "RELEASE SAVEPOINT two", True),
+            ("SAVEPOINT [x y]", "COMMIT", True),
+        ]:
             n += 1
             c.exec(begin)
             add(c, n)
@@ -152,7 +164,13 @@ def batch_inside():
         c("begin")
         add(c, 1)
         c("batch", statements=[{"sql": "INSERT INTO t(id) VALUES(2)"}, {"sql": "INSERT INTO t(id) VALUES(3)"}])
-        suite.refused("a batch that fails", lambda: c("batch", statements=[{"sql": "INSERT INTO t(id) VALUES(4)"}, {"sql": "INSERT INTO t(id) VALUES(1)"}]), 1555)
+        suite.refused(
+            "a batch that fails",
+            lambda: c(
+                "batch", statements=[{"sql": "INSERT INTO t(id) VALUES(4)"}, {"sql": "INSERT INTO t(id) VALUES(1)"}]
+            ),
+            1555,
+        )
         suite.same("undoes itself, not the transaction", ids(c), [1, 2, 3])
         c("commit")
         suite.same("committed with it", ids(), [1, 2, 3])
@@ -166,9 +184,17 @@ def turns():
         a("begin")
         add(a, 1)
         e, s = took(lambda: b("begin", wait_ms=300))
-        suite.check("BUSY after wait_ms, not before", getattr(e, "name", "") == "BUSY" and 0.28 < s < 0.3 + scaled(0.5), (s, e))
-        suite.check("BUSY is -32010, retryable, tells waited_ms and who", e.code == -32010 and e.data.get("retryable") is True
-                    and e.data.get("waited_ms", 0) >= 280 and e.data.get("holder") == name, e)
+        suite.check(
+            "BUSY after wait_ms, not before", getattr(e, "name", "") == "BUSY" and 0.28 < s < 0.3 + scaled(0.5), (s, e)
+        )
+        suite.check(
+            "BUSY is -32010, retryable, tells waited_ms and who",
+            e.code == -32010
+            and e.data.get("retryable") is True
+            and e.data.get("waited_ms", 0) >= 280
+            and e.data.get("holder") == name,
+            e,
+        )
         n, m = b.send("begin", wait_ms=3000), w.send("exec", sql="INSERT INTO t(id) VALUES(50)")
         suite.same("reads go on and see nothing of it", ids(), [])
         pause(0.3)
@@ -179,7 +205,11 @@ def turns():
         b("commit")
         w.answer(m)
         suite.same("the plain write too", ids(), [1, 2, 50])
-        suite.refused("wait_ms 0 while nobody writes", lambda: (a("begin", wait_ms=0), a("rollback"), b("rollback")), "NO_TRANSACTION")
+        suite.refused(
+            "wait_ms 0 while nobody writes",
+            lambda: (a("begin", wait_ms=0), a("rollback"), b("rollback")),
+            "NO_TRANSACTION",
+        )
 
 
 @suite.section
@@ -191,12 +221,26 @@ def expired_idle():
         add(c, 1)
         _, s = took(lambda: add(o, 2))
         suite.check("an idle transaction frees the writer after its second", 0.7 < s < 1 + scaled(1), s)
-        for what, call in [("exec", lambda: add(c, 3)), ("query", lambda: c.value("SELECT 1")), ("batch", lambda: c("batch", script="SELECT 1")),
-                           ("begin", lambda: c("begin")), ("commit", lambda: c("commit")), ("exec again", lambda: add(c, 4)),
-                           ("BEGIN", lambda: c.exec("BEGIN")), ("COMMIT", lambda: c.exec("COMMIT")), ("SAVEPOINT", lambda: c.exec("SAVEPOINT x")),
-                           ("a bad statement", lambda: c.exec("FROM FROM")), ("schema", lambda: c("schema")), ("describe", lambda: c("describe", sql="SELECT 1"))]:
+        for what, call in [
+            ("exec", lambda: add(c, 3)),
+            ("query", lambda: c.value("SELECT 1")),
+            ("batch", lambda: c("batch", script="SELECT 1")),
+            ("begin", lambda: c("begin")),
+            ("commit", lambda: c("commit")),
+            ("exec again", lambda: add(c, 4)),
+            ("BEGIN", lambda: c.exec("BEGIN")),
+            ("COMMIT", lambda: c.exec("COMMIT")),
+            ("SAVEPOINT", lambda: c.exec("SAVEPOINT x")),
+            ("a bad statement", lambda: c.exec("FROM FROM")),
+            ("schema", lambda: c("schema")),
+            ("describe", lambda: c("describe", sql="SELECT 1")),
+        ]:
             e = suite.refused("expired: " + what, call, "TX_EXPIRED")
-            suite.check("expired: %s: code and retryable" % what, e.code == -32011 and e.data.get("retryable") is True and "rollback" in (e.message or ""), e)
+            suite.check(
+                "expired: %s: code and retryable" % what,
+                e.code == -32011 and e.data.get("retryable") is True and "rollback" in (e.message or ""),
+                e,
+            )
         suite.check("control methods answer", c("ping") == {} and "sessions" in c("stats"))
         suite.same("nothing is kept", ids(), [2])
         c("rollback")
@@ -224,12 +268,20 @@ def expired_in_whole():
             except RpcError as e:
                 error = e
         s = time.monotonic() - begun
-        suite.check("max_ms ends a busy one", getattr(error, "name", "") == "TX_EXPIRED" and 0.65 < s < 0.7 + scaled(1), (s, error))
+        suite.check(
+            "max_ms ends a busy one",
+            getattr(error, "name", "") == "TX_EXPIRED" and 0.65 < s < 0.7 + scaled(1),
+            (s, error),
+        )
         c("rollback")
         suite.same("nothing is kept", ids(), [])
         c("begin", max_ms=600)
         r, s = took(lambda: c.exec(ENDLESS_WRITE))
-        suite.check("it ends a running statement too", isinstance(r, RpcError) and (r.name == "TX_EXPIRED" or r.code == 9) and s < 0.6 + scaled(1), (s, r))
+        suite.check(
+            "it ends a running statement too",
+            isinstance(r, RpcError) and (r.name == "TX_EXPIRED" or r.code == 9) and s < 0.6 + scaled(1),
+            (s, r),
+        )
         suite.refused("and the session is failed", lambda: c.value("SELECT 1"), "TX_EXPIRED")
         c("rollback")
         suite.same("nothing of it", o.value("SELECT count(*) FROM junk"), 0)
@@ -306,6 +358,7 @@ def transactions_taken_away():
     o.exec("DELETE FROM t")
     add(o, 1)
     with d.client() as c:
+
         def spoil(what, call, *codes):
             c("begin")
             add(c, 10)
@@ -322,6 +375,7 @@ def transactions_taken_away():
             n = c.send("exec", sql=ENDLESS_WRITE)
             c("cancel", id=n)
             c.answer(n)
+
         spoil("cancel of a write", cancelled, 9)
         c("begin")
         add(c, 20)
@@ -334,7 +388,11 @@ def transactions_taken_away():
             c("commit")
         except RpcError:
             c("rollback")
-        suite.check("all of the transaction or nothing, after a read's timeout inside", ids(where="id >= 20") in ([], [20, 21]), ids())
+        suite.check(
+            "all of the transaction or nothing, after a read's timeout inside",
+            ids(where="id >= 20") in ([], [20, 21]),
+            ids(),
+        )
 
 
 @suite.section
@@ -351,6 +409,7 @@ def serial():
                 v = int(c.value("SELECT v FROM t WHERE id = 1"))
                 c.exec("UPDATE t SET v = ? WHERE id = 1", str(v + 1))
                 c("commit")
+
     together(*[adder] * 6)
     suite.same("6 x 15 read-modify-write transactions, none lost", o.value("SELECT v FROM t WHERE id = 1"), "90")
 

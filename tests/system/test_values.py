@@ -18,14 +18,64 @@ suite = Suite()
 d = Daemon()
 c = d.client()
 
-BIG = 2 ** 53 - 1
-REALS = [0.0, -0.0, 1.0, -1.0, 0.5, 1e15, 1e16, -1e300, 1e-300, 5e-324, 1.7976931348623157e308, 2.2250738585072014e-308,
-         0.1 + 0.2, 9007199254740992.0, 9007199254740993.0, 123456789.125, 4.9406564584124654e-324, 1e22, 1e23]
-INTEGERS = [0, 1, -1, 255, 2 ** 31, -(2 ** 31) - 1, BIG, -BIG]
-BIG_INTEGERS = [BIG + 1, -BIG - 1, 2 ** 62, 2 ** 63 - 1, -(2 ** 63)]
-TEXTS = ["", "a", "1", "1.0", "null", "a\"b\\c/d", "\b\f\n\r\t", "é", "ß\u0301", "漢字", "😀", "\u2028\u2029", "\uffff", "\ufeffx",
-         "\x01\x1f\x7f", "a\0b", "\0", "\0\0", "x" * 5000, " '; DROP TABLE t; --"]
-NOT_UTF8 = [b"\xff", b"\xffA", b"A\xff", b"\xc0\x80", b"\xe2\x82", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"a\0\xff", b"\x80", b"\xf8\x88\x80\x80\x80"]
+BIG = 2**53 - 1
+REALS = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    1e15,
+    1e16,
+    -1e300,
+    1e-300,
+    5e-324,
+    1.7976931348623157e308,
+    2.2250738585072014e-308,
+    0.1 + 0.2,
+    9007199254740992.0,
+    9007199254740993.0,
+    123456789.125,
+    4.9406564584124654e-324,
+    1e22,
+    1e23,
+]
+INTEGERS = [0, 1, -1, 255, 2**31, -(2**31) - 1, BIG, -BIG]
+BIG_INTEGERS = [BIG + 1, -BIG - 1, 2**62, 2**63 - 1, -(2**63)]
+TEXTS = [
+    "",
+    "a",
+    "1",
+    "1.0",
+    "null",
+    'a"b\\c/d',
+    "\b\f\n\r\t",
+    "é",
+    "ß\u0301",
+    "漢字",
+    "😀",
+    "\u2028\u2029",
+    "\uffff",
+    "\ufeffx",
+    "\x01\x1f\x7f",
+    "a\0b",
+    "\0",
+    "\0\0",
+    "x" * 5000,
+    " '; DROP TABLE t; --",
+]
+NOT_UTF8 = [
+    b"\xff",
+    b"\xffA",
+    b"A\xff",
+    b"\xc0\x80",
+    b"\xe2\x82",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+    b"a\0\xff",
+    b"\x80",
+    b"\xf8\x88\x80\x80\x80",
+]
 BLOBS = [b"", b"\0", b"\0\xff", b"a", b"ab", b"abc", bytes(range(256)), b"\xff" * 3001]
 
 
@@ -42,11 +92,17 @@ def as_sent(v):
     return v
 
 
-KINDS = ([("null", None), ("integer", True), ("integer", False)]
-         + [("integer", v) for v in INTEGERS] + [("integer", {"int": str(v)}) for v in BIG_INTEGERS + INTEGERS]
-         + [("real", v) for v in REALS] + [("real", {"real": 1}), ("real", {"real": -7}), ("real", {"real": 2.5})]
-         + [("real", {"real": "inf"}), ("real", {"real": "-inf"})]
-         + [("text", v) for v in TEXTS] + [("text", text(v)) for v in NOT_UTF8] + [("blob", blob(v)) for v in BLOBS])
+KINDS = (
+    [("null", None), ("integer", True), ("integer", False)]
+    + [("integer", v) for v in INTEGERS]
+    + [("integer", {"int": str(v)}) for v in BIG_INTEGERS + INTEGERS]
+    + [("real", v) for v in REALS]
+    + [("real", {"real": 1}), ("real", {"real": -7}), ("real", {"real": 2.5})]
+    + [("real", {"real": "inf"}), ("real", {"real": "-inf"})]
+    + [("text", v) for v in TEXTS]
+    + [("text", text(v)) for v in NOT_UTF8]
+    + [("blob", blob(v)) for v in BLOBS]
+)
 
 
 @suite.section
@@ -59,9 +115,11 @@ def each_kind_bound_and_answered():
     suite.check("%d values come back as they went in" % len(KINDS), not wrong, wrong[:3])
     got = c.query("SELECT " + ",".join("?%d" % (i + 1) for i in range(len(KINDS))), *[v for _, v in KINDS])["rows"][0]
     suite.same("all of them in one row: no column shifts", got, [as_sent(v) for _, v in KINDS])
-    suite.same("plain 64-bit numbers may be bound",
-               c.query("SELECT ?, ?", 2 ** 63 - 1, -(2 ** 63))["rows"],
-               [[{"int": str(2 ** 63 - 1)}, {"int": str(-(2 ** 63))}]])
+    suite.same(
+        "plain 64-bit numbers may be bound",
+        c.query("SELECT ?, ?", 2**63 - 1, -(2**63))["rows"],
+        [[{"int": str(2**63 - 1)}, {"int": str(-(2**63))}]],
+    )
     suite.same("text that is UTF-8 after all comes back plain", c.query("SELECT ?", text(b"ab"))["rows"], [["ab"]])
 
 
@@ -75,14 +133,20 @@ def each_kind_stored_and_read():
     c.exec("CREATE TABLE copy(id INTEGER PRIMARY KEY, v)")
     for i, _, v in rows:
         c.exec("INSERT INTO copy(id, v) VALUES(?, ?)", i, v)
-    suite.same("what was answered may be bound again, unchanged",
-               c.rows("SELECT count(*) FROM cell JOIN copy USING(id) WHERE cell.v IS copy.v AND typeof(cell.v) = typeof(copy.v)"),
-               [[len(KINDS)]])
+    suite.same(
+        "what was answered may be bound again, unchanged",
+        c.rows(
+            "SELECT count(*) FROM cell JOIN copy USING(id) WHERE cell.v IS copy.v AND typeof(cell.v) = typeof(copy.v)"
+        ),
+        [[len(KINDS)]],
+    )
     huge = random.Random(1).randbytes(3 << 20)
     c.exec("INSERT INTO cell(id, v) VALUES(1000000, ?)", blob(huge))
     suite.same("a blob of 3 MiB is stored whole", c.value("SELECT length(v) FROM cell WHERE id = 1000000"), 3 << 20)
-    parts = [c.value("SELECT substr(v, ?, 500000) FROM cell WHERE id = 1000000", 1 + at) for at in range(0, 3 << 20, 500000)]
-    suite.check("and read back in parts", parts == [blob(huge[at:at + 500000]) for at in range(0, 3 << 20, 500000)])
+    parts = [
+        c.value("SELECT substr(v, ?, 500000) FROM cell WHERE id = 1000000", 1 + at) for at in range(0, 3 << 20, 500000)
+    ]
+    suite.check("and read back in parts", parts == [blob(huge[at : at + 500000]) for at in range(0, 3 << 20, 500000)])
 
 
 @suite.section
@@ -95,13 +159,24 @@ def random_rows():
             if v == v and abs(v) != float("inf"):
                 return v
 
-    makers = [lambda: None, lambda: rng.randint(-BIG, BIG), lambda: {"int": str(rng.randint(-2 ** 63, -2 ** 53))}, real,
-              lambda: "".join(chr(rng.choice([rng.randrange(0xd800), rng.randrange(0xe000, 0x110000)])) for _ in range(rng.randrange(9))),
-              lambda: blob(rng.randbytes(rng.randrange(40))), lambda: text(b"\xfe" + rng.randbytes(rng.randrange(9)))]
+    makers = [
+        lambda: None,
+        lambda: rng.randint(-BIG, BIG),
+        lambda: {"int": str(rng.randint(-(2**63), -(2**53)))},
+        real,
+        lambda: "".join(
+            chr(rng.choice([rng.randrange(0xD800), rng.randrange(0xE000, 0x110000)])) for _ in range(rng.randrange(9))
+        ),
+        lambda: blob(rng.randbytes(rng.randrange(40))),
+        lambda: text(b"\xfe" + rng.randbytes(rng.randrange(9))),
+    ]
     c.exec("CREATE TABLE wild(id INTEGER PRIMARY KEY, a, b, c, d)")
     rows = [[i] + [rng.choice(makers)() for _ in range(4)] for i in range(1500)]
     for at in range(0, len(rows), 300):
-        c("batch", statements=[{"sql": "INSERT INTO wild VALUES(?,?,?,?,?)", "bind": row} for row in rows[at:at + 300]])
+        c(
+            "batch",
+            statements=[{"sql": "INSERT INTO wild VALUES(?,?,?,?,?)", "bind": row} for row in rows[at : at + 300]],
+        )
     got = c.rows("SELECT * FROM wild ORDER BY id")
     differ = [(a, b) for a, b in zip(got, rows) if not same_value(a, b)]
     suite.check("1500 rows of random values", len(got) == 1500 and not differ, differ[:2])
@@ -115,7 +190,9 @@ def how_numbers_are_written():
         raw = c.line().decode()
         token = raw.split('"rows":[[', 1)[1].split("]", 1)[0]
         suite.check("%s is written as a REAL (%s)" % (sql, token), "." in token or "e" in token.lower(), raw)
-        suite.check("%s keeps its value" % sql, same_value(float(token), float(sql)) and json.loads(raw)["id"] == n, raw)
+        suite.check(
+            "%s keeps its value" % sql, same_value(float(token), float(sql)) and json.loads(raw)["id"] == n, raw
+        )
     c.send("query", sql="SELECT 100000000000000, 9007199254740991, -1")
     token = c.line().decode().split('"rows":[[', 1)[1].split("]", 1)[0]
     suite.same("INTEGER has neither", token, "100000000000000,9007199254740991,-1")
@@ -127,28 +204,66 @@ def how_numbers_are_written():
 def int64_modes():
     sql = "SELECT 1, 9007199254740991, 9007199254740992, -9223372036854775808, 2.0"
     s = {"int": "-9223372036854775808"}
-    for mode, want in [("auto", [1, BIG, {"int": str(BIG + 1)}, s, 2.0]), ("number", [1, BIG, BIG + 1, -2 ** 63, 2.0]),
-                       ("string", [{"int": "1"}, {"int": str(BIG)}, {"int": str(BIG + 1)}, s, 2.0])]:
+    for mode, want in [
+        ("auto", [1, BIG, {"int": str(BIG + 1)}, s, 2.0]),
+        ("number", [1, BIG, BIG + 1, -(2**63), 2.0]),
+        ("string", [{"int": "1"}, {"int": str(BIG)}, {"int": str(BIG + 1)}, s, 2.0]),
+    ]:
         with d.client() as o:
             o("hello", protocol=[1, 1], client="t/1", int64=mode)
             suite.same("int64 " + mode, o.query(sql)["rows"], [want])
-            suite.same("int64 %s with exec and RETURNING" % mode,
-                       o.exec("INSERT INTO cell(id, v) VALUES(NULL, 9007199254740992) RETURNING v")["rows"], [[want[2]]])
+            suite.same(
+                "int64 %s with exec and RETURNING" % mode,
+                o.exec("INSERT INTO cell(id, v) VALUES(NULL, 9007199254740992) RETURNING v")["rows"],
+                [[want[2]]],
+            )
             r = o.exec("UPDATE cell SET v = v WHERE id = 0")
             suite.same("int64 %s leaves counters plain" % mode, (r["changes"], r["last_insert_rowid"]), (1, 0))
 
 
 @suite.section
 def refused_as_values():
-    bad = [{"real": "nan"}, {"real": "NaN"}, {"real": "1"}, {"real": None}, {"real": True}, {"int": "9223372036854775808"},
-           {"int": "-9223372036854775809"}, {"int": ""}, {"int": "1 "}, {"int": "+"}, {"int": "0x1"}, {"int": 1.5}, {"int": None},
-           {"blob": "A"}, {"blob": "A==="}, {"blob": "@@@@"}, {"blob": "AP8"}, {"blob": 1}, {"blob": None}, {"text": "A"},
-           {"text": []}, {"date": "x"}, {}, {"int": "1", "real": 1}, [], [1], {"int": {"int": "1"}}]
+    bad = [
+        {"real": "nan"},
+        {"real": "NaN"},
+        {"real": "1"},
+        {"real": None},
+        {"real": True},
+        {"int": "9223372036854775808"},
+        {"int": "-9223372036854775809"},
+        {"int": ""},
+        {"int": "1 "},
+        {"int": "+"},
+        {"int": "0x1"},
+        {"int": 1.5},
+        {"int": None},
+        {"blob": "A"},
+        {"blob": "A==="},
+        {"blob": "@@@@"},
+        {"blob": "AP8"},
+        {"blob": 1},
+        {"blob": None},
+        {"text": "A"},
+        {"text": []},
+        {"date": "x"},
+        {},
+        {"int": "1", "real": 1},
+        [],
+        [1],
+        {"int": {"int": "1"}},
+    ]
     for v in bad:
         suite.refused("%s" % json.dumps(v), lambda v=v: c.query("SELECT ?", v), -32602)
     suite.same("the connection goes on", c.query("SELECT ?", 3)["rows"], [[3]])
-    for raw, code in [(b"1e400", -32700), (b"-1e999", -32700), (b"9223372036854775808", -32700), (b"NaN", -32700), (b"01", -32700),
-                      (b"\"\\ud800\"", -32700), (b"\"\xff\"", -32700)]:
+    for raw, code in [
+        (b"1e400", -32700),
+        (b"-1e999", -32700),
+        (b"9223372036854775808", -32700),
+        (b"NaN", -32700),
+        (b"01", -32700),
+        (b'"\\ud800"', -32700),
+        (b'"\xff"', -32700),
+    ]:
         c.raw(b'{"jsonrpc":"2.0","id":77,"method":"query","params":{"sql":"SELECT ?","bind":[' + raw + b"]}}\n")
         m = c.read()
         suite.check("what is no JSON: %s" % raw, m.get("error", {}).get("code") == code and m.get("id", 0) is None, m)
@@ -156,33 +271,58 @@ def refused_as_values():
 
 @suite.section
 def how_parameters_are_named():
-    for sql, bind, want in [("SELECT :a", {"a": 5}, 5), ("SELECT :a", {":a": 5}, 5), ("SELECT @a", {"a": 5}, 5), ("SELECT @a", {"@a": 5}, 5),
-                            ("SELECT $a", {"$a": 5}, 5), ("SELECT $a", {"a": 5}, 5), ("SELECT :a * 10 + :b", {"b": 2, "a": 1}, 12),
-                            ("SELECT :a + :a", {"a": 4}, 8), ("SELECT ?2 - ?1", [1, 9], 8), ("SELECT ?1 + ?1", [4], 8), ("SELECT ? || ?", ["a", "b"], "ab"),
-                            ("SELECT ?3", [1, 2, 3], 3), ("SELECT typeof(?)", [], "null"), ("SELECT typeof(:a)", {}, "null")]:
+    for sql, bind, want in [
+        ("SELECT :a", {"a": 5}, 5),
+        ("SELECT :a", {":a": 5}, 5),
+        ("SELECT @a", {"a": 5}, 5),
+        ("SELECT @a", {"@a": 5}, 5),
+        ("SELECT $a", {"$a": 5}, 5),
+        ("SELECT $a", {"a": 5}, 5),
+        ("SELECT :a * 10 + :b", {"b": 2, "a": 1}, 12),
+        ("SELECT :a + :a", {"a": 4}, 8),
+        ("SELECT ?2 - ?1", [1, 9], 8),
+        ("SELECT ?1 + ?1", [4], 8),
+        ("SELECT ? || ?", ["a", "b"], "ab"),
+        ("SELECT ?3", [1, 2, 3], 3),
+        ("SELECT typeof(?)", [], "null"),
+        ("SELECT typeof(:a)", {}, "null"),
+    ]:
         suite.same("%s with %s" % (sql, json.dumps(bind)), c("query", sql=sql, bind=bind)["rows"], [[want]])
     suite.refused("more values than places", lambda: c.query("SELECT ?", 1, 2), -32602, 25)
     suite.refused("a name that the statement has not", lambda: c("query", sql="SELECT :a", bind={"b": 1}), -32602, 25)
-    suite.same("values of the call before are forgotten", [c.query("SELECT ?1, ?2", 1, 2)["rows"], c.query("SELECT ?1, ?2", 3)["rows"]],
-               [[[1, 2]], [[3, None]]])
+    suite.same(
+        "values of the call before are forgotten",
+        [c.query("SELECT ?1, ?2", 1, 2)["rows"], c.query("SELECT ?1, ?2", 3)["rows"]],
+        [[[1, 2]], [[3, None]]],
+    )
     for bad in ("x", 5, True):
         suite.refused("bind: %r" % bad, lambda bad=bad: c("query", sql="SELECT 1", bind=bad), -32602)
 
 
 @suite.section
 def shape_of_answers():
-    r = c.query("SELECT 1 AS a, 2 AS a, 3 AS \"\", 4 AS \"x\"\"y\"")
-    suite.same("duplicate and odd column names", (r["columns"], r["rows"], r["done"]), (["a", "a", "", 'x"y'], [[1, 2, 3, 4]], True))
+    r = c.query('SELECT 1 AS a, 2 AS a, 3 AS "", 4 AS "x""y"')
+    suite.same(
+        "duplicate and odd column names",
+        (r["columns"], r["rows"], r["done"]),
+        (["a", "a", "", 'x"y'], [[1, 2, 3, 4]], True),
+    )
     c.exec("CREATE TABLE typed(i INTEGER, r REAL, t TEXT, b BLOB, n NUMERIC, v VARCHAR(10), x)")
     r = c("query", sql="SELECT i, r, t, b, n, v, x, i + 1 FROM typed", want=["types"])
     suite.same("want types", r.get("types"), ["INTEGER", "REAL", "TEXT", "BLOB", "NUMERIC", "VARCHAR(10)", None, None])
     suite.same("no rows", (r["rows"], r["done"]), ([], True))
     r = c.exec("INSERT INTO typed(i, r, t) VALUES(1, 1, 1) RETURNING i, r, t, b")
-    suite.same("RETURNING by exec", (r["columns"], r["rows"], r["changes"]), (["i", "r", "t", "b"], [[1, 1.0, "1", None]], 1))
+    suite.same(
+        "RETURNING by exec", (r["columns"], r["rows"], r["changes"]), (["i", "r", "t", "b"], [[1, 1.0, "1", None]], 1)
+    )
     r = c.query("UPDATE typed SET i = 2 RETURNING i")
     suite.same("RETURNING by query", (r["columns"], r["rows"], r["done"], r["changes"]), (["i"], [[2]], True, 1))
     r = c.query("DELETE FROM typed")
-    suite.same("a write by query", (r["columns"], r["rows"], r["done"], r["changes"], r["last_insert_rowid"]), ([], [], True, 1, 0))
+    suite.same(
+        "a write by query",
+        (r["columns"], r["rows"], r["done"], r["changes"], r["last_insert_rowid"]),
+        ([], [], True, 1, 0),
+    )
     r = c.exec("SELECT 5 AS five")
     suite.same("a read by exec", (r["columns"], r["rows"]), (["five"], [[5]]))
     r = c.exec("DELETE FROM typed")
@@ -195,7 +335,9 @@ def statement_texts():
     for sql in ("", " ", ";", "-- only a word", "/* nothing */ ;"):
         suite.refused("no statement in %r" % sql, lambda sql=sql: c.query(sql))
     suite.refused("two statements", lambda: c.query("SELECT 1; SELECT 2"), -32602, 1, 21)
-    suite.same("a last semicolon, blanks and a comment are no second one", c.query("SELECT 1 ; -- done\n ;")["rows"], [[1]])
+    suite.same(
+        "a last semicolon, blanks and a comment are no second one", c.query("SELECT 1 ; -- done\n ;")["rows"], [[1]]
+    )
     suite.refused("NUL inside the statement", lambda: c.query("SELECT 1\0"), -32602)
     suite.refused("sql of another type", lambda: c("query", sql=5), -32602)
     suite.refused("no sql", lambda: c("query"), -32602)
