@@ -354,8 +354,6 @@ static int batch_statement(struct db *db, struct sql_job *job, sqlite3_stmt *stm
 	if (rc == 0)
 		rc = sql_bind(stmt, step ? &step->bind : &none, false, &job->err);
 	if (rc == 0)
-		jw_key(job->out, NULL);
-	if (rc == 0)
 		rc = type == SQL_TYPE_READ ? batch_read(db, job, stmt) : run_write(db, job, stmt, type, true);
 	db_done(db, stmt);
 	if (rc == 0)

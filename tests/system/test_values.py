@@ -311,9 +311,9 @@ def shape_of_answers():
     r = c("query", sql="SELECT i, r, t, b, n, v, x, i + 1 FROM typed", want=["types"])
     suite.same("want types", r.get("types"), ["INTEGER", "REAL", "TEXT", "BLOB", "NUMERIC", "VARCHAR(10)", None, None])
     suite.same("no rows", (r["rows"], r["done"]), ([], True))
-    r = c.exec("INSERT INTO typed(i, r, t) VALUES(1, 1, 1) RETURNING i, r, t, b")
+    r = c.exec("INSERT INTO typed(i, r, t) VALUES(1, 1.5, 1) RETURNING i, r, t, b")
     suite.same(
-        "RETURNING by exec", (r["columns"], r["rows"], r["changes"]), (["i", "r", "t", "b"], [[1, 1.0, "1", None]], 1)
+        "RETURNING by exec", (r["columns"], r["rows"], r["changes"]), (["i", "r", "t", "b"], [[1, 1.5, "1", None]], 1)
     )
     r = c.query("UPDATE typed SET i = 2 RETURNING i")
     suite.same("RETURNING by query", (r["columns"], r["rows"], r["done"], r["changes"]), (["i"], [[2]], True, 1))
