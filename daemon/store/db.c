@@ -175,8 +175,14 @@ static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt
 		return db_error(db, NULL, err);
 	/* From here on the statement may be prepared again by SQLite, whenever the schema has changed. */
 	db->facts.until_ns = CLOCK_NEVER;
-	if (ret->stmt)
-		mark_type(ret, db);
+	if (!ret->stmt)
+		return 0;
+	mark_type(ret, db);
+	/* VACUUM asks the authoriser only once it runs (it attaches a database then): it is known by its silence. */
+	if (ret->type == SQL_TYPE_WRITE && !db->facts.asked) {
+		sqlite3_finalize(ret->stmt);
+		return error_set(err, ERRC_DENIED, "ATTACH, DETACH and VACUUM are not allowed");
+	}
 	return 0;
 }
 

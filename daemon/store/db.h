@@ -32,6 +32,7 @@ enum sql_type {
 
 /* What the authoriser saw while a guarded statement was prepared. */
 struct guard_facts {
+	bool asked;           /* the authoriser was called at all */
 	bool ddl;             /* CREATE, DROP, ALTER, REINDEX, ANALYZE */
 	bool calls_changes;   /* uses changes() */
 	enum sql_type tx;     /* a transaction statement, else SQL_TYPE_UNKNOWN */

@@ -122,10 +122,11 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	(void)trigger;
 	if (!db->guarded)
 		return SQLITE_OK;
+	db->facts.asked = true;
 	if (clock_now_ns() > db->facts.until_ns)
 		return deny(db, ERRC_DENIED, "the statement is too complex: preparing it takes too long");
 	switch (action) {
-	case SQLITE_ATTACH: /* VACUUM arrives as this, too */
+	case SQLITE_ATTACH:
 	case SQLITE_DETACH:
 		return deny(db, ERRC_DENIED, "ATTACH, DETACH and VACUUM are not allowed");
 	case SQLITE_PRAGMA:
