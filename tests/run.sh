@@ -200,7 +200,7 @@ tidy() {
   local status
   begin 'clang-tidy'
   cmake -S . -B build -G Ninja "${launcher[@]}" >build/log/tidy-configure.log 2>&1
-  find proto config daemon client -name '*.c' -print0 |
+  find proto config daemon client -name '*.c' -print0 2>/dev/null |
     xargs -0 -n 4 -P "$jobs" clang-tidy -p build --quiet 2>/dev/null | tee build/log/tidy.log | grep -E 'warning:|error:'
   grep -qE 'warning:|error:' build/log/tidy.log
   status=$((1 - $?))
@@ -249,7 +249,7 @@ if ! install_missing; then
   exit 1
 fi
 if [[ $mode == format ]]; then
-  find proto config daemon client tests -name '*.[ch]' -print0 | xargs -0 clang-format --style=file -i
+  find proto config daemon client tests -name '*.[ch]' -print0 2>/dev/null | xargs -0 clang-format --style=file -i
   exit
 fi
 mkdir -p build/log
