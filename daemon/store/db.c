@@ -150,7 +150,7 @@ void db_close(struct db *db)
 
 static void mark_type(struct stmt_known *known, struct db *db)
 {
-	const struct guard_facts *f = &db->facts;
+	struct guard_facts *f = &db->facts;
 
 	known->calls_changes = f->calls_changes;
 	if (f->tx != SQL_TYPE_UNKNOWN)
@@ -161,6 +161,7 @@ static void mark_type(struct stmt_known *known, struct db *db)
 		known->type = SQL_TYPE_DDL;
 	else
 		known->type = sqlite3_stmt_readonly(known->stmt) ? SQL_TYPE_READ : SQL_TYPE_WRITE;
+	f->type = (enum sql_type)known->type;
 }
 
 static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt_known *ret, const char **ret_tail,
@@ -214,7 +215,12 @@ int db_prepare_client(struct db *db, const char *sql, size_t n, sqlite3_stmt **r
 	db->guarded = true;
 	if (known.stmt) {
 		error_clear(&db->facts.denied);
-		db->facts = (struct guard_facts){.until_ns = CLOCK_NEVER, .calls_changes = known.calls_changes};
+		db->facts = (struct guard_facts){
+			.until_ns = CLOCK_NEVER,
+			.calls_changes = known.calls_changes,
+			/* db_done() puts it back under this: a BEGIN must not come out as a read the next time. */
+			.tx = known.type >= SQL_TYPE_TX_BEGIN ? (enum sql_type)known.type : SQL_TYPE_UNKNOWN,
+		};
 	} else if (prepare_guarded(db, sql, n, &known, &tail, err)) {
 		db->guarded = false;
 		return -1;
@@ -281,10 +287,10 @@ void db_done(struct db *db, sqlite3_stmt *stmt)
 		return;
 	}
 	sqlite3_clear_bindings(stmt);
-	struct stmt_known known = {.stmt = stmt, .calls_changes = guarded && db->facts.calls_changes};
+	struct stmt_known known = {.stmt = stmt};
 	if (guarded) {
-		bool read = sqlite3_stmt_readonly(stmt) || sqlite3_stmt_isexplain(stmt);
-		known.type = db->facts.tx ? (int)db->facts.tx : read ? SQL_TYPE_READ : SQL_TYPE_WRITE;
+		known.type = db->facts.type;
+		known.calls_changes = db->facts.calls_changes;
 	}
 	stmt_cache_put(&db->cache, known, guarded);
 }

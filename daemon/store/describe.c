@@ -10,7 +10,6 @@ static void columns(struct buf *out, sqlite3_stmt *stmt)
 	jw_key(out, "columns");
 	jw_open(out, '[');
 	for (int i = 0; i < sqlite3_column_count(stmt); i++) {
-		jw_key(out, NULL);
 		jw_open(out, '{');
 		jw_str(out, "name", sqlite3_column_name(stmt, i));
 		jw_str(out, "type", sqlite3_column_decltype(stmt, i));
@@ -72,7 +71,6 @@ int sql_schema(struct db *db, struct sql_job *job)
 	jw_open(job->out, '[');
 	size_t start = job->out->len;
 	while ((rc = db_step(db, stmt, &job->err)) == 1) {
-		jw_key(job->out, NULL);
 		jw_open(job->out, '{');
 		text_member(job->out, "type", stmt, 0);
 		text_member(job->out, "name", stmt, 1);

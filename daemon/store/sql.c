@@ -193,6 +193,10 @@ static void run_statement(struct db *db, struct sql_job *job)
 		move_to_writer(job, db);
 		return;
 	}
+	if (!stmt && job->session->tx == TX_FAILED) {
+		tx_gone(job); /* everything answers so until rollback, what does not read too */
+		return;
+	}
 	if (rc == 0 && !stmt)
 		error_set(&job->err, ERRC_INVALID_PARAMS, "there is no statement in this text");
 	if (!stmt)

@@ -43,12 +43,12 @@ class Client:
     def __init__(self, path, timeout=30.0):
         self.timeout = scaled(timeout)
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
         try:
-            self.sock.connect(path)
+            self.sock.connect(path)  # blocking: with a timeout a full backlog would be an error
         except OSError:
             self.sock.close()
             raise
+        self.sock.settimeout(self.timeout)
         self.buffer = bytearray()
         self.kept = {}  # answers that came before they were asked for, by id
         self.order = []  # ids in the order their answers arrived

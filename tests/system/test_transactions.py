@@ -373,6 +373,7 @@ def transactions_taken_away():
 
         def cancelled():
             n = c.send("exec", sql=ENDLESS_WRITE)
+            pause(0.1)  # one that has not begun is taken out of the line, and the transaction stays
             c("cancel", id=n)
             c.answer(n)
 
