@@ -5,10 +5,8 @@
  *     struct alterd_result *r;
  *     struct alterd_value age = alterd_int(30);
  *
- *     if (alterd_connect(NULL, &c) != 0 || alterd_query(c, "SELECT id, name FROM user WHERE age > ?", &age, 1, &r) != 0) {
- *         fprintf(stderr, "%s\n", alterd_error_message(c));
- *         alterd_close(c);
- *         return 1;
+ *     if (alterd_connect(NULL, &c) != 0 || alterd_query(c, "SELECT id, name FROM user WHERE age > ?", &age, 1, &r) !=
+ * 0) { fprintf(stderr, "%s\n", alterd_error_message(c)); alterd_close(c); return 1;
  *     }
  *     while (alterd_step(r) == 1)
  *         printf("%lld %s\n", (long long)alterd_cell_int(r, 0), alterd_cell_text(r, 1));
@@ -24,8 +22,8 @@
  * it is kept.
  *
  * Threads. A connection and its results belong to one thread at a time. alterd_cancel() is the exception: it may be
- * called from another thread while a call runs. Different connections do not know of each other. No function here may be
- * called from a signal handler. A connection must not be used on both sides of a fork().
+ * called from another thread while a call runs. Different connections do not know of each other. No function here may
+ * be called from a signal handler. A connection must not be used on both sides of a fork().
  *
  * Signals. A call that is interrupted by a signal goes on. SIGPIPE is never raised.
  *
@@ -102,10 +100,7 @@ static inline struct alterd_value alterd_text_n(const char *p, size_t n)
 }
 
 /* NULL binds as NULL. */
-static inline struct alterd_value alterd_text(const char *p)
-{
-	return p ? alterd_text_n(p, strlen(p)) : alterd_null();
-}
+static inline struct alterd_value alterd_text(const char *p) { return p ? alterd_text_n(p, strlen(p)) : alterd_null(); }
 
 static inline struct alterd_value alterd_blob(const void *p, size_t n)
 {
@@ -129,7 +124,7 @@ enum alterd_code {
 	ALTERD_E_CLOSED = -4,      /* the daemon hung up, or the connection failed; this handle is of no more use */
 	ALTERD_E_TIMEOUT = -5,     /* no answer within alterd_set_timeout(); whether the request was done is unknown */
 	ALTERD_E_PROTOCOL = -6,    /* the daemon sent something that is no reply; this handle is of no more use */
-	ALTERD_E_MISUSE = -7       /* an argument that cannot be: a NaN, a NULL name, a result after its connection closed */
+	ALTERD_E_MISUSE = -7 /* an argument that cannot be: a NaN, a NULL name, a result after its connection closed */
 };
 
 /* The last failure of this connection. Strings are borrowed, valid until the next call with the connection. */
@@ -249,7 +244,8 @@ ALTERD_API int alterd_columns(const struct alterd_result *r);
 /* Borrowed, as long as the result; NULL if there is no such column. */
 ALTERD_API const char *alterd_column_name(const struct alterd_result *r, int column);
 
-/* The present row, alterd_columns() values. Text is NUL-terminated. Borrowed until the next step; NULL without a row. */
+/* The present row, alterd_columns() values. Text is NUL-terminated. Borrowed until the next step; NULL without a row.
+ */
 ALTERD_API const struct alterd_value *alterd_row(const struct alterd_result *r);
 
 /*

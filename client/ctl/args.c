@@ -22,21 +22,21 @@ static const struct option {
 	unsigned flag;
 	enum takes takes;
 } options[] = {
-	{ "--help", 'h', FLAG_HELP, NOTHING },
-	{ "--socket", 0, 0, SOCKET },
-	{ "--timeout", 0, 0, TIMEOUT },
-	{ "--json", 0, FLAG_JSON, NOTHING },
-	{ "--quiet", 'q', FLAG_QUIET, NOTHING },
-	{ "--no-color", 0, FLAG_NO_COLOR, NOTHING },
-	{ "--no-input", 0, FLAG_NO_INPUT, NOTHING },
-	{ "--watch", 'w', FLAG_WATCH, NOTHING },
-	{ "--exit-code", 0, FLAG_EXIT_CODE, NOTHING },
-	{ "--detach", 'd', FLAG_DETACH, NOTHING },
-	{ "--allow-data-loss", 0, FLAG_FORCE, NOTHING },
-	{ "--force", 'f', FLAG_FORCE, NOTHING },
-	{ "--postpone-cutover", 0, FLAG_POSTPONE, NOTHING },
-	{ "--text", 0, FLAG_TEXT, NOTHING },
-	{ "--null", 0, FLAG_TEXT, NULL_WORD },
+	{"--help", 'h', FLAG_HELP, NOTHING},
+	{"--socket", 0, 0, SOCKET},
+	{"--timeout", 0, 0, TIMEOUT},
+	{"--json", 0, FLAG_JSON, NOTHING},
+	{"--quiet", 'q', FLAG_QUIET, NOTHING},
+	{"--no-color", 0, FLAG_NO_COLOR, NOTHING},
+	{"--no-input", 0, FLAG_NO_INPUT, NOTHING},
+	{"--watch", 'w', FLAG_WATCH, NOTHING},
+	{"--exit-code", 0, FLAG_EXIT_CODE, NOTHING},
+	{"--detach", 'd', FLAG_DETACH, NOTHING},
+	{"--allow-data-loss", 0, FLAG_FORCE, NOTHING},
+	{"--force", 'f', FLAG_FORCE, NOTHING},
+	{"--postpone-cutover", 0, FLAG_POSTPONE, NOTHING},
+	{"--text", 0, FLAG_TEXT, NOTHING},
+	{"--null", 0, FLAG_TEXT, NULL_WORD},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
@@ -63,7 +63,7 @@ static const struct option *find(const char *arg, size_t n)
 
 static int unknown(const char *arg)
 {
-	const char *names[NOPTIONS + 1] = { 0 }, *near;
+	const char *names[NOPTIONS + 1] = {0}, *near;
 
 	for (size_t i = 0; i < NOPTIONS; i++)
 		names[i] = options[i].name;
@@ -171,7 +171,7 @@ void args_names(unsigned flags, struct buf *out)
 int args_check(const struct ctl *c, const struct command *command)
 {
 	unsigned extra = c->flags & ~(command->flags | GLOBAL_FLAGS);
-	struct buf names = { 0 };
+	struct buf names = {0};
 
 	if (c->null_word && !(command->flags & FLAG_TEXT))
 		extra |= FLAG_TEXT;
@@ -242,7 +242,7 @@ struct alterd_value args_value(const char *arg, bool text, const char *null_word
 int args_setting(const char *arg, struct buf *params)
 {
 	const char *equals = strchr(arg, '=');
-	struct buf key = { 0 };
+	struct buf key = {0};
 	char *end;
 	long long v;
 

@@ -22,7 +22,7 @@ static double now_ms(void)
 
 int cmd_ping(struct ctl *c, int argc, char **argv)
 {
-	struct buf out = { 0 };
+	struct buf out = {0};
 	struct doc *d;
 	double started;
 	int code = ctl_connect(c);
@@ -144,7 +144,7 @@ static int lines_in(const struct buf *b)
 /* Draws the status over the one before, until Ctrl-C. Where stdout is no terminal: a job's line every ten seconds. */
 static int watch_status(struct ctl *c)
 {
-	struct buf out = { 0 };
+	struct buf out = {0};
 	int code = 0, drawn = 0;
 	bool draw = c->out_tty && c->color;
 
@@ -162,7 +162,7 @@ static int watch_status(struct ctl *c)
 			struct buf view;
 
 			add_status(&out, doc_root(d), c->width);
-			view = (struct buf){ .data = out.data + at, .len = out.len - at };
+			view = (struct buf){.data = out.data + at, .len = out.len - at};
 			drawn = lines_in(&view);
 		} else if (d) {
 			add_job(&out, doc_get(doc_root(d), "job"), 0);
@@ -179,9 +179,9 @@ static int watch_status(struct ctl *c)
 int cmd_status(struct ctl *c, int argc, char **argv)
 {
 	bool json = has(c, FLAG_JSON);
-	struct buf out = { 0 };
+	struct buf out = {0};
 	const char *text;
-	struct error err = { 0 };
+	struct error err = {0};
 	struct doc *d = NULL;
 	int code;
 
@@ -230,7 +230,7 @@ static void add_tree(struct buf *out, const struct doc_node *node, const char *p
 	const char *key;
 
 	for (void *i = doc_each(node, NULL, &key, &value); i; i = doc_each(node, i, &key, &value)) {
-		struct buf name = { 0 };
+		struct buf name = {0};
 
 		buf_printf(&name, "%s%s", prefix, key);
 		if (doc_type(value) == DOC_OBJECT) {
@@ -247,7 +247,7 @@ static void add_tree(struct buf *out, const struct doc_node *node, const char *p
 
 int cmd_stats(struct ctl *c, int argc, char **argv)
 {
-	struct buf out = { 0 };
+	struct buf out = {0};
 	struct doc *d;
 	int code = ctl_call(c, "stats", NULL, &d);
 
@@ -269,14 +269,14 @@ static void print_objects(const struct ctl *c, const struct doc_node *list)
 	struct table *t = table_new(c);
 	const struct doc_node *value;
 	const char *key;
-	struct buf texts[32] = { 0 };
+	struct buf texts[32] = {0};
 	size_t n = 0;
 
 	for (void *i = doc_each(doc_at(list, 0), NULL, &key, &value); i && n < 32;
 	     i = doc_each(doc_at(list, 0), i, &key, &value), n++)
 		table_column(t, key);
 	for (size_t row = 0; row < doc_count(list); row++) {
-		struct alterd_value cells[32] = { 0 };
+		struct alterd_value cells[32] = {0};
 		size_t k = 0;
 
 		for (void *i = doc_each(doc_at(list, 0), NULL, &key, &value); i && k < n;
@@ -290,8 +290,8 @@ static void print_objects(const struct ctl *c, const struct doc_node *list)
 				buf_putc(&texts[k], '-');
 			else
 				doc_dump(&texts[k], v);
-			cells[k] = doc_type(v) == DOC_INT ? alterd_int(doc_int(v, 0)) :
-							    alterd_text_n(buf_cstr(&texts[k]), texts[k].len);
+			cells[k] = doc_type(v) == DOC_INT ? alterd_int(doc_int(v, 0))
+							  : alterd_text_n(buf_cstr(&texts[k]), texts[k].len);
 		}
 		table_row(t, cells);
 	}
@@ -316,7 +316,7 @@ int cmd_sessions(struct ctl *c, int argc, char **argv)
 
 int cmd_kill(struct ctl *c, int argc, char **argv)
 {
-	struct buf params = { 0 };
+	struct buf params = {0};
 	struct doc *d;
 	int code;
 
@@ -336,21 +336,24 @@ int cmd_version(struct ctl *c, int argc, char **argv)
 {
 	const char *text;
 	struct alterd_conn *conn;
-	struct buf out = { 0 };
+	struct buf out = {0};
 
 	(void)argc, (void)argv;
 	/* Asked without a daemon too, for instance by a bug report: then the half that is known is told. */
-	if (alterd_connect(c->socket, &conn) == 0 && alterd_set_timeout(conn, c->timeout_ms > 0 ? c->timeout_ms : 2000) == 0 &&
+	if (alterd_connect(c->socket, &conn) == 0 &&
+	    alterd_set_timeout(conn, c->timeout_ms > 0 ? c->timeout_ms : 2000) == 0 &&
 	    alterd_call(conn, "hello", "{\"protocol\":[1,1],\"client\":\"alterctl/" ALTERD_VERSION "\"}", &text) == 0) {
-		struct error err = { 0 };
+		struct error err = {0};
 		struct doc *d = NULL;
 
 		if (has(c, FLAG_JSON))
 			buf_printf(&out, "{\"client\":\"alterctl/%s\",\"hello\":%s}\n", ALTERD_VERSION, text);
 		else if (doc_parse(text, strlen(text), &d, &err) == 0)
-			buf_printf(&out, "alterctl/%s\n%s   SQLite %s   protocol %" PRId64 "   schema version %" PRId64 "\n",
+			buf_printf(&out,
+				   "alterctl/%s\n%s   SQLite %s   protocol %" PRId64 "   schema version %" PRId64 "\n",
 				   ALTERD_VERSION, doc_str(doc_get(doc_root(d), "server"), "?"),
-				   doc_str(doc_get(doc_root(d), "sqlite"), "?"), doc_int(doc_get(doc_root(d), "protocol"), 0),
+				   doc_str(doc_get(doc_root(d), "sqlite"), "?"),
+				   doc_int(doc_get(doc_root(d), "protocol"), 0),
 				   doc_int(doc_get(doc_root(d), "version"), 0));
 		doc_free(d);
 		error_clear(&err);

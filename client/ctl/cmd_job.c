@@ -23,12 +23,15 @@ static void alter_params(const struct ctl *c, const char *sql, bool wait, bool f
 	jw_close(out, '}');
 }
 
-static bool is_needs_force(const struct alterd_conn *conn) { return strcmp(alterd_error_name(conn), "NEEDS_FORCE") == 0; }
+static bool is_needs_force(const struct alterd_conn *conn)
+{
+	return strcmp(alterd_error_name(conn), "NEEDS_FORCE") == 0;
+}
 
 /* Refused for the data it would lose: asks, where there is somebody to ask. */
 static bool consents(const struct ctl *c)
 {
-	struct buf question = { 0 };
+	struct buf question = {0};
 	const char *why = alterd_error_message(c->conn);
 	bool yes;
 
@@ -51,8 +54,8 @@ static int refused(const struct ctl *c)
 /* The job's id, in `job`. 0 or an exit code. */
 static int start(struct ctl *c, const char *sql, struct buf *job)
 {
-	struct buf params = { 0 };
-	struct error err = { 0 };
+	struct buf params = {0};
+	struct error err = {0};
 	const char *text;
 	struct doc *d;
 	int failed;
@@ -79,7 +82,7 @@ static int start(struct ctl *c, const char *sql, struct buf *job)
 /* For scripts: the result object, when the job has ended or (--detach) begun. */
 static int alter_json(struct ctl *c, const char *sql)
 {
-	struct buf params = { 0 };
+	struct buf params = {0};
 	struct doc *d;
 	int code;
 
@@ -91,7 +94,7 @@ static int alter_json(struct ctl *c, const char *sql)
 
 static int alter_shown(struct ctl *c, const char *sql)
 {
-	struct buf job = { 0 }, out = { 0 };
+	struct buf job = {0}, out = {0};
 	int code;
 
 	/* Before the job begins, so that there is no moment at which Ctrl-C leaves without a word. */
@@ -115,7 +118,7 @@ out:
 
 int cmd_alter(struct ctl *c, int argc, char **argv)
 {
-	struct buf sql = { 0 };
+	struct buf sql = {0};
 	int code = read_sql(argv[1], &sql);
 
 	(void)argc;
@@ -132,7 +135,7 @@ int cmd_alter(struct ctl *c, int argc, char **argv)
 /* A control method with an optional job; tells `done` when it worked. */
 static int control(struct ctl *c, const char *method, const char *job, const char *done)
 {
-	struct buf params = { 0 };
+	struct buf params = {0};
 	struct doc *d;
 	int code;
 
@@ -150,7 +153,8 @@ static int control(struct ctl *c, const char *method, const char *job, const cha
 
 int cmd_pause(struct ctl *c, int argc, char **argv)
 {
-	return control(c, "migrate.pause", argc > 1 ? argv[1] : NULL, "paused\nnext: alterctl resume  |  alterctl abort");
+	return control(c, "migrate.pause", argc > 1 ? argv[1] : NULL,
+		       "paused\nnext: alterctl resume  |  alterctl abort");
 }
 
 int cmd_resume(struct ctl *c, int argc, char **argv)
@@ -160,7 +164,8 @@ int cmd_resume(struct ctl *c, int argc, char **argv)
 
 int cmd_cutover(struct ctl *c, int argc, char **argv)
 {
-	return control(c, "migrate.cutover", argc > 1 ? argv[1] : NULL, "the swap may happen\nnext: alterctl status --watch");
+	return control(c, "migrate.cutover", argc > 1 ? argv[1] : NULL,
+		       "the swap may happen\nnext: alterctl status --watch");
 }
 
 int cmd_abort(struct ctl *c, int argc, char **argv)
@@ -173,12 +178,13 @@ int cmd_abort(struct ctl *c, int argc, char **argv)
 		note(c, "nothing is changed");
 		return EXIT_FAILED;
 	}
-	return control(c, "migrate.abort", argc > 1 ? argv[1] : NULL, "aborted; the table and its data are as they were");
+	return control(c, "migrate.abort", argc > 1 ? argv[1] : NULL,
+		       "aborted; the table and its data are as they were");
 }
 
 int cmd_throttle(struct ctl *c, int argc, char **argv)
 {
-	struct buf params = { 0 }, out = { 0 };
+	struct buf params = {0}, out = {0};
 	struct doc *d = NULL;
 	int code = 0;
 
@@ -221,9 +227,9 @@ static void history_row(struct table *t, const struct doc_node *job)
 	static const struct {
 		const char *key;
 		bool ms;
-	} columns[] = { { "state", false }, { "rows", false }, { "took_ms", true }, { "swap_ms", true },
-			{ "longest_hold_ms", true }, { "longest_wait_ms", true } };
-	struct buf texts[8] = { 0 };
+	} columns[] = {{"state", false},  {"rows", false},           {"took_ms", true},
+		       {"swap_ms", true}, {"longest_hold_ms", true}, {"longest_wait_ms", true}};
+	struct buf texts[8] = {0};
 	const char *row[9];
 	struct progress p;
 
@@ -248,8 +254,8 @@ static void history_row(struct table *t, const struct doc_node *job)
 
 int cmd_history(struct ctl *c, int argc, char **argv)
 {
-	static const char *const heads[] = { "migration", "started", "state", "rows", "took", "swap", "longest hold",
-					     "longest wait", "error" };
+	static const char *const heads[] = {"migration", "started",      "state",        "rows", "took",
+					    "swap",      "longest hold", "longest wait", "error"};
 	const struct doc_node *list;
 	struct table *t;
 	struct doc *d;

@@ -66,10 +66,11 @@ static void write_values(struct buf *out, const struct alterd_value *values, int
 	jw_close(out, ']');
 }
 
-/* The request for the page after this one, in *params; false at the end. A page without a cursor keeps the one before. */
+/* The request for the page after this one, in *params; false at the end. A page without a cursor keeps the one before.
+ */
 static bool next_page(const char *page, struct buf *cursor, struct buf *params)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 	const char *name;
 	struct doc *d;
 	bool done;
@@ -97,7 +98,7 @@ static bool next_page(const char *page, struct buf *cursor, struct buf *params)
 /* Each page as the daemon sent it, one line each. */
 static int print_pages(struct ctl *c, const char *method, const char *sql, const struct alterd_value *values, int n)
 {
-	struct buf params = { 0 }, line = { 0 }, cursor = { 0 };
+	struct buf params = {0}, line = {0}, cursor = {0};
 	const char *page;
 	bool more = true;
 	int code = 0;
@@ -187,7 +188,7 @@ static int run_statement(struct ctl *c, int argc, char **argv)
 {
 	bool query = strcmp(argv[0], "query") == 0;
 	struct alterd_value *values = take_values(c, argc - 2, argv + 2);
-	struct buf sql = { 0 };
+	struct buf sql = {0};
 	int code = read_sql(argv[1], &sql);
 
 	if (!code)
@@ -195,8 +196,8 @@ static int run_statement(struct ctl *c, int argc, char **argv)
 	if (!code && has(c, FLAG_JSON))
 		code = print_pages(c, argv[0], buf_cstr(&sql), values, argc - 2);
 	else if (!code)
-		code = query ? run_query(c, buf_cstr(&sql), values, argc - 2) :
-			       run_exec(c, buf_cstr(&sql), values, argc - 2);
+		code = query ? run_query(c, buf_cstr(&sql), values, argc - 2)
+			     : run_exec(c, buf_cstr(&sql), values, argc - 2);
 	free(values);
 	buf_free(&sql);
 	return code;
@@ -208,7 +209,7 @@ int cmd_exec(struct ctl *c, int argc, char **argv) { return run_statement(c, arg
 
 int cmd_schema(struct ctl *c, int argc, char **argv)
 {
-	struct buf params = { 0 }, out = { 0 };
+	struct buf params = {0}, out = {0};
 	const struct doc_node *all;
 	struct doc *d;
 	int code;

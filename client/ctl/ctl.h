@@ -54,8 +54,8 @@ struct ctl {
 	const char *null_word; /* an argument that means NULL; NULL: none does */
 	int timeout_ms;        /* -1: none */
 	bool out_tty, err_tty, in_tty;
-	bool color;            /* on stdout */
-	int width;             /* columns of the terminal, 0 if stdout is none */
+	bool color;               /* on stdout */
+	int width;                /* columns of the terminal, 0 if stdout is none */
 	struct alterd_conn *conn; /* NULL until ctl_connect() */
 };
 
@@ -64,11 +64,11 @@ static inline bool has(const struct ctl *c, enum flag flag) { return (c->flags &
 struct command {
 	const char *name;
 	int (*run)(struct ctl *c, int argc, char **argv); /* argv[0] is the command; options are taken out */
-	int min, max;          /* arguments behind the name; max -1: any number */
-	unsigned flags;        /* options it takes besides the global ones */
-	const char *arguments; /* for the synopsis */
-	const char *summary;   /* one line */
-	const char *help;      /* examples first, then what there is to know */
+	int min, max;                                     /* arguments behind the name; max -1: any number */
+	unsigned flags;                                   /* options it takes besides the global ones */
+	const char *arguments;                            /* for the synopsis */
+	const char *summary;                              /* one line */
+	const char *help;                                 /* examples first, then what there is to know */
 };
 
 /* The command table, ended by a NULL name. */
@@ -117,7 +117,8 @@ int args_check(const struct ctl *c, const struct command *command);
 void args_names(unsigned flags, struct buf *out);
 /*
  * An argument as a value to bind. A whole number as one writes it (no leading zeros, within 64 bits) is INTEGER, a
- * decimal one (1.5, -0.25, 1e6) is REAL, `null_word` is NULL, anything else TEXT; with `text` everything but NULL is TEXT.
+ * decimal one (1.5, -0.25, 1e6) is REAL, `null_word` is NULL, anything else TEXT; with `text` everything but NULL is
+ * TEXT.
  */
 struct alterd_value args_value(const char *arg, bool text, const char *null_word);
 /* "K=V" for throttle: appends `"K":V` to a JSON object. -1: not of that form, or not a whole number. */
@@ -141,7 +142,7 @@ size_t text_fit(const char *p, size_t n, int width);
 /* What is shown of a job. Strings are borrowed from the document it was read from. */
 struct progress {
 	const char *id, *state, *phase, *table, *name, *throttled, *reason;
-	int64_t version; /* -1: an ad hoc change */
+	int64_t version;                           /* -1: an ad hoc change */
 	int64_t rows_done, rows_total, rows_per_s; /* -1 unknown */
 	double percent, eta_s;                     /* -1 unknown */
 	bool exact, postponed;
@@ -175,7 +176,8 @@ struct table;
 struct table *table_new(const struct ctl *c);
 void table_free(struct table *t);
 void table_column(struct table *t, const char *name);
-/* A row of as many values as there are columns. Rows are kept until their widths are known, then printed as they come. */
+/* A row of as many values as there are columns. Rows are kept until their widths are known, then printed as they come.
+ */
 void table_row(struct table *t, const struct alterd_value *row);
 /* A row of texts; NULL is an empty cell. */
 void table_texts(struct table *t, const char *const *row);

@@ -16,74 +16,75 @@
 #include "client/ctl/ctl.h"
 
 const struct command commands[] = {
-	{ "ping", cmd_ping, 0, 0, 0, "", "is the daemon there, and how fast does it answer",
-	  "  alterctl ping\n"
-	  "  alterctl --timeout 2 ping || echo down\n" },
-	{ "status", cmd_status, 0, 0, FLAG_WATCH | FLAG_EXIT_CODE, "[--watch] [--exit-code]",
-	  "the daemon and its migration at a glance",
-	  "  alterctl status\n"
-	  "  alterctl status --watch          follow a migration until Ctrl-C\n"
-	  "  alterctl status --exit-code      for scripts: 0 current, 10 pending, 11 running,\n"
-	  "                                   12 paused, 13 the last one failed\n" },
-	{ "query", cmd_query, 1, -1, FLAG_TEXT, "[--text] [--null WORD] SQL [ARG...]", "run one statement, print its rows",
-	  "  alterctl query 'SELECT id, name FROM user WHERE age > ?' 30\n"
-	  "  alterctl query --text 'SELECT * FROM user WHERE phone = ?' 0049301234\n"
-	  "  echo 'SELECT 1' | alterctl query -\n"
-	  "  alterctl --json query 'SELECT * FROM user' | jq -c '.rows[]'\n"
-	  "\n"
-	  "Each ARG is the value of a ?. A number as one writes it (7, -12, 0.5, 1e6) is bound as\n"
-	  "INTEGER or REAL, anything else (007, +1, 1_000) as TEXT; --text binds all as TEXT, and\n"
-	  "--null WORD binds an ARG that is WORD as NULL. SQL - reads the statement from stdin.\n"
-	  "With --json each page of rows is one line, as the daemon sent it.\n" },
-	{ "exec", cmd_exec, 1, -1, FLAG_TEXT, "[--text] [--null WORD] SQL [ARG...]", "run one statement for its effect",
-	  "  alterctl exec 'UPDATE user SET name = ? WHERE id = ?' Ada 7\n"
-	  "  alterctl exec --null - 'INSERT INTO user(name, age) VALUES (?, ?)' Bo -\n"
-	  "\n"
-	  "Values are bound as with query.\n" },
-	{ "schema", cmd_schema, 0, 1, 0, "[TABLE]", "the CREATE statements of the database, or of one table",
-	  "  alterctl schema\n"
-	  "  alterctl schema expenses\n"
-	  "  alterctl schema > schema.sql\n" },
-	{ "alter", cmd_alter, 1, 1, FLAG_DETACH | FLAG_FORCE | FLAG_POSTPONE,
-	  "[--detach] [--allow-data-loss | -f] [--postpone-cutover] SQL", "change a table online, showing the progress",
-	  "  alterctl alter 'ALTER TABLE expenses ALTER COLUMN amount TYPE REAL'\n"
-	  "  alterctl alter --detach 'ALTER TABLE user ADD COLUMN city TEXT NOT NULL DEFAULT \"\"'\n"
-	  "  alterctl alter --postpone-cutover \"$(cat change.sql)\" && alterctl cutover\n"
-	  "\n"
-	  "Clients go on reading and writing meanwhile. Ctrl-C detaches: the daemon goes on with the\n"
-	  "change, which status, pause, resume and abort steer; a second Ctrl-C ends at once.\n"
-	  "--detach does not wait. --allow-data-loss consents to drop what the new schema cannot\n"
-	  "hold; without it one is asked, or refused. --postpone-cutover stops before the swap.\n"
-	  "SQL - reads the statements from stdin.\n" },
-	{ "pause", cmd_pause, 0, 1, 0, "[JOB]", "stop the running migration where it stands",
-	  "  alterctl pause\n"
-	  "\n"
-	  "It stays paused, also over a restart, until resume.\n" },
-	{ "resume", cmd_resume, 0, 1, 0, "[JOB]", "go on with a paused migration", "  alterctl resume\n" },
-	{ "abort", cmd_abort, 0, 1, FLAG_FORCE, "[-f] [JOB]", "give up the running migration, before its swap",
-	  "  alterctl abort\n"
-	  "  alterctl abort -f                do not ask\n"
-	  "\n"
-	  "The table stays as it is; the work done so far is thrown away.\n" },
-	{ "throttle", cmd_throttle, 1, -1, 0, "KEY=NUMBER...", "change the pace of the running migration",
-	  "  alterctl throttle duty-percent=25\n"
-	  "  alterctl throttle batch-rows=200 duty-percent=10\n"
-	  "\n"
-	  "batch-rows: rows a batch at most. duty-percent: share of the writer's time, 1 to 100.\n" },
-	{ "cutover", cmd_cutover, 0, 1, 0, "[JOB]", "let a postponed swap happen", "  alterctl cutover\n" },
-	{ "history", cmd_history, 0, 0, 0, "", "migrations that ended, newest last",
-	  "  alterctl history\n"
-	  "  alterctl --json history | jq '.history[-1]'\n" },
-	{ "stats", cmd_stats, 0, 0, 0, "", "counters since the daemon started",
-	  "  alterctl stats\n"
-	  "  alterctl --json stats | jq .writer_wait_ms.p99\n" },
-	{ "sessions", cmd_sessions, 0, 0, 0, "", "who is connected, and what each is doing", "  alterctl sessions\n" },
-	{ "kill", cmd_kill, 1, 1, 0, "SESSION", "end a session",
-	  "  alterctl sessions\n"
-	  "  alterctl kill s42\n" },
-	{ "version", cmd_version, 0, 0, 0, "", "versions of alterctl and of the daemon", "  alterctl version\n" },
-	{ "help", cmd_help, 0, 1, 0, "[COMMAND]", "this, or what a command does", "  alterctl help alter\n" },
-	{ 0 },
+	{"ping", cmd_ping, 0, 0, 0, "", "is the daemon there, and how fast does it answer",
+	 "  alterctl ping\n"
+	 "  alterctl --timeout 2 ping || echo down\n"},
+	{"status", cmd_status, 0, 0, FLAG_WATCH | FLAG_EXIT_CODE, "[--watch] [--exit-code]",
+	 "the daemon and its migration at a glance",
+	 "  alterctl status\n"
+	 "  alterctl status --watch          follow a migration until Ctrl-C\n"
+	 "  alterctl status --exit-code      for scripts: 0 current, 10 pending, 11 running,\n"
+	 "                                   12 paused, 13 the last one failed\n"},
+	{"query", cmd_query, 1, -1, FLAG_TEXT, "[--text] [--null WORD] SQL [ARG...]",
+	 "run one statement, print its rows",
+	 "  alterctl query 'SELECT id, name FROM user WHERE age > ?' 30\n"
+	 "  alterctl query --text 'SELECT * FROM user WHERE phone = ?' 0049301234\n"
+	 "  echo 'SELECT 1' | alterctl query -\n"
+	 "  alterctl --json query 'SELECT * FROM user' | jq -c '.rows[]'\n"
+	 "\n"
+	 "Each ARG is the value of a ?. A number as one writes it (7, -12, 0.5, 1e6) is bound as\n"
+	 "INTEGER or REAL, anything else (007, +1, 1_000) as TEXT; --text binds all as TEXT, and\n"
+	 "--null WORD binds an ARG that is WORD as NULL. SQL - reads the statement from stdin.\n"
+	 "With --json each page of rows is one line, as the daemon sent it.\n"},
+	{"exec", cmd_exec, 1, -1, FLAG_TEXT, "[--text] [--null WORD] SQL [ARG...]", "run one statement for its effect",
+	 "  alterctl exec 'UPDATE user SET name = ? WHERE id = ?' Ada 7\n"
+	 "  alterctl exec --null - 'INSERT INTO user(name, age) VALUES (?, ?)' Bo -\n"
+	 "\n"
+	 "Values are bound as with query.\n"},
+	{"schema", cmd_schema, 0, 1, 0, "[TABLE]", "the CREATE statements of the database, or of one table",
+	 "  alterctl schema\n"
+	 "  alterctl schema expenses\n"
+	 "  alterctl schema > schema.sql\n"},
+	{"alter", cmd_alter, 1, 1, FLAG_DETACH | FLAG_FORCE | FLAG_POSTPONE,
+	 "[--detach] [--allow-data-loss | -f] [--postpone-cutover] SQL", "change a table online, showing the progress",
+	 "  alterctl alter 'ALTER TABLE expenses ALTER COLUMN amount TYPE REAL'\n"
+	 "  alterctl alter --detach 'ALTER TABLE user ADD COLUMN city TEXT NOT NULL DEFAULT \"\"'\n"
+	 "  alterctl alter --postpone-cutover \"$(cat change.sql)\" && alterctl cutover\n"
+	 "\n"
+	 "Clients go on reading and writing meanwhile. Ctrl-C detaches: the daemon goes on with the\n"
+	 "change, which status, pause, resume and abort steer; a second Ctrl-C ends at once.\n"
+	 "--detach does not wait. --allow-data-loss consents to drop what the new schema cannot\n"
+	 "hold; without it one is asked, or refused. --postpone-cutover stops before the swap.\n"
+	 "SQL - reads the statements from stdin.\n"},
+	{"pause", cmd_pause, 0, 1, 0, "[JOB]", "stop the running migration where it stands",
+	 "  alterctl pause\n"
+	 "\n"
+	 "It stays paused, also over a restart, until resume.\n"},
+	{"resume", cmd_resume, 0, 1, 0, "[JOB]", "go on with a paused migration", "  alterctl resume\n"},
+	{"abort", cmd_abort, 0, 1, FLAG_FORCE, "[-f] [JOB]", "give up the running migration, before its swap",
+	 "  alterctl abort\n"
+	 "  alterctl abort -f                do not ask\n"
+	 "\n"
+	 "The table stays as it is; the work done so far is thrown away.\n"},
+	{"throttle", cmd_throttle, 1, -1, 0, "KEY=NUMBER...", "change the pace of the running migration",
+	 "  alterctl throttle duty-percent=25\n"
+	 "  alterctl throttle batch-rows=200 duty-percent=10\n"
+	 "\n"
+	 "batch-rows: rows a batch at most. duty-percent: share of the writer's time, 1 to 100.\n"},
+	{"cutover", cmd_cutover, 0, 1, 0, "[JOB]", "let a postponed swap happen", "  alterctl cutover\n"},
+	{"history", cmd_history, 0, 0, 0, "", "migrations that ended, newest last",
+	 "  alterctl history\n"
+	 "  alterctl --json history | jq '.history[-1]'\n"},
+	{"stats", cmd_stats, 0, 0, 0, "", "counters since the daemon started",
+	 "  alterctl stats\n"
+	 "  alterctl --json stats | jq .writer_wait_ms.p99\n"},
+	{"sessions", cmd_sessions, 0, 0, 0, "", "who is connected, and what each is doing", "  alterctl sessions\n"},
+	{"kill", cmd_kill, 1, 1, 0, "SESSION", "end a session",
+	 "  alterctl sessions\n"
+	 "  alterctl kill s42\n"},
+	{"version", cmd_version, 0, 0, 0, "", "versions of alterctl and of the daemon", "  alterctl version\n"},
+	{"help", cmd_help, 0, 1, 0, "[COMMAND]", "this, or what a command does", "  alterctl help alter\n"},
+	{0},
 };
 
 const struct command *command_find(const char *name)
@@ -97,8 +98,8 @@ const struct command *command_find(const char *name)
 
 static int unknown_command(const char *name)
 {
-	const char *names[sizeof(commands) / sizeof(commands[0])] = { 0 }, *near;
-	struct buf safe = { 0 };
+	const char *names[sizeof(commands) / sizeof(commands[0])] = {0}, *near;
+	struct buf safe = {0};
 
 	for (size_t i = 0; commands[i].name; i++)
 		names[i] = commands[i].name;
@@ -114,12 +115,12 @@ static int unknown_command(const char *name)
 
 static void help_command(const struct command *k)
 {
-	struct buf names = { 0 };
+	struct buf names = {0};
 
 	args_names(FLAG_JSON | FLAG_QUIET | FLAG_NO_COLOR | FLAG_NO_INPUT, &names);
 	printf("Examples\n%s\n", k->help);
 	printf("alterctl %s%s%s\n  %s\n\n", k->name, *k->arguments ? " " : "", k->arguments, k->summary);
-	printf("Everywhere: --socket PATH, --timeout SECONDS, %s, --help. See alterctl(1).\n", buf_cstr(&names));
+	printf("Everywhere: --socket PATH, --timeout SECONDS, %s, --help.\n", buf_cstr(&names));
 	buf_free(&names);
 }
 
@@ -204,7 +205,7 @@ static int run(struct ctl *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct ctl c = { .timeout_ms = -1 };
+	struct ctl c = {.timeout_ms = -1};
 	int code;
 
 	/* Only the width of characters depends on the locale; numbers keep their point. */

@@ -12,6 +12,7 @@
 #include "client/ctl/ctl.h"
 
 #define BAR_CELLS 20
+#define SHORT_BAR_CELLS 10
 /* Shown at most before the job is done: "100 %" that goes on for minutes is worse than no number. */
 #define PERCENT_BEFORE_DONE 99.9
 
@@ -71,9 +72,9 @@ static void doing(struct buf *out, const struct progress *p)
 	static const struct {
 		const char *phase, *words;
 	} words[] = {
-		{ "preparing", "preparing" },   { "backfilling", "copying" },   { "indexing", "building the indexes of" },
-		{ "verifying", "verifying" },   { "ready", "ready to swap" },   { "swapping", "swapping" },
-		{ "retiring", "emptying the old" },
+		{"preparing", "preparing"},       {"backfilling", "copying"}, {"indexing", "building the indexes of"},
+		{"verifying", "verifying"},       {"ready", "ready to swap"}, {"swapping", "swapping"},
+		{"retiring", "emptying the old"},
 	};
 	const char *verb = *p->phase ? p->phase : p->state;
 
@@ -101,12 +102,12 @@ static double shown_percent(const struct progress *p)
 	return v < 0 ? 0 : v;
 }
 
-static void bar(struct buf *out, double percent)
+static void bar(struct buf *out, double percent, int cells)
 {
-	int full = (int)(percent * BAR_CELLS / 100);
+	int full = (int)(percent * cells / 100);
 
 	buf_puts(out, "  [");
-	for (int i = 0; i < BAR_CELLS; i++)
+	for (int i = 0; i < cells; i++)
 		buf_putc(out, i < full ? '#' : '-');
 	buf_putc(out, ']');
 }
@@ -163,14 +164,14 @@ static void remark(struct buf *out, const struct progress *p)
 
 static bool too_wide(struct buf *b, int width) { return width > 0 && text_width(buf_cstr(b), b->len) > width; }
 
-/* The line with or without its bar. */
-static void compose(struct buf *out, const struct progress *p, bool with_bar)
+/* The line with a bar of so many cells, 0: without. */
+static void compose(struct buf *out, const struct progress *p, int bar_cells)
 {
 	progress_title(out, p);
 	buf_puts(out, "  ");
 	doing(out, p);
-	if (with_bar)
-		bar(out, shown_percent(p));
+	if (bar_cells > 0)
+		bar(out, shown_percent(p), bar_cells);
 	buf_printf(out, "  %4.1f%%", shown_percent(p));
 	rows(out, p);
 	pace(out, p);
@@ -179,12 +180,12 @@ static void compose(struct buf *out, const struct progress *p, bool with_bar)
 
 void progress_line(struct buf *out, const struct progress *p, int width)
 {
-	struct buf line = { 0 };
+	static const int bars[] = {BAR_CELLS, SHORT_BAR_CELLS, 0};
+	struct buf line = {0};
 
-	compose(&line, p, true);
-	if (too_wide(&line, width)) {
+	for (size_t i = 0; i < 3 && (i == 0 || too_wide(&line, width)); i++) {
 		buf_reset(&line, line.cap);
-		compose(&line, p, false);
+		compose(&line, p, bars[i]);
 	}
 	if (too_wide(&line, width))
 		buf_truncate(&line, text_fit(buf_cstr(&line), line.len, width));

@@ -14,7 +14,7 @@
 
 void say(const char *format, ...)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	va_list args;
 
 	buf_puts(&b, "alterctl: ");
@@ -70,7 +70,7 @@ bool print_out(struct buf *b)
 
 static bool has_timeout_reason(const char *data)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 	struct doc *d;
 	bool yes;
 
@@ -100,7 +100,7 @@ int ctl_failed(const struct ctl *c, const struct alterd_conn *conn)
 {
 	const char *name = alterd_error_name(conn), *data = alterd_error_data(conn);
 	const char *message = alterd_error_message(conn);
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	if (has(c, FLAG_JSON)) {
 		jw_open(&b, '{');
@@ -152,9 +152,9 @@ int ctl_connect(struct ctl *c) { return c->conn ? 0 : ctl_open(c, &c->conn); }
 
 int ctl_call(struct ctl *c, const char *method, const char *params, struct doc **ret)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 	const char *text;
-	struct buf line = { 0 };
+	struct buf line = {0};
 	int code = ctl_connect(c);
 
 	*ret = NULL;
@@ -216,7 +216,8 @@ static int distance(const char *a, const char *b)
 				best = d[i - 1][j] + 1;
 			if (d[i][j - 1] + 1 < best)
 				best = d[i][j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < best)
 				best = d[i - 2][j - 2] + 1;
 			d[i][j] = best;
 		}

@@ -1,9 +1,9 @@
 /*
  * Rows in aligned columns.
  *
- * Widths come from the first rows, which are kept until there are enough of them (or until the end); the rest is printed
- * as it arrives, so that a result of any size needs little memory. On a terminal long cells are cut to fit; elsewhere
- * nothing is. Numbers stand to the right. NULL is bare, a text that says NULL is quoted.
+ * Widths come from the first rows, which are kept until there are enough of them (or until the end); the rest is
+ * printed as it arrives, so that a result of any size needs little memory. On a terminal long cells are cut to fit;
+ * elsewhere nothing is. Numbers stand to the right. NULL is bare, a text that says NULL is quoted.
  */
 #include <math.h>
 #include <stdio.h>
@@ -73,7 +73,7 @@ void table_into(struct table *t, struct buf *out) { t->out = out; }
 
 void table_column(struct table *t, const char *name)
 {
-	struct buf safe = { 0 };
+	struct buf safe = {0};
 
 	t->columns = must(realloc(t->columns, (t->ncolumns + 1) * sizeof(*t->columns)));
 	text_safe(&safe, name, strlen(name));
@@ -138,7 +138,8 @@ static void emit(struct table *t, const char *p, size_t n, enum look look, size_
 	bool last = column + 1 == t->ncolumns, dim = look == LOOK_NULL && t->ctl->color;
 	int width = text_width(p, n), cut = 0;
 
-	/* A cell that came after the widths were settled may be wider than its column: cut on a terminal, else shown whole. */
+	/* A cell that came after the widths were settled may be wider than its column: cut on a terminal, else shown
+	 * whole. */
 	if (t->ctl->width && width > c->width) {
 		n = text_fit(p, n, c->width - 1);
 		width = text_width(p, n) + 1;
@@ -182,8 +183,9 @@ static void fit_terminal(struct table *t)
 		if (total <= t->ctl->width || t->columns[widest].width <= NARROWEST)
 			return;
 		/* Large steps while far away, then one by one. */
-		t->columns[widest].width -= total - t->ctl->width > 4 * t->ctl->width ?
-						    (t->columns[widest].width - NARROWEST + 1) / 2 : 1;
+		t->columns[widest].width -= total - t->ctl->width > 4 * t->ctl->width
+						    ? (t->columns[widest].width - NARROWEST + 1) / 2
+						    : 1;
 	}
 }
 
@@ -233,7 +235,7 @@ static void keep(struct table *t, size_t column, size_t at, enum look look)
 		t->room = t->room ? t->room * 2 : 256;
 		t->cells = must(realloc(t->cells, t->room * sizeof(*t->cells)));
 	}
-	t->cells[t->ncells++] = (struct cell){ .at = at, .n = n, .look = look };
+	t->cells[t->ncells++] = (struct cell){.at = at, .n = n, .look = look};
 	if (width > c->width)
 		c->width = width;
 	c->number_seen |= look == LOOK_NUMBER;

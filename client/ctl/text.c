@@ -9,7 +9,7 @@ void text_count(struct buf *out, int64_t n)
 	static const struct {
 		double unit;
 		char letter;
-	} units[] = { { 1e12, 'T' }, { 1e9, 'G' }, { 1e6, 'M' }, { 1e3, 'k' } };
+	} units[] = {{1e12, 'T'}, {1e9, 'G'}, {1e6, 'M'}, {1e3, 'k'}};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		double v = (double)n / units[i].unit;
@@ -25,7 +25,7 @@ void text_count(struct buf *out, int64_t n)
 
 void text_number(struct buf *out, int64_t n)
 {
-	struct buf digits = { 0 };
+	struct buf digits = {0};
 	const char *p;
 
 	buf_printf(&digits, "%" PRId64, n);
@@ -42,7 +42,7 @@ void text_number(struct buf *out, int64_t n)
 
 void text_bytes(struct buf *out, int64_t bytes)
 {
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
 	double v = (double)bytes / 1024;
 	size_t i = 0;
 

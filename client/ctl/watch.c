@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "client/ctl/ctl.h"
+#include "client/lib/scan.h"
 
 /* The first looks come quickly, for a change that takes no time at all. */
 #define FIRST_LOOK_MS 20
@@ -36,7 +37,7 @@ static void on_interrupt(int signo)
 
 void interrupt_catch(void)
 {
-	struct sigaction sa = { .sa_handler = on_interrupt };
+	struct sigaction sa = {.sa_handler = on_interrupt};
 
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGINT, &sa, NULL);
@@ -54,7 +55,7 @@ static int64_t now_ms(void)
 
 void pause_ms(int ms)
 {
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 
 	if (!caught)
 		nanosleep(&t, NULL);
@@ -85,7 +86,7 @@ static void line_clear(struct line *l)
 
 static void line_show(struct line *l, const struct progress *p)
 {
-	struct buf out = { 0 };
+	struct buf out = {0};
 
 	if (has(l->ctl, FLAG_QUIET) || has(l->ctl, FLAG_JSON))
 		return;
@@ -107,29 +108,25 @@ static void line_show(struct line *l, const struct progress *p)
 
 /* ---- the end of a job ---- */
 
-/* A cell of an offending row: whatever JSON value it is. An escape is shown as the wire has it. */
+/* A cell of an offending row: a value as the wire has it, with its escapes; the text lives in `text`. */
 static struct alterd_value cell_of(const struct doc_node *v, struct buf *text)
 {
-	switch (doc_type(v)) {
-	case DOC_NULL:
+	struct alterd_value value;
+
+	if (!v)
 		return alterd_null();
-	case DOC_INT:
-		return alterd_int(doc_int(v, 0));
-	case DOC_REAL:
-		return alterd_real(doc_real(v, 0));
-	case DOC_STRING:
-		return alterd_text_n(doc_str(v, ""), doc_strlen(v));
-	default:
-		buf_reset(text, 65536);
-		doc_dump(text, v);
+	buf_reset(text, 65536);
+	doc_dump(text, v);
+	buf_cstr(text);
+	if (text->failed || !scan_value(text->data, &value))
 		return alterd_text_n(buf_cstr(text), text->len);
-	}
+	return value;
 }
 
 static void show_rows(const struct ctl *c, const struct doc_node *rows, int64_t count)
 {
-	static const char *const keys[] = { "rowid", "column", "value", "reason" };
-	struct buf texts[4] = { 0 }, out = { 0 };
+	static const char *const keys[] = {"rowid", "column", "value", "reason"};
+	struct buf texts[4] = {0}, out = {0};
 	struct table *t = table_new(c);
 
 	table_into(t, &out);
@@ -155,7 +152,7 @@ static void show_rows(const struct ctl *c, const struct doc_node *rows, int64_t 
 /* Rows are named in the job itself, or in its error. */
 static const struct doc_node *in_error(const struct doc_node *job, const char *key)
 {
-	static const char *const places[] = { "%s", "data.%s", "error.%s", "error.data.%s" };
+	static const char *const places[] = {"error.data.%s", "error.%s", "data.%s", "%s"};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		char path[64];
@@ -174,7 +171,7 @@ static int report_failure(const struct ctl *c, const struct doc_node *job, const
 	const char *why = doc_str(in_error(job, "message"), doc_str(doc_get(job, "error"), "no reason given"));
 	const struct doc_node *rows = in_error(job, "rows");
 	const char *name = doc_str(in_error(job, "name"), "");
-	struct buf text = { 0 };
+	struct buf text = {0};
 
 	progress_title(&text, p);
 	buf_puts(&text, " failed: ");
@@ -218,7 +215,7 @@ static void add_rows(struct buf *out, const struct doc_node *job)
 static void report_success(const struct ctl *c, const struct doc_node *job, const struct progress *p)
 {
 	double took_ms = doc_real(doc_get(job, "took_ms"), doc_real(doc_get(job, "elapsed_s"), -0.001) * 1000);
-	struct buf out = { 0 };
+	struct buf out = {0};
 
 	progress_title(&out, p);
 	buf_puts(&out, " done");
@@ -306,10 +303,16 @@ static int reconnect(struct ctl *c, struct line *l)
 	return ctl_connect(c);
 }
 
+/* All is done that was asked for: the rest waits for a word. */
+static bool waits_for_cutover(const struct progress *p)
+{
+	return p->postponed && strcmp(p->phase, "ready") == 0 && strcmp(p->state, "running") == 0;
+}
+
 /* One look. *ret_ended with *ret_code, or the line is drawn. 0, or an exit code that ends the following. */
 static int look(struct ctl *c, const char *job, struct line *l, bool *ret_ended, int *ret_code)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 	const struct doc_node *node;
 	struct progress p;
 	const char *text;
@@ -336,6 +339,12 @@ static int look(struct ctl *c, const char *job, struct line *l, bool *ret_ended,
 		line_clear(l);
 		*ret_ended = true;
 		*ret_code = report_job(c, node);
+	} else if (strcmp(p.id, job) == 0 && has(c, FLAG_POSTPONE) && waits_for_cutover(&p)) {
+		line_clear(l);
+		*ret_ended = true;
+		*ret_code = EXIT_OK;
+		note(c, "%s is ready to swap, and keeps up with the clients' writes.", job);
+		note(c, "next: alterctl cutover  |  alterctl abort");
 	} else if (job_number(p.id) > job_number(job)) {
 		line_clear(l);
 		*ret_ended = true;

@@ -71,7 +71,8 @@ static int read_changes(struct alterd_conn *c, char *p, size_t n, int64_t *ret)
 			scan_int(changes, &ret[i]);
 		p = scan_skip(p);
 		if (!p)
-			return conn_broken(c, ALTERD_E_PROTOCOL, "the daemon sent a batch's answer that cannot be read");
+			return conn_broken(c, ALTERD_E_PROTOCOL,
+					   "the daemon sent a batch's answer that cannot be read");
 	}
 	return 0;
 }
@@ -126,7 +127,8 @@ int alterd_call(struct alterd_conn *c, const char *method, const char *params, c
 
 	if (id < 0)
 		return -1;
-	/* A line break would cut the request in two; between JSON's tokens, the only place for one, a blank is the same. */
+	/* A line break would cut the request in two; between JSON's tokens, the only place for one, a blank is the
+	 * same. */
 	if (params) {
 		jw_json(&c->out, "params", params);
 		for (char *p = c->out.failed ? NULL : c->out.data; p && p < c->out.data + c->out.len; p++) {

@@ -34,7 +34,7 @@ struct failure {
 };
 
 struct alterd_conn {
-	int fd;          /* -1: not connected */
+	int fd;           /* -1: not connected */
 	atomic_bool dead; /* the stream is broken; nothing can be sent or understood any more */
 	int timeout_ms;
 	int statement_timeout_ms;
@@ -42,7 +42,7 @@ struct alterd_conn {
 	_Atomic int64_t in_flight; /* id of the request that is waited for; 0: none */
 	pthread_mutex_t send_lock; /* held for a whole line: a cancel from another thread must not land inside one */
 	struct frame in;
-	struct buf out;        /* the request being written */
+	struct buf out; /* the request being written */
 	struct failure failure;
 	struct alterd_result *results; /* all that are alive, so that closing can cut them off */
 	struct alterd_result *spare;   /* one freed result with its memory, for the next query */

@@ -33,7 +33,8 @@ static int choose_path(struct alterd_conn *c, const char *path)
 	else
 		n = snprintf(c->path, sizeof(c->path), "%s/alterd/alterd.sock", user);
 	if (n < 0 || (size_t)n >= sizeof(c->path))
-		return conn_fail(c, ALTERD_E_MISUSE, "the socket's path has %d bytes; a Unix socket's has at most %zu: %s", n,
+		return conn_fail(c, ALTERD_E_MISUSE,
+				 "the socket's path has %d bytes; a Unix socket's has at most %zu: %s", n,
 				 sizeof(c->path) - 1, c->path);
 	return 0;
 }
@@ -64,8 +65,8 @@ static int connect_failed(struct alterd_conn *c, int error)
 
 static int connect_path(struct alterd_conn *c)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = CONNECT_WAIT_S }, none = { 0 };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = CONNECT_WAIT_S}, none = {0};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), failed, error;
 
 	if (fd < 0)

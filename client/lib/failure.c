@@ -10,13 +10,20 @@
 static const char *code_name(enum alterd_code code)
 {
 	switch (code) {
-	case ALTERD_E_NO_MEMORY: return "NO_MEMORY";
-	case ALTERD_E_UNREACHABLE: return "UNREACHABLE";
-	case ALTERD_E_REFUSED: return "REFUSED";
-	case ALTERD_E_CLOSED: return "CLOSED";
-	case ALTERD_E_TIMEOUT: return "TIMEOUT";
-	case ALTERD_E_PROTOCOL: return "PROTOCOL";
-	case ALTERD_E_MISUSE: return "MISUSE";
+	case ALTERD_E_NO_MEMORY:
+		return "NO_MEMORY";
+	case ALTERD_E_UNREACHABLE:
+		return "UNREACHABLE";
+	case ALTERD_E_REFUSED:
+		return "REFUSED";
+	case ALTERD_E_CLOSED:
+		return "CLOSED";
+	case ALTERD_E_TIMEOUT:
+		return "TIMEOUT";
+	case ALTERD_E_PROTOCOL:
+		return "PROTOCOL";
+	case ALTERD_E_MISUSE:
+		return "MISUSE";
 	}
 	return "";
 }
@@ -83,7 +90,8 @@ int conn_fail_reply(struct alterd_conn *c, char *error)
 	char *data_at = scan_member(error, "data");
 	char *name_at = data_at ? scan_member(data_at, "name") : NULL;
 	char *retry_at = data_at ? scan_member(data_at, "retryable") : NULL;
-	char *step_at = data_at ? scan_member(data_at, "statement") : NULL, *data_end = data_at ? scan_skip(data_at) : NULL;
+	char *step_at = data_at ? scan_member(data_at, "statement") : NULL,
+	     *data_end = data_at ? scan_skip(data_at) : NULL;
 	struct failure *f = &c->failure;
 	int64_t code, step;
 	char *text;

@@ -142,8 +142,8 @@ int alterd_exec_named(struct alterd_conn *c, const char *sql, const char *const 
 	return 0;
 }
 
-int alterd_exec(struct alterd_conn *c, const char *sql, const struct alterd_value *binds, size_t n, int64_t *ret_changes,
-		int64_t *ret_rowid)
+int alterd_exec(struct alterd_conn *c, const char *sql, const struct alterd_value *binds, size_t n,
+		int64_t *ret_changes, int64_t *ret_rowid)
 {
 	return alterd_exec_named(c, sql, NULL, binds, n, ret_changes, ret_rowid);
 }

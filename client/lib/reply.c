@@ -64,7 +64,7 @@ static void id(struct reply *r, char *value)
 
 int reply_parse(char *line, size_t len, struct reply *ret)
 {
-	struct reply r = { .line = line, .len = len, .done = true };
+	struct reply r = {.line = line, .len = len, .done = true};
 	char *p = scan_space(line);
 	int end;
 

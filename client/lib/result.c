@@ -11,16 +11,17 @@
 
 /* SQLite's own limit is 32767 columns. */
 #define COLUMNS_MAX 32767
+#define TWO_TO_63 9223372036854775808.0
 
 struct alterd_result {
-	struct alterd_conn *conn; /* NULL once it is closed */
+	struct alterd_conn *conn;           /* NULL once it is closed */
 	struct alterd_result *next, **back; /* in the connection's list */
-	struct buf page;          /* the line of the present page */
-	char *at;                 /* in page: where the next row begins; NULL when the page has no more */
-	struct buf heads;         /* the column names' text */
-	const char **names;       /* ncolumns, into heads */
-	struct alterd_value *row; /* ncolumns */
-	int ncolumns, room;       /* room: of names and row */
+	struct buf page;                    /* the line of the present page */
+	char *at;                           /* in page: where the next row begins; NULL when the page has no more */
+	struct buf heads;                   /* the column names' text */
+	const char **names;                 /* ncolumns, into heads */
+	struct alterd_value *row;           /* ncolumns */
+	int ncolumns, room;                 /* room: of names and row */
 	bool has_row, failed;
 	char cursor[64]; /* "" when there is nothing more to fetch */
 	int64_t changes, rowid;
@@ -79,7 +80,8 @@ static int take_columns(struct alterd_result *r, const char *text, size_t n)
 	}
 }
 
-/* Copies the rows and stands before the first. A page that is not the last keeps the cursor it came from or names one. */
+/* Copies the rows and stands before the first. A page that is not the last keeps the cursor it came from or names one.
+ */
 static int take_page(struct alterd_result *r, const struct reply *reply)
 {
 	char *text = reply->line + reply->cursor.at, *p;
@@ -210,7 +212,8 @@ static int next_in_page(struct alterd_result *r)
 int alterd_step(struct alterd_result *r)
 {
 	r->has_row = false;
-	/* There is no connection left that could keep the error: the handle is being misused, and this is all one can say. */
+	/* There is no connection left that could keep the error: the handle is being misused, and this is all one can
+	 * say. */
 	if (!r->conn || r->failed)
 		return -1;
 	for (;;) {
@@ -234,7 +237,7 @@ static void close_cursor(struct alterd_result *r)
 	struct reply reply;
 	int64_t id;
 
-	c->failure.data = (struct buf){ 0 };
+	c->failure.data = (struct buf){0};
 	id = c->dead ? -1 : wire_begin(c, "close");
 	if (id >= 0) {
 		jw_key(&c->out, "params");
@@ -313,7 +316,7 @@ int64_t alterd_cell_int(const struct alterd_result *r, int column)
 	if (v && v->type == ALTERD_INT)
 		return v->i;
 	/* Only a REAL that is whole and fits: the limits are exact powers of two. */
-	if (v && v->type == ALTERD_REAL && v->r >= -0x1p63 && v->r < 0x1p63 && (double)(int64_t)v->r == v->r)
+	if (v && v->type == ALTERD_REAL && v->r >= -TWO_TO_63 && v->r < TWO_TO_63 && (double)(int64_t)v->r == v->r)
 		return (int64_t)v->r;
 	return 0;
 }

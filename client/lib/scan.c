@@ -302,7 +302,10 @@ static int decode_int(char *text, size_t n, struct alterd_value *ret)
 	return end == text + n ? 0 : -1;
 }
 
-static bool key_is(const char *key, size_t n, const char *name) { return n == strlen(name) && memcmp(key, name, n) == 0; }
+static bool key_is(const char *key, size_t n, const char *name)
+{
+	return n == strlen(name) && memcmp(key, name, n) == 0;
+}
 
 /* {"int":"..."}, {"blob":"..."}, {"text":"..."}, {"real":"inf"} or {"real":1} */
 static char *scan_escape(char *p, struct alterd_value *ret)

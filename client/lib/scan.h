@@ -25,7 +25,8 @@ char *scan_skip(char *p);
  */
 char *scan_next(char *p, char close, int *ret_end);
 
-/* A member's key: *ret_key, *ret_n are its bytes as written (escapes are not resolved). Returns where its value begins. */
+/* A member's key: *ret_key, *ret_n are its bytes as written (escapes are not resolved). Returns where its value begins.
+ */
 char *scan_key(char *p, const char **ret_key, size_t *ret_n);
 
 /* Where the value of a member begins; NULL if `object` is no object or has no such member. */

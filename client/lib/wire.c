@@ -32,7 +32,7 @@ static int64_t deadline_in(int timeout_ms) { return timeout_ms < 0 ? NO_DEADLINE
 static int wait_for(int fd, short events, int64_t deadline)
 {
 	for (;;) {
-		struct pollfd p = { .fd = fd, .events = events };
+		struct pollfd p = {.fd = fd, .events = events};
 		int64_t left = deadline == NO_DEADLINE ? -1 : deadline - now_ms();
 		int n;
 
@@ -124,7 +124,8 @@ static int find_reply(struct alterd_conn *c, int64_t id, struct reply *ret)
 			break;
 		}
 		if (reply_parse(line, len, ret) != 0)
-			return conn_broken(c, ALTERD_E_PROTOCOL, "the daemon sent a line that is no reply: %.60s", line);
+			return conn_broken(c, ALTERD_E_PROTOCOL, "the daemon sent a line that is no reply: %.60s",
+					   line);
 		if (ret->id_kind == REPLY_INT_ID && ret->id == id)
 			return 1;
 		/* A request the daemon could not even read is answered without its id. Only ours can be meant. */
@@ -234,7 +235,7 @@ static int send_whole(struct alterd_conn *c, const struct buf *line)
 
 static int send_cancel(struct alterd_conn *c, int64_t id)
 {
-	struct buf line = { 0 };
+	struct buf line = {0};
 	int failed = -1;
 
 	jw_open(&line, '{');

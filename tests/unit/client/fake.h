@@ -1,7 +1,8 @@
 /*
  * A scripted daemon: a thread at the other end of a socketpair that expects given requests and answers canned lines.
  *
- * In a reply "$ID" stands for the request's id. Start it in the test itself: Check forks, and threads do not survive that.
+ * In a reply "$ID" stands for the request's id. Start it in the test itself: Check forks, and threads do not survive
+ * that.
  */
 #ifndef ALTERD_TESTS_UNIT_CLIENT_FAKE_H
 #define ALTERD_TESTS_UNIT_CLIENT_FAKE_H

@@ -70,8 +70,8 @@ END_TEST
 
 START_TEST(a_command_takes_only_its_own_options)
 {
-	static const struct command alter = { .name = "alter", .flags = FLAG_DETACH | FLAG_FORCE };
-	static const struct command query = { .name = "query", .flags = FLAG_TEXT };
+	static const struct command alter = {.name = "alter", .flags = FLAG_DETACH | FLAG_FORCE};
+	static const struct command query = {.name = "query", .flags = FLAG_TEXT};
 
 	ck_assert_int_eq(take("alter -f --json --detach"), 0);
 	ck_assert_int_eq(args_check(&c, &alter), 0);
@@ -99,8 +99,26 @@ START_TEST(arguments_become_values_as_one_writes_numbers)
 	check_type("1.50", ALTERD_REAL);
 	check_type("-0.0", ALTERD_REAL);
 	check_type("2E-3", ALTERD_REAL);
-	static const char *const texts[] = { "", "-", "007", "-007", "+1", "1.", ".5", "1e", "0x1F", "1 ", " 1", "-0",
-					     "9223372036854775808", "1e999", "inf", "nan", "NULL", "1_000", "00.5", "1.5.2" };
+	static const char *const texts[] = {"",
+					    "-",
+					    "007",
+					    "-007",
+					    "+1",
+					    "1.",
+					    ".5",
+					    "1e",
+					    "0x1F",
+					    "1 ",
+					    " 1",
+					    "-0",
+					    "9223372036854775808",
+					    "1e999",
+					    "inf",
+					    "nan",
+					    "NULL",
+					    "1_000",
+					    "00.5",
+					    "1.5.2"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		check_type(texts[i], ALTERD_TEXT);
@@ -119,7 +137,7 @@ END_TEST
 
 START_TEST(settings_are_key_and_whole_number)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	jw_open(&b, '{');
 	ck_assert_int_eq(args_setting("batch-rows=200", &b), 0);

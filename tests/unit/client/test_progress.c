@@ -8,8 +8,8 @@
 
 static void check_line(const char *json, int width, const char *want)
 {
-	struct error err = { 0 };
-	struct buf out = { 0 };
+	struct error err = {0};
+	struct buf out = {0};
 	struct progress p;
 	struct doc *d;
 
@@ -22,8 +22,9 @@ static void check_line(const char *json, int width, const char *want)
 }
 
 #define COPYING                                                                                                        \
-	"{\"id\":\"m7\",\"version\":null,\"table\":\"expenses\",\"state\":\"running\",\"phase\":\"backfilling\","              \
-	"\"rows_done\":412000,\"rows_total\":1000000,\"rows_exact\":false,\"percent\":41.2,\"rows_per_s\":58200,\"eta_s\":10,"
+	"{\"id\":\"m7\",\"version\":null,\"table\":\"expenses\",\"state\":\"running\",\"phase\":\"backfilling\","      \
+	"\"rows_done\":412000,\"rows_total\":1000000,\"rows_exact\":false,\"percent\":41.2,\"rows_per_s\":58200,"      \
+	"\"eta_s\":10,"
 
 START_TEST(a_running_job_shows_all_there_is)
 {
@@ -59,16 +60,19 @@ END_TEST
 
 START_TEST(paused_and_postponed_jobs_say_so)
 {
-	check_line("{\"id\":\"m7\",\"table\":\"t\",\"state\":\"paused\",\"phase\":\"backfilling\",\"percent\":1,\"eta_s\":5}", 0,
-		   "m7 alter  copying t  [--------------------]   1.0%   (paused)");
+	check_line("{\"id\":\"m7\",\"table\":\"t\",\"state\":\"paused\",\"phase\":\"backfilling\",\"percent\":1,\"eta_"
+		   "s\":5}",
+		   0, "m7 alter  copying t  [--------------------]   1.0%   (paused)");
 	check_line("{\"id\":\"m7\",\"table\":\"t\",\"state\":\"running\",\"phase\":\"ready\",\"percent\":99,"
 		   "\"postponed_cutover\":true}",
 		   0, "m7 alter  ready to swap t  [###################-]  99.0%   (waiting for alterctl cutover)");
 }
 END_TEST
 
-START_TEST(a_narrow_terminal_loses_the_bar_first_then_the_end)
+START_TEST(a_narrow_terminal_shortens_the_bar_first_then_the_end)
 {
+	check_line(COPYING "\"throttled\":null}", 75,
+		   "m7 alter  copying expenses  [####------]  41.2%  412k/~1.0M  58k/s  ETA 10s");
 	check_line(COPYING "\"throttled\":null}", 70, "m7 alter  copying expenses  41.2%  412k/~1.0M  58k/s  ETA 10s");
 	check_line(COPYING "\"throttled\":null}", 20, "m7 alter  copying ex");
 }
@@ -76,8 +80,9 @@ END_TEST
 
 START_TEST(names_cannot_drive_the_terminal)
 {
-	check_line("{\"id\":\"m7\",\"table\":\"\\u001b[2J\",\"state\":\"queued\",\"phase\":\"preparing\",\"percent\":0}", 0,
-		   "m7 alter  queued \\x1b[2J  [--------------------]   0.0%");
+	check_line(
+		"{\"id\":\"m7\",\"table\":\"\\u001b[2J\",\"state\":\"queued\",\"phase\":\"preparing\",\"percent\":0}",
+		0, "m7 alter  queued \\x1b[2J  [--------------------]   0.0%");
 }
 END_TEST
 
@@ -91,7 +96,7 @@ END_TEST
 
 static void check_text(void (*write)(struct buf *, int64_t), int64_t n, const char *want)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	write(&b, n);
 	ck_assert_str_eq(buf_cstr(&b), want);
@@ -128,7 +133,7 @@ END_TEST
 
 static void check_safe(const char *in, size_t n, const char *want)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 
 	text_safe(&b, in, n);
 	ck_assert_str_eq(buf_cstr(&b), want);
@@ -141,7 +146,9 @@ START_TEST(foreign_text_is_made_harmless)
 	check_safe("a\nb\tc\rd", 7, "a\\nb\\tc\\rd");
 	check_safe("\033]0;x\007", 6, "\\x1b]0;x\\x07");
 	check_safe("\0", 1, "\\x00");
-	check_safe("\xc2\x9b" "31m", 5, "\\u009b31m");
+	check_safe("\xc2\x9b"
+		   "31m",
+		   5, "\\u009b31m");
 	check_safe("\xe2\x80\xae", 3, "\\u202e");
 	check_safe("\xff\xc3", 2, "\\xff\\xc3");
 	check_safe("\xed\xa0\x80", 3, "\\xed\\xa0\\x80");
@@ -161,7 +168,7 @@ int main(void)
 	tcase_add_test(t, a_versioned_job_is_named_by_its_version);
 	tcase_add_test(t, percent_stays_below_a_hundred_until_the_job_is_done);
 	tcase_add_test(t, paused_and_postponed_jobs_say_so);
-	tcase_add_test(t, a_narrow_terminal_loses_the_bar_first_then_the_end);
+	tcase_add_test(t, a_narrow_terminal_shortens_the_bar_first_then_the_end);
 	tcase_add_test(t, names_cannot_drive_the_terminal);
 	tcase_add_test(t, no_job_is_no_line);
 	tcase_add_test(t, numbers_are_short_and_never_round_to_another_unit);

@@ -4,11 +4,12 @@
 START_TEST(rows_of_one_page_are_handed_out)
 {
 	static const struct exchange script[] = {
-		{ "\"method\":\"query\",\"params\":{\"sql\":\"SELECT 1\"}}",
-		  RESULT("{\"columns\":[\"id\",\"name\",\"ref\",\"photo\"],\"rows\":[[1,\"Ada\",{\"int\":\"9223372036854775807\"},"
-			 "{\"blob\":\"AP8=\"}],[2,\"Bo\",7,null]],\"done\":true,\"ms\":0.21}") },
+		{"\"method\":\"query\",\"params\":{\"sql\":\"SELECT 1\"}}",
+		 RESULT("{\"columns\":[\"id\",\"name\",\"ref\",\"photo\"],\"rows\":[[1,\"Ada\",{\"int\":"
+			"\"9223372036854775807\"},"
+			"{\"blob\":\"AP8=\"}],[2,\"Bo\",7,null]],\"done\":true,\"ms\":0.21}")},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	struct alterd_result *r;
 
@@ -40,22 +41,24 @@ END_TEST
 START_TEST(pages_follow_by_themselves)
 {
 	static const struct exchange script[] = {
-		{ "query", RESULT("{\"columns\":[\"id\",\"msg\"],\"rows\":[[1,\"a\"],[2,\"b\"]],\"done\":false,\"cursor\":\"c1\"}") },
-		{ "\"method\":\"fetch\",\"params\":{\"cursor\":\"c1\"}", RESULT("{\"rows\":[[3,\"c\"]],\"done\":false}") },
-		{ "\"cursor\":\"c1\"", RESULT("{\"rows\":[],\"done\":false}") },
-		{ "\"cursor\":\"c1\"", RESULT("{\"rows\":[[4,\"d\"]],\"done\":true}") },
+		{"query", RESULT("{\"columns\":[\"id\",\"msg\"],\"rows\":[[1,\"a\"],[2,\"b\"]],\"done\":false,"
+				 "\"cursor\":\"c1\"}")},
+		{"\"method\":\"fetch\",\"params\":{\"cursor\":\"c1\"}",
+		 RESULT("{\"rows\":[[3,\"c\"]],\"done\":false}")},
+		{"\"cursor\":\"c1\"", RESULT("{\"rows\":[],\"done\":false}")},
+		{"\"cursor\":\"c1\"", RESULT("{\"rows\":[[4,\"d\"]],\"done\":true}")},
 	};
 	/* Cut into pieces of one byte, and in larger ones: the lines must come out the same. */
-	static const size_t pieces[] = { 0, 1, 7, 64 };
+	static const size_t pieces[] = {0, 1, 7, 64};
 
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
-		struct fake f = { .piece = pieces[i] };
+		struct fake f = {.piece = pieces[i]};
 		struct alterd_conn *c = START(&f, script);
 		struct alterd_result *r;
 
 		ck_assert_int_eq(alterd_query(c, "SELECT * FROM log", NULL, 0, &r), 0);
 		for (int k = 1; k <= 4; k++) {
-			char want[2] = { (char)('a' + k - 1), '\0' };
+			char want[2] = {(char)('a' + k - 1), '\0'};
 
 			ck_assert_int_eq(alterd_step(r), 1);
 			ck_assert_int_eq(alterd_cell_int(r, 0), k);
@@ -72,11 +75,11 @@ END_TEST
 START_TEST(another_statement_may_run_between_rows)
 {
 	static const struct exchange script[] = {
-		{ "query", RESULT("{\"columns\":[\"id\"],\"rows\":[[1],[2]],\"done\":true}") },
-		{ "exec", RESULT("{\"changes\":1,\"last_insert_rowid\":9}") },
-		{ "query", RESULT("{\"columns\":[\"x\",\"y\"],\"rows\":[[7,8]],\"done\":true}") },
+		{"query", RESULT("{\"columns\":[\"id\"],\"rows\":[[1],[2]],\"done\":true}")},
+		{"exec", RESULT("{\"changes\":1,\"last_insert_rowid\":9}")},
+		{"query", RESULT("{\"columns\":[\"x\",\"y\"],\"rows\":[[7,8]],\"done\":true}")},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	struct alterd_result *outer, *inner;
 	int64_t changes, rowid;
@@ -101,11 +104,12 @@ END_TEST
 START_TEST(a_result_left_early_closes_its_cursor)
 {
 	static const struct exchange script[] = {
-		{ "query", RESULT("{\"columns\":[\"id\"],\"rows\":[[1]],\"done\":false,\"cursor\":\"c7\"}") },
-		{ "\"method\":\"close\",\"params\":{\"cursor\":\"c7\"}", FAILURE("{\"code\":-32013,\"message\":\"gone\"}") },
-		{ "ping", RESULT("{}") },
+		{"query", RESULT("{\"columns\":[\"id\"],\"rows\":[[1]],\"done\":false,\"cursor\":\"c7\"}")},
+		{"\"method\":\"close\",\"params\":{\"cursor\":\"c7\"}",
+		 FAILURE("{\"code\":-32013,\"message\":\"gone\"}")},
+		{"ping", RESULT("{}")},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	struct alterd_result *r;
 
@@ -121,12 +125,12 @@ END_TEST
 START_TEST(a_failed_fetch_ends_the_result_but_not_the_connection)
 {
 	static const struct exchange script[] = {
-		{ "query", RESULT("{\"columns\":[\"id\"],\"rows\":[],\"done\":false,\"cursor\":\"c7\"}") },
-		{ "fetch", FAILURE("{\"code\":-32013,\"message\":\"cursor c7 was idle for 30000 ms\",\"data\":{\"name\":"
-				   "\"CURSOR_EXPIRED\",\"retryable\":true}}") },
-		{ "ping", RESULT("{}") },
+		{"query", RESULT("{\"columns\":[\"id\"],\"rows\":[],\"done\":false,\"cursor\":\"c7\"}")},
+		{"fetch", FAILURE("{\"code\":-32013,\"message\":\"cursor c7 was idle for 30000 ms\",\"data\":{\"name\":"
+				  "\"CURSOR_EXPIRED\",\"retryable\":true}}")},
+		{"ping", RESULT("{}")},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	struct alterd_result *r;
 
@@ -152,8 +156,8 @@ START_TEST(a_row_that_does_not_fit_its_columns_breaks_the_connection)
 	};
 
 	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
-		struct exchange script[] = { { "query", replies[i] } };
-		struct fake f = { 0 };
+		struct exchange script[] = {{"query", replies[i]}};
+		struct fake f = {0};
 		struct alterd_conn *c = START(&f, script);
 		struct alterd_result *r;
 
@@ -170,9 +174,9 @@ END_TEST
 START_TEST(a_result_outlives_its_connection)
 {
 	static const struct exchange script[] = {
-		{ "query", RESULT("{\"columns\":[\"id\"],\"rows\":[[1]],\"done\":false,\"cursor\":\"c7\"}") },
+		{"query", RESULT("{\"columns\":[\"id\"],\"rows\":[[1]],\"done\":false,\"cursor\":\"c7\"}")},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	struct alterd_result *r;
 
@@ -188,8 +192,8 @@ START_TEST(many_columns_and_a_page_beyond_the_read_size_come_whole)
 	enum { COLUMNS = 300, ROWS = 200 };
 	size_t room = (size_t)COLUMNS * (ROWS + 1) * 12 + 256, at = 0;
 	char *reply = malloc(room);
-	struct exchange script[] = { { "query", reply } };
-	struct fake f = { 0 };
+	struct exchange script[] = {{"query", reply}};
+	struct fake f = {0};
 	struct alterd_conn *c;
 	struct alterd_result *r;
 

@@ -99,9 +99,31 @@ END_TEST
 START_TEST(what_is_no_value_is_refused)
 {
 	static const char *const bad[] = {
-		"", "-", "+1", "01x", "1.2.3", "9223372036854775808", "nul", "nullx", "\"open", "\"\\x\"", "\"\\u12\"",
-		"\"\\ud83d\"", "\"\\ude00\"", "{\"int\":\"12x\"}", "{\"int\":5}", "{\"real\":\"nan\"}", "{\"blob\":\"A\"}",
-		"{\"blob\":\"AP8=\"", "{\"other\":\"1\"}", "{}", "[1]", "\"a\tb\"", "NaN", "Infinity", "{\"int\":\"\"}",
+		"",
+		"-",
+		"+1",
+		"01x",
+		"1.2.3",
+		"9223372036854775808",
+		"nul",
+		"nullx",
+		"\"open",
+		"\"\\x\"",
+		"\"\\u12\"",
+		"\"\\ud83d\"",
+		"\"\\ude00\"",
+		"{\"int\":\"12x\"}",
+		"{\"int\":5}",
+		"{\"real\":\"nan\"}",
+		"{\"blob\":\"A\"}",
+		"{\"blob\":\"AP8=\"",
+		"{\"other\":\"1\"}",
+		"{}",
+		"[1]",
+		"\"a\tb\"",
+		"NaN",
+		"Infinity",
+		"{\"int\":\"\"}",
 		"{\"blob\":\"AP8=\",\"x\":1}",
 	};
 
@@ -117,8 +139,8 @@ END_TEST
 
 START_TEST(a_value_of_any_kind_is_passed_over)
 {
-	static const char *const good[] = { "1", "\"a\\\"]}\"", "[]", "[1,[2,{\"a\":\"]\"}]]", "{\"a\":{\"b\":[null]}}" };
-	static const char *const bad[] = { "", "]", ",", "[1", "{\"a\":", "\"", "\"\\", "[\"a", "@" };
+	static const char *const good[] = {"1", "\"a\\\"]}\"", "[]", "[1,[2,{\"a\":\"]\"}]]", "{\"a\":{\"b\":[null]}}"};
+	static const char *const bad[] = {"", "]", ",", "[1", "{\"a\":", "\"", "\"\\", "[\"a", "@"};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		char *text = strdup(good[i]);

@@ -31,11 +31,11 @@ static void expect(struct table *t, const char *want)
 
 START_TEST(columns_are_aligned_numbers_to_the_right)
 {
-	static const char *const names[] = { "id", "name", "amount", NULL };
-	static const struct ctl c = { 0 };
+	static const char *const names[] = {"id", "name", "amount", NULL};
+	static const struct ctl c = {0};
 	struct alterd_value rows[][3] = {
-		{ alterd_int(1), alterd_text("Ada"), alterd_real(12.5) },
-		{ alterd_int(100), alterd_text("Bo"), alterd_null() },
+		{alterd_int(1), alterd_text("Ada"), alterd_real(12.5)},
+		{alterd_int(100), alterd_text("Bo"), alterd_null()},
 	};
 	struct table *t = begin(&c, names);
 
@@ -50,9 +50,9 @@ END_TEST
 
 START_TEST(null_is_told_from_the_text_that_says_so)
 {
-	static const char *const names[] = { "a", "b", "c", NULL };
-	static const struct ctl c = { 0 };
-	struct alterd_value row[] = { alterd_null(), alterd_text("NULL"), alterd_text("") };
+	static const char *const names[] = {"a", "b", "c", NULL};
+	static const struct ctl c = {0};
+	struct alterd_value row[] = {alterd_null(), alterd_text("NULL"), alterd_text("")};
 	struct table *t = begin(&c, names);
 
 	table_row(t, row);
@@ -64,11 +64,11 @@ END_TEST
 
 START_TEST(wide_characters_count_two_columns)
 {
-	static const char *const names[] = { "x", "y", NULL };
-	static const struct ctl c = { 0 };
+	static const char *const names[] = {"x", "y", NULL};
+	static const struct ctl c = {0};
 	struct alterd_value rows[][2] = {
-		{ alterd_text("\xe6\xbc\xa2\xe5\xad\x97"), alterd_int(1) },
-		{ alterd_text("e\xcc\x81"), alterd_int(2) },
+		{alterd_text("\xe6\xbc\xa2\xe5\xad\x97"), alterd_int(1)},
+		{alterd_text("e\xcc\x81"), alterd_int(2)},
 	};
 	struct table *t;
 
@@ -85,9 +85,9 @@ END_TEST
 
 START_TEST(blobs_are_hexadecimal_and_cut_on_a_terminal_only)
 {
-	static const char *const names[] = { "b", NULL };
-	static const struct ctl file = { 0 }, terminal = { .width = 80 };
-	char bytes[30] = { 0 };
+	static const char *const names[] = {"b", NULL};
+	static const struct ctl file = {0}, terminal = {.width = 80};
+	char bytes[30] = {0};
 	struct alterd_value small = alterd_blob("\x00\xff", 2), large = alterd_blob(bytes, sizeof(bytes));
 	struct table *t = begin(&file, names);
 
@@ -107,9 +107,9 @@ END_TEST
 
 START_TEST(long_cells_are_cut_to_the_terminal)
 {
-	static const char *const names[] = { "id", "text", NULL };
-	static const struct ctl c = { .width = 20 };
-	struct alterd_value row[] = { alterd_int(1), alterd_text("0123456789012345678901234567890") };
+	static const char *const names[] = {"id", "text", NULL};
+	static const struct ctl c = {.width = 20};
+	struct alterd_value row[] = {alterd_int(1), alterd_text("0123456789012345678901234567890")};
 	struct table *t = begin(&c, names);
 
 	table_row(t, row);
@@ -121,9 +121,9 @@ END_TEST
 
 START_TEST(control_characters_are_spelled_out)
 {
-	static const char *const names[] = { "\033[2J", NULL };
-	static const struct ctl c = { 0 };
-	struct alterd_value row[] = { alterd_text("a\nb\033[0m") };
+	static const char *const names[] = {"\033[2J", NULL};
+	static const struct ctl c = {0};
+	struct alterd_value row[] = {alterd_text("a\nb\033[0m")};
 	struct table *t = begin(&c, names);
 
 	table_row(t, row);
@@ -135,8 +135,8 @@ END_TEST
 
 START_TEST(rows_beyond_those_kept_flow_through)
 {
-	static const char *const names[] = { "n", NULL };
-	static const struct ctl c = { 0 };
+	static const char *const names[] = {"n", NULL};
+	static const struct ctl c = {0};
 	struct table *t = begin(&c, names);
 	const char *p;
 	int lines = 0;
@@ -172,7 +172,7 @@ END_TEST
 
 START_TEST(a_slip_is_met_with_the_nearest_word)
 {
-	static const char *const words[] = { "status", "stats", "sessions", "query", "alter", "abort", NULL };
+	static const char *const words[] = {"status", "stats", "sessions", "query", "alter", "abort", NULL};
 
 	ck_assert_str_eq(nearest("statsu", words), "status");
 	ck_assert_str_eq(nearest("quary", words), "query");

@@ -9,18 +9,26 @@
 START_TEST(values_go_out_as_the_protocol_has_them)
 {
 	static const struct exchange script[] = {
-		{ "\"params\":{\"sql\":\"X\",\"bind\":[null,7,{\"int\":\"-9223372036854775808\"},1.0,{\"real\":\"inf\"},\"a\\\"b\","
-		  "{\"text\":\"/0E=\"},{\"blob\":\"AP8=\"},{\"blob\":\"\"}]}}\n",
-		  RESULT("{\"changes\":0,\"last_insert_rowid\":0}") },
-		{ "\"bind\":{\"n\":\"Cy\",\":a\":41}}", RESULT("{\"changes\":1,\"last_insert_rowid\":3}") },
+		{"\"params\":{\"sql\":\"X\",\"bind\":[null,7,{\"int\":\"-9223372036854775808\"},1.0,{\"real\":\"inf\"},"
+		 "\"a\\\"b\","
+		 "{\"text\":\"/0E=\"},{\"blob\":\"AP8=\"},{\"blob\":\"\"}]}}\n",
+		 RESULT("{\"changes\":0,\"last_insert_rowid\":0}")},
+		{"\"bind\":{\"n\":\"Cy\",\":a\":41}}", RESULT("{\"changes\":1,\"last_insert_rowid\":3}")},
 	};
-	static const char *const names[] = { "n", ":a" };
+	static const char *const names[] = {"n", ":a"};
 	struct alterd_value values[] = {
-		alterd_null(), alterd_int(7), alterd_int(INT64_MIN), alterd_real(1), alterd_real((double)INFINITY),
-		alterd_text("a\"b"), alterd_text_n("\xff\x41", 2), alterd_blob("\x00\xff", 2), alterd_blob(NULL, 0),
+		alterd_null(),
+		alterd_int(7),
+		alterd_int(INT64_MIN),
+		alterd_real(1),
+		alterd_real((double)INFINITY),
+		alterd_text("a\"b"),
+		alterd_text_n("\xff\x41", 2),
+		alterd_blob("\x00\xff", 2),
+		alterd_blob(NULL, 0),
 	};
-	struct alterd_value named[] = { alterd_text("Cy"), alterd_int(41) };
-	struct fake f = { 0 };
+	struct alterd_value named[] = {alterd_text("Cy"), alterd_int(41)};
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	int64_t rowid;
 
@@ -33,9 +41,9 @@ END_TEST
 
 START_TEST(what_cannot_be_bound_is_refused_before_it_is_sent)
 {
-	static const struct exchange script[] = { { "ping", RESULT("{}") } };
+	static const struct exchange script[] = {{"ping", RESULT("{}")}};
 	struct alterd_value nan_value = alterd_real((double)NAN), hole = alterd_text_n(NULL, 3);
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 
 	ck_assert_int_eq(alterd_exec(c, "X", &nan_value, 1, NULL, NULL), -1);
@@ -49,23 +57,22 @@ START_TEST(what_cannot_be_bound_is_refused_before_it_is_sent)
 }
 END_TEST
 
-START_TEST(a_null_text_binds_as_null)
-{
-	ck_assert_int_eq(alterd_text(NULL).type, ALTERD_NULL);
-}
+START_TEST(a_null_text_binds_as_null) { ck_assert_int_eq(alterd_text(NULL).type, ALTERD_NULL); }
 END_TEST
 
 START_TEST(an_error_is_told_whole)
 {
 	static const struct exchange script[] = {
-		{ "batch", FAILURE("{\"code\":2067,\"message\":\"UNIQUE constraint failed: user.\\\"e\\\"\",\"data\":{\"name\":"
-				   "\"SQLITE_CONSTRAINT_UNIQUE\",\"statement\":1,\"retryable\":false}}") },
-		{ "begin", FAILURE("{\"code\":-32010,\"message\":\"no turn\",\"data\":{\"name\":\"BUSY\",\"retryable\":true}}") },
-		{ "commit", FAILURE("{\"code\":-32603,\"message\":\"bare\"}") },
-		{ "rollback", FAILURE("{\"message\":\"no code\"}") },
+		{"batch",
+		 FAILURE("{\"code\":2067,\"message\":\"UNIQUE constraint failed: user.\\\"e\\\"\",\"data\":{\"name\":"
+			 "\"SQLITE_CONSTRAINT_UNIQUE\",\"statement\":1,\"retryable\":false}}")},
+		{"begin",
+		 FAILURE("{\"code\":-32010,\"message\":\"no turn\",\"data\":{\"name\":\"BUSY\",\"retryable\":true}}")},
+		{"commit", FAILURE("{\"code\":-32603,\"message\":\"bare\"}")},
+		{"rollback", FAILURE("{\"message\":\"no code\"}")},
 	};
-	struct alterd_statement steps[2] = { { .sql = "A", .expect_changes = 1 }, { .sql = "B", .expect_changes = -1 } };
-	struct fake f = { 0 };
+	struct alterd_statement steps[2] = {{.sql = "A", .expect_changes = 1}, {.sql = "B", .expect_changes = -1}};
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 
 	ck_assert_int_eq(alterd_batch(c, steps, 2, NULL), -1);
@@ -74,7 +81,8 @@ START_TEST(an_error_is_told_whole)
 	ck_assert_str_eq(alterd_error_message(c), "UNIQUE constraint failed: user.\"e\"");
 	ck_assert_int_eq(alterd_error_statement(c), 1);
 	ck_assert_int_eq(alterd_error_retryable(c), 0);
-	ck_assert_str_eq(alterd_error_data(c), "{\"name\":\"SQLITE_CONSTRAINT_UNIQUE\",\"statement\":1,\"retryable\":false}");
+	ck_assert_str_eq(alterd_error_data(c),
+			 "{\"name\":\"SQLITE_CONSTRAINT_UNIQUE\",\"statement\":1,\"retryable\":false}");
 	ck_assert_int_eq(alterd_begin(c, NULL, 0, 0), -1);
 	ck_assert_int_eq(alterd_error_retryable(c), 1);
 	ck_assert_int_eq(alterd_error_statement(c), -1);
@@ -90,17 +98,17 @@ END_TEST
 START_TEST(a_batch_hands_out_each_steps_changes)
 {
 	static const struct exchange script[] = {
-		{ "\"statements\":[{\"sql\":\"A\",\"bind\":[1],\"expect_changes\":1},{\"sql\":\"B\"}]",
-		  RESULT("{\"results\":[{\"changes\":1},{\"changes\":5}],\"ms\":0.61}") },
-		{ "\"script\":\"A;B\"", RESULT("{\"results\":[{},{}]}") },
-		{ "\"statements\":[{\"sql\":\"A\"", RESULT("{\"results\":[]}") },
+		{"\"statements\":[{\"sql\":\"A\",\"bind\":[1],\"expect_changes\":1},{\"sql\":\"B\"}]",
+		 RESULT("{\"results\":[{\"changes\":1},{\"changes\":5}],\"ms\":0.61}")},
+		{"\"script\":\"A;B\"", RESULT("{\"results\":[{},{}]}")},
+		{"\"statements\":[{\"sql\":\"A\"", RESULT("{\"results\":[]}")},
 	};
 	struct alterd_value one = alterd_int(1);
 	struct alterd_statement steps[2] = {
-		{ .sql = "A", .binds = &one, .n = 1, .expect_changes = 1 },
-		{ .sql = "B", .expect_changes = -1 },
+		{.sql = "A", .binds = &one, .n = 1, .expect_changes = 1},
+		{.sql = "B", .expect_changes = -1},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	int64_t changes[2];
 
@@ -117,11 +125,11 @@ END_TEST
 START_TEST(replies_to_others_and_notifications_are_passed_over)
 {
 	static const struct exchange script[] = {
-		{ "ping", "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"id\":1}}\n\r\n\n"
-			  "{\"id\":\"1\",\"result\":{\"no\":1}}\n{\"id\":999,\"result\":{\"no\":2}}\n"
-			  "{\"later\":[{}],\"result\":{\"yes\" : [1, 2]},\"id\":$ID}\r\n" },
+		{"ping", "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"id\":1}}\n\r\n\n"
+			 "{\"id\":\"1\",\"result\":{\"no\":1}}\n{\"id\":999,\"result\":{\"no\":2}}\n"
+			 "{\"later\":[{}],\"result\":{\"yes\" : [1, 2]},\"id\":$ID}\r\n"},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	const char *text;
 
@@ -134,10 +142,11 @@ END_TEST
 START_TEST(an_error_without_an_id_answers_the_request_in_flight)
 {
 	static const struct exchange script[] = {
-		{ "ping", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32005,\"message\":\"too long\",\"data\":{\"name\":"
-			  "\"LINE_TOO_LONG\"}}}\n" },
+		{"ping", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32005,\"message\":\"too "
+			 "long\",\"data\":{\"name\":"
+			 "\"LINE_TOO_LONG\"}}}\n"},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 
 	ck_assert_int_eq(alterd_call(c, "ping", "{\"a\":\n1}", NULL), -1);
@@ -148,12 +157,12 @@ END_TEST
 
 START_TEST(what_is_no_reply_breaks_the_connection)
 {
-	static const char *const replies[] = { "hello\n", "[1]\n", "{\"id\":$ID}\n", "{\"id\":$ID,\"result\":{]}\n",
-					       "{\"id\":$ID,\"result\":{}} x\n" };
+	static const char *const replies[] = {"hello\n", "[1]\n", "{\"id\":$ID}\n", "{\"id\":$ID,\"result\":{]}\n",
+					      "{\"id\":$ID,\"result\":{}} x\n"};
 
 	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
-		struct exchange script[] = { { "ping", replies[i] } };
-		struct fake f = { 0 };
+		struct exchange script[] = {{"ping", replies[i]}};
+		struct fake f = {0};
 		struct alterd_conn *c = START(&f, script);
 
 		ck_assert_int_eq(alterd_call(c, "ping", NULL, NULL), -1);
@@ -166,9 +175,9 @@ END_TEST
 
 START_TEST(a_daemon_that_hangs_up_is_told_as_closed)
 {
-	static const struct exchange midway[] = { { "ping", "{\"id\":$ID,\"resu" }, { NULL, "" } };
-	static const struct exchange at_once[] = { { NULL, "" } };
-	struct fake f = { 0 };
+	static const struct exchange midway[] = {{"ping", "{\"id\":$ID,\"resu"}, {NULL, ""}};
+	static const struct exchange at_once[] = {{NULL, ""}};
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, midway);
 
 	ck_assert_int_eq(alterd_call(c, "ping", NULL, NULL), -1);
@@ -190,12 +199,13 @@ END_TEST
 START_TEST(a_call_past_its_time_is_cancelled_and_its_late_answer_passed_over)
 {
 	static const struct exchange script[] = {
-		{ "query", NULL },
-		{ "\"method\":\"cancel\",\"params\":{\"id\":1}",
-		  "{\"id\":1,\"error\":{\"code\":9,\"message\":\"interrupted\"}}\n{\"id\":$ID,\"result\":{\"cancelled\":true}}\n" },
-		{ "ping", RESULT("{\"late\":false}") },
+		{"query", NULL},
+		{"\"method\":\"cancel\",\"params\":{\"id\":1}",
+		 "{\"id\":1,\"error\":{\"code\":9,\"message\":\"interrupted\"}}\n{\"id\":$ID,\"result\":{\"cancelled\":"
+		 "true}}\n"},
+		{"ping", RESULT("{\"late\":false}")},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	struct alterd_result *r;
 	const char *text;
@@ -214,10 +224,11 @@ END_TEST
 START_TEST(a_statement_timeout_is_sent_and_heard_first)
 {
 	static const struct exchange script[] = {
-		{ "\"sql\":\"X\",\"timeout_ms\":250}", RESULT("{\"columns\":[\"a\"],\"rows\":[],\"done\":false,\"cursor\":\"c1\"}") },
-		{ "\"cursor\":\"c1\",\"timeout_ms\":250}", RESULT("{\"rows\":[],\"done\":true}") },
+		{"\"sql\":\"X\",\"timeout_ms\":250}",
+		 RESULT("{\"columns\":[\"a\"],\"rows\":[],\"done\":false,\"cursor\":\"c1\"}")},
+		{"\"cursor\":\"c1\",\"timeout_ms\":250}", RESULT("{\"rows\":[],\"done\":true}")},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	struct alterd_result *r;
 
@@ -248,13 +259,14 @@ static void *cancel_until_heard(void *arg)
 START_TEST(another_thread_can_cancel)
 {
 	static const struct exchange script[] = {
-		{ "\"id\":1,\"method\":\"query\"", NULL },
-		{ "\"method\":\"cancel\",\"params\":{\"id\":1}",
-		  "{\"id\":1,\"error\":{\"code\":9,\"message\":\"interrupted\",\"data\":{\"name\":\"SQLITE_INTERRUPT\"}}}\n" },
+		{"\"id\":1,\"method\":\"query\"", NULL},
+		{"\"method\":\"cancel\",\"params\":{\"id\":1}",
+		 "{\"id\":1,\"error\":{\"code\":9,\"message\":\"interrupted\",\"data\":{\"name\":\"SQLITE_INTERRUPT\"}}"
+		 "}\n"},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
-	struct canceller k = { .c = c };
+	struct canceller k = {.c = c};
 	struct alterd_result *r;
 	pthread_t thread;
 
@@ -285,9 +297,9 @@ START_TEST(a_request_larger_than_the_socket_goes_out_whole_under_signals)
 {
 	size_t n = 4 << 20;
 	char *big = malloc(n + 1);
-	static const struct exchange script[] = { { "exec", RESULT("{\"changes\":1}") } };
-	struct sigaction sa = { .sa_handler = ignore };
-	struct fake f = { 0 };
+	static const struct exchange script[] = {{"exec", RESULT("{\"changes\":1}")}};
+	struct sigaction sa = {.sa_handler = ignore};
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 	struct alterd_value v;
 	pthread_t self = pthread_self(), thread;
@@ -309,10 +321,10 @@ END_TEST
 START_TEST(hello_introduces_and_remembers)
 {
 	static const struct exchange script[] = {
-		{ "\"params\":{\"protocol\":[1,1],\"client\":\"billing/2.3\",\"readonly\":true,\"expect_version\":12}",
-		  RESULT("{\"server\":\"alterd/1.0.0\",\"protocol\":1,\"session\":\"s42\",\"role\":\"rw\"}") },
+		{"\"params\":{\"protocol\":[1,1],\"client\":\"billing/2.3\",\"readonly\":true,\"expect_version\":12}",
+		 RESULT("{\"server\":\"alterd/1.0.0\",\"protocol\":1,\"session\":\"s42\",\"role\":\"rw\"}")},
 	};
-	struct fake f = { 0 };
+	struct fake f = {0};
 	struct alterd_conn *c = START(&f, script);
 
 	ck_assert_str_eq(alterd_session(c), "");
