@@ -219,7 +219,7 @@ int db_prepare_client(struct db *db, const char *sql, size_t n, sqlite3_stmt **r
 			.until_ns = CLOCK_NEVER,
 			.calls_changes = known.calls_changes,
 			/* db_done() puts it back under this: a BEGIN must not come out as a read the next time. */
-			.tx = known.type >= SQL_TYPE_TX_BEGIN ? (enum sql_type)known.type : SQL_TYPE_UNKNOWN,
+			.type = (enum sql_type)known.type,
 		};
 	} else if (prepare_guarded(db, sql, n, &known, &tail, err)) {
 		db->guarded = false;

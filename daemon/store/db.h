@@ -36,6 +36,7 @@ struct guard_facts {
 	bool ddl;             /* CREATE, DROP, ALTER, REINDEX, ANALYZE */
 	bool calls_changes;   /* uses changes() */
 	enum sql_type tx;     /* a transaction statement, else SQL_TYPE_UNKNOWN */
+	enum sql_type type;   /* what the statement is, all told */
 	uint64_t until_ns;    /* a prepare past this moment is refused at the next callback */
 	struct error denied;  /* why it was refused, if it was */
 };

@@ -191,11 +191,14 @@ static int step_all(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, stru
 		n = to->len - row_start;
 		if (to->failed)
 			return error_from_sqlite(&job->err, SQLITE_NOMEM, -1, NULL, "out of memory");
-		if ((int64_t)n > limits.bytes || (int64_t)rest->len > most)
-			return page_row_too_big(stmt, n, (int64_t)n > limits.bytes ? limits.bytes : most, &job->err);
+		if ((int64_t)n > limits.bytes && !page_row_fits_alone(stmt, limits.bytes))
+			return page_row_too_big(stmt, n, limits.bytes, &job->err);
+		if ((int64_t)rest->len > most)
+			return error_set_sqlite(&job->err, SQLITE_TOOBIG, "SQLITE_TOOBIG", "the rows returned are above %lld bytes",
+						(long long)most);
 		if (!fits) {
 			memcpy(to->data + start, &n, sizeof n);
-		} else if ((int64_t)page->len > limits.bytes) {
+		} else if (rows && (int64_t)page->len > limits.bytes) {
 			/* This row opens the rest. */
 			buf_add(rest, &n, sizeof n);
 			buf_add(rest, page->data + row_start, n);

@@ -60,6 +60,18 @@ void page_row(struct buf *out, sqlite3_stmt *stmt, enum int64_mode int64)
 	buf_putc(out, ']');
 }
 
+/* What the row's values weigh, before they are written as JSON. */
+static int64_t row_weight(sqlite3_stmt *stmt)
+{
+	int64_t n = 0;
+
+	for (int i = 0; i < sqlite3_data_count(stmt); i++)
+		n += sqlite3_column_bytes(stmt, i);
+	return n;
+}
+
+bool page_row_fits_alone(sqlite3_stmt *stmt, int64_t limit) { return row_weight(stmt) <= limit + limit / 16; }
+
 int page_row_too_big(sqlite3_stmt *stmt, size_t bytes, int64_t limit, struct error *err)
 {
 	int largest = 0;
@@ -100,10 +112,13 @@ int page_rows(struct buf *out, struct db *db, sqlite3_stmt *stmt, const struct p
 		if (out->failed)
 			return error_from_sqlite(err, SQLITE_NOMEM, -1, NULL, "out of memory");
 		if ((int64_t)(out->len - start) > limits->bytes) {
-			if (rows == 0)
+			if (rows > 0) {
+				buf_truncate(out, before);
+				break;
+			}
+			/* A page of its own, if the row is at the limit and only base64 or escapes have made it longer. */
+			if (!page_row_fits_alone(stmt, limits->bytes))
 				return page_row_too_big(stmt, out->len - row_start, limits->bytes, err);
-			buf_truncate(out, before);
-			break;
 		}
 		rows++;
 	}

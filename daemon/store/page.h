@@ -27,6 +27,9 @@ void page_row(struct buf *out, sqlite3_stmt *stmt, enum int64_mode int64);
 int page_rows(struct buf *out, struct db *db, sqlite3_stmt *stmt, const struct page_limits *limits, bool *on_row,
 	      struct error *err);
 
+/* True if the row, whose JSON is above the limit, is not above it by what its values weigh. */
+bool page_row_fits_alone(sqlite3_stmt *stmt, int64_t limit);
+
 /* The error for a row of `bytes` that does not fit; names its largest column. Returns -1. */
 int page_row_too_big(sqlite3_stmt *stmt, size_t bytes, int64_t limit, struct error *err);
 
