@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "client/ctl/ctl.h"
-#include "client/lib/scan.h"
+#include "client/lib/jread.h"
 
 /* The first looks come quickly, for a change that takes no time at all. */
 #define FIRST_LOOK_MS 20
@@ -118,7 +118,7 @@ static struct alterd_value cell_of(const struct doc_node *v, struct buf *text)
 	buf_reset(text, 65536);
 	doc_dump(text, v);
 	buf_cstr(text);
-	if (text->failed || !scan_value(text->data, &value))
+	if (text->failed || !jr_value(text->data, &value))
 		return alterd_text_n(buf_cstr(text), text->len);
 	return value;
 }

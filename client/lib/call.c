@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "client/lib/conn.h"
-#include "client/lib/scan.h"
+#include "client/lib/jread.h"
 #include "proto/response.h"
 
 /* A method without parameters whose result says nothing more. */
@@ -62,14 +62,14 @@ static int read_changes(struct alterd_conn *c, char *p, size_t n, int64_t *ret)
 	for (size_t i = 0; i < n; i++) {
 		char *changes;
 
-		p = scan_next(p, ']', &end);
+		p = jr_next(p, ']', &end);
 		if (!p || end)
 			return conn_broken(c, ALTERD_E_PROTOCOL, "the daemon answered %zu steps of %zu", i, n);
 		ret[i] = 0;
-		changes = scan_member(p, "changes");
+		changes = jr_member(p, "changes");
 		if (changes)
-			scan_int(changes, &ret[i]);
-		p = scan_skip(p);
+			jr_int(changes, &ret[i]);
+		p = jr_skip(p);
 		if (!p)
 			return conn_broken(c, ALTERD_E_PROTOCOL,
 					   "the daemon sent a batch's answer that cannot be read");

@@ -4,7 +4,7 @@
  *     connect.c  paths, the socket, hello        wire.c    one request out, its reply in
  *     reply.c    the envelope of a reply         call.c    begin, commit, batch, script, call
  *     query.c    query, exec, encoding of binds  result.c  rows and pages
- *     scan.c     JSON text, read in place        failure.c the connection's last error
+ *     jread.c    JSON text, read in place        failure.c the connection's last error
  */
 #ifndef ALTERD_CLIENT_CONN_H
 #define ALTERD_CLIENT_CONN_H

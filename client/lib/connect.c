@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "client/lib/conn.h"
-#include "client/lib/scan.h"
+#include "client/lib/jread.h"
 #include "proto/response.h"
 
 #define SYSTEM_SOCKET "/run/alterd/alterd.sock"
@@ -137,7 +137,7 @@ void alterd_close(struct alterd_conn *c)
 /* A string member of hello's answer; "" if it is missing. */
 static void take(char *object, const char *key, char *to, size_t size)
 {
-	char *p = scan_member(object, key);
+	char *p = jr_member(object, key);
 	const char *end;
 
 	*to = '\0';

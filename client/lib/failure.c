@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include "client/lib/conn.h"
-#include "client/lib/scan.h"
+#include "client/lib/jread.h"
 
 static const char *code_name(enum alterd_code code)
 {
@@ -86,28 +86,27 @@ static void copy_text(char *to, size_t size, const char *from, size_t n)
 int conn_fail_reply(struct alterd_conn *c, char *error)
 {
 	/* All places are found before anything is decoded: decoding changes the text. */
-	char *code_at = scan_member(error, "code"), *text_at = scan_member(error, "message");
-	char *data_at = scan_member(error, "data");
-	char *name_at = data_at ? scan_member(data_at, "name") : NULL;
-	char *retry_at = data_at ? scan_member(data_at, "retryable") : NULL;
-	char *step_at = data_at ? scan_member(data_at, "statement") : NULL,
-	     *data_end = data_at ? scan_skip(data_at) : NULL;
+	char *code_at = jr_member(error, "code"), *text_at = jr_member(error, "message");
+	char *data_at = jr_member(error, "data");
+	char *name_at = data_at ? jr_member(data_at, "name") : NULL;
+	char *retry_at = data_at ? jr_member(data_at, "retryable") : NULL;
+	char *step_at = data_at ? jr_member(data_at, "statement") : NULL, *data_end = data_at ? jr_skip(data_at) : NULL;
 	struct failure *f = &c->failure;
 	int64_t code, step;
 	char *text;
 	size_t n;
 
-	if (!code_at || !scan_int(code_at, &code) || code == 0 || code < INT32_MIN || code > INT32_MAX)
+	if (!code_at || !jr_int(code_at, &code) || code == 0 || code < INT32_MIN || code > INT32_MAX)
 		return conn_broken(c, ALTERD_E_PROTOCOL, "the daemon sent an error without a code");
 	set(f, (int)code, "", retry_at && *retry_at == 't');
 	if (data_end)
 		buf_add(&f->data, data_at, (size_t)(data_end - data_at));
-	if (step_at && scan_int(step_at, &step) && step >= 0 && step <= INT32_MAX)
+	if (step_at && jr_int(step_at, &step) && step >= 0 && step <= INT32_MAX)
 		f->statement = (int)step;
-	if (name_at && scan_string(name_at, &text, &n))
+	if (name_at && jr_string(name_at, &text, &n))
 		copy_text(f->name, sizeof(f->name), text, n);
 	f->message[0] = '\0';
-	if (text_at && scan_string(text_at, &text, &n))
+	if (text_at && jr_string(text_at, &text, &n))
 		copy_text(f->message, sizeof(f->message), text, n);
 	return -1;
 }

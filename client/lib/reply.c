@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "client/lib/conn.h"
-#include "client/lib/scan.h"
+#include "client/lib/jread.h"
 
 static bool is(const char *key, size_t n, const char *name) { return n == strlen(name) && memcmp(key, name, n) == 0; }
 
@@ -25,9 +25,9 @@ static void member(struct reply *r, const char *key, size_t n, char *value, cons
 	else if (is(key, n, "done"))
 		r->done = *value == 't';
 	else if (is(key, n, "changes"))
-		scan_int(value, &r->changes);
+		jr_int(value, &r->changes);
 	else if (is(key, n, "last_insert_rowid"))
-		scan_int(value, &r->rowid);
+		jr_int(value, &r->rowid);
 }
 
 /* Passes over the result, noting the members of an object on the way. */
@@ -36,18 +36,18 @@ static char *result(struct reply *r, char *p)
 	int end;
 
 	if (*p != '{')
-		return scan_skip(p);
+		return jr_skip(p);
 	p++;
 	for (;;) {
 		const char *key;
 		char *value;
 		size_t n;
 
-		p = scan_next(p, '}', &end);
+		p = jr_next(p, '}', &end);
 		if (!p || end)
 			return p;
-		value = scan_key(p, &key, &n);
-		p = value ? scan_skip(value) : NULL;
+		value = jr_key(p, &key, &n);
+		p = value ? jr_skip(value) : NULL;
 		if (!p)
 			return NULL;
 		member(r, key, n, value, p);
@@ -59,13 +59,13 @@ static void id(struct reply *r, char *value)
 	if (*value == 'n')
 		r->id_kind = REPLY_NULL_ID;
 	else
-		r->id_kind = scan_int(value, &r->id) ? REPLY_INT_ID : REPLY_OTHER_ID;
+		r->id_kind = jr_int(value, &r->id) ? REPLY_INT_ID : REPLY_OTHER_ID;
 }
 
 int reply_parse(char *line, size_t len, struct reply *ret)
 {
 	struct reply r = {.line = line, .len = len, .done = true};
-	char *p = scan_space(line);
+	char *p = jr_space(line);
 	int end;
 
 	if (*p != '{')
@@ -76,15 +76,15 @@ int reply_parse(char *line, size_t len, struct reply *ret)
 		char *value;
 		size_t n;
 
-		p = scan_next(p, '}', &end);
+		p = jr_next(p, '}', &end);
 		if (!p)
 			return -1;
 		if (end)
 			break;
-		value = scan_key(p, &key, &n);
+		value = jr_key(p, &key, &n);
 		if (!value)
 			return -1;
-		p = is(key, n, "result") ? result(&r, value) : scan_skip(value);
+		p = is(key, n, "result") ? result(&r, value) : jr_skip(value);
 		if (!p)
 			return -1;
 		if (is(key, n, "result"))
@@ -94,7 +94,7 @@ int reply_parse(char *line, size_t len, struct reply *ret)
 		else if (is(key, n, "id"))
 			id(&r, value);
 	}
-	if (*scan_space(p) != '\0' || (size_t)(scan_space(p) - line) != len)
+	if (*jr_space(p) != '\0' || (size_t)(jr_space(p) - line) != len)
 		return -1;
 	*ret = r;
 	return 0;

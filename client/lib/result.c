@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "client/lib/conn.h"
-#include "client/lib/scan.h"
+#include "client/lib/jread.h"
 #include "proto/response.h"
 
 /* SQLite's own limit is 32767 columns. */
@@ -68,10 +68,10 @@ static int take_columns(struct alterd_result *r, const char *text, size_t n)
 		char *name;
 		size_t len;
 
-		p = scan_next(p, ']', &end);
+		p = jr_next(p, ']', &end);
 		if (p && end)
 			return 0;
-		p = p ? scan_string(p, &name, &len) : NULL;
+		p = p ? jr_string(p, &name, &len) : NULL;
 		if (!p || r->ncolumns == COLUMNS_MAX)
 			return bad_page(r, "columns");
 		if (r->ncolumns == r->room && grow(r) != 0)
@@ -185,7 +185,7 @@ static int next_in_page(struct alterd_result *r)
 	char *p;
 	int end;
 
-	p = scan_next(r->at, ']', &end);
+	p = jr_next(r->at, ']', &end);
 	if (!p)
 		return bad_page(r, "rows");
 	if (end) {
@@ -195,14 +195,14 @@ static int next_in_page(struct alterd_result *r)
 	if (*p++ != '[')
 		return bad_page(r, "row");
 	for (int i = 0; i < r->ncolumns; i++) {
-		p = scan_next(p, ']', &end);
+		p = jr_next(p, ']', &end);
 		if (!p || end)
 			return bad_page(r, "row too short");
-		p = scan_value(p, &r->row[i]);
+		p = jr_value(p, &r->row[i]);
 		if (!p)
 			return bad_page(r, "value");
 	}
-	p = scan_next(p, ']', &end);
+	p = jr_next(p, ']', &end);
 	if (!p || !end)
 		return bad_page(r, "row too long");
 	r->at = p;

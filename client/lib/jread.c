@@ -2,7 +2,7 @@
  * JSON text, read in place. Strings are decoded onto themselves: an escape is never shorter than what it stands for, so
  * the decoded text always fits where the written one stood, and its closing quote leaves room for a NUL.
  */
-#include "client/lib/scan.h"
+#include "client/lib/jread.h"
 
 #include <locale.h>
 #include <math.h>
@@ -18,7 +18,7 @@ static locale_t c_locale;
 
 static void make_c_locale(void) { c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); }
 
-char *scan_space(char *p)
+char *jr_space(char *p)
 {
 	while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')
 		p++;
@@ -42,12 +42,12 @@ static char *skip_string(char *p)
 	return p + 1;
 }
 
-char *scan_skip(char *p)
+char *jr_skip(char *p)
 {
 	size_t depth = 0;
 
 	for (;;) {
-		p = scan_space(p);
+		p = jr_space(p);
 		if (*p == '"') {
 			p = skip_string(p);
 			if (!p)
@@ -75,20 +75,20 @@ char *scan_skip(char *p)
 	}
 }
 
-char *scan_next(char *p, char close, int *ret_end)
+char *jr_next(char *p, char close, int *ret_end)
 {
-	p = scan_space(p);
+	p = jr_space(p);
 	if (*p == close) {
 		*ret_end = 1;
 		return p + 1;
 	}
 	*ret_end = 0;
 	if (*p == ',')
-		p = scan_space(p + 1);
+		p = jr_space(p + 1);
 	return *p ? p : NULL;
 }
 
-char *scan_key(char *p, const char **ret_key, size_t *ret_n)
+char *jr_key(char *p, const char **ret_key, size_t *ret_n)
 {
 	char *end;
 
@@ -99,14 +99,14 @@ char *scan_key(char *p, const char **ret_key, size_t *ret_n)
 		return NULL;
 	*ret_key = p + 1;
 	*ret_n = (size_t)(end - p) - 2;
-	p = scan_space(end);
-	return *p == ':' ? scan_space(p + 1) : NULL;
+	p = jr_space(end);
+	return *p == ':' ? jr_space(p + 1) : NULL;
 }
 
-char *scan_member(char *object, const char *key)
+char *jr_member(char *object, const char *key)
 {
 	size_t n = strlen(key);
-	char *p = scan_space(object);
+	char *p = jr_space(object);
 
 	if (*p != '{')
 		return NULL;
@@ -116,15 +116,15 @@ char *scan_member(char *object, const char *key)
 		size_t len;
 		int end;
 
-		p = scan_next(p, '}', &end);
+		p = jr_next(p, '}', &end);
 		if (!p || end)
 			return NULL;
-		p = scan_key(p, &name, &len);
+		p = jr_key(p, &name, &len);
 		if (!p)
 			return NULL;
 		if (len == n && memcmp(name, key, n) == 0)
 			return p;
-		p = scan_skip(p);
+		p = jr_skip(p);
 		if (!p)
 			return NULL;
 	}
@@ -206,7 +206,7 @@ static char *unescape(char *p, char **out)
 	return p + 1;
 }
 
-char *scan_string(char *p, char **ret, size_t *ret_n)
+char *jr_string(char *p, char **ret, size_t *ret_n)
 {
 	char *out;
 
@@ -231,7 +231,7 @@ char *scan_string(char *p, char **ret, size_t *ret_n)
 	return p + 1;
 }
 
-char *scan_int(char *p, int64_t *ret)
+char *jr_int(char *p, int64_t *ret)
 {
 	bool negative = *p == '-';
 	uint64_t v = 0, most = (uint64_t)INT64_MAX + (negative ? 1 : 0);
@@ -252,7 +252,7 @@ char *scan_int(char *p, int64_t *ret)
 	return p;
 }
 
-static char *scan_number(char *p, struct alterd_value *ret)
+static char *jr_number(char *p, struct alterd_value *ret)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	char *end = p + (*p == '-');
@@ -261,7 +261,7 @@ static char *scan_number(char *p, struct alterd_value *ret)
 		end++;
 	if (!is_word(*end)) {
 		ret->type = ALTERD_INT;
-		return scan_int(p, &ret->i);
+		return jr_int(p, &ret->i);
 	}
 	if (p[*p == '-'] < '0' || p[*p == '-'] > '9')
 		return NULL;
@@ -296,7 +296,7 @@ static int decode_real(const char *text, struct alterd_value *ret)
 
 static int decode_int(char *text, size_t n, struct alterd_value *ret)
 {
-	char *end = scan_int(text, &ret->i);
+	char *end = jr_int(text, &ret->i);
 
 	ret->type = ALTERD_INT;
 	return end == text + n ? 0 : -1;
@@ -308,25 +308,25 @@ static bool key_is(const char *key, size_t n, const char *name)
 }
 
 /* {"int":"..."}, {"blob":"..."}, {"text":"..."}, {"real":"inf"} or {"real":1} */
-static char *scan_escape(char *p, struct alterd_value *ret)
+static char *jr_escape(char *p, struct alterd_value *ret)
 {
 	const char *key;
 	char *text;
 	size_t key_n, n;
 	int failed, end;
 
-	p = scan_key(scan_space(p + 1), &key, &key_n);
+	p = jr_key(jr_space(p + 1), &key, &key_n);
 	if (!p)
 		return NULL;
 	if (*p != '"') {
 		if (!key_is(key, key_n, "real"))
 			return NULL;
-		p = scan_number(p, ret);
+		p = jr_number(p, ret);
 		if (p && ret->type == ALTERD_INT)
 			*ret = alterd_real((double)ret->i);
 		failed = 0;
 	} else {
-		p = scan_string(p, &text, &n);
+		p = jr_string(p, &text, &n);
 		if (!p)
 			return NULL;
 		if (key_is(key, key_n, "int"))
@@ -340,40 +340,40 @@ static char *scan_escape(char *p, struct alterd_value *ret)
 	}
 	if (!p || failed)
 		return NULL;
-	p = scan_next(p, '}', &end);
+	p = jr_next(p, '}', &end);
 	return p && end ? p : NULL;
 }
 
-static char *scan_word(char *p, const char *word)
+static char *jr_word(char *p, const char *word)
 {
 	size_t n = strlen(word);
 
 	return strncmp(p, word, n) == 0 && !is_word(p[n]) ? p + n : NULL;
 }
 
-char *scan_value(char *p, struct alterd_value *ret)
+char *jr_value(char *p, struct alterd_value *ret)
 {
 	char *text;
 
 	switch (*p) {
 	case '"':
 		ret->type = ALTERD_TEXT;
-		p = scan_string(p, &text, &ret->s.n);
+		p = jr_string(p, &text, &ret->s.n);
 		if (p)
 			ret->s.p = text;
 		return p;
 	case '{':
-		return scan_escape(p, ret);
+		return jr_escape(p, ret);
 	case 'n':
 		*ret = alterd_null();
-		return scan_word(p, "null");
+		return jr_word(p, "null");
 	case 't':
 		*ret = alterd_int(1);
-		return scan_word(p, "true");
+		return jr_word(p, "true");
 	case 'f':
 		*ret = alterd_int(0);
-		return scan_word(p, "false");
+		return jr_word(p, "false");
 	default:
-		return scan_number(p, ret);
+		return jr_number(p, ret);
 	}
 }

@@ -4,12 +4,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "client/lib/scan.h"
+#include "client/lib/jread.h"
 
 /* Reads one value that fills the text. False if it does not. */
 static bool read_value(const char *json, struct alterd_value *v, char **ret_text)
 {
-	char *text = strdup(json), *end = scan_value(text, v);
+	char *text = strdup(json), *end = jr_value(text, v);
 
 	*ret_text = text;
 	return end && end == text + strlen(json);
@@ -145,13 +145,13 @@ START_TEST(a_value_of_any_kind_is_passed_over)
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		char *text = strdup(good[i]);
 
-		ck_assert_ptr_eq(scan_skip(text), text + strlen(text));
+		ck_assert_ptr_eq(jr_skip(text), text + strlen(text));
 		free(text);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		char *text = strdup(bad[i]);
 
-		ck_assert_msg(!scan_skip(text), "%s", bad[i]);
+		ck_assert_msg(!jr_skip(text), "%s", bad[i]);
 		free(text);
 	}
 }
@@ -167,14 +167,14 @@ START_TEST(a_text_cut_anywhere_is_no_value)
 		char *text = strndup(whole, i);
 		struct alterd_value v;
 
-		ck_assert(!scan_value(text, &v));
+		ck_assert(!jr_value(text, &v));
 		free(text);
 	}
 	for (size_t i = 0; i < sizeof(string) - 1; i++) {
 		char *text = strndup(string, i);
 		struct alterd_value v;
 
-		ck_assert(!scan_value(text, &v));
+		ck_assert(!jr_value(text, &v));
 		free(text);
 	}
 }
@@ -185,19 +185,19 @@ START_TEST(members_are_found_by_name)
 	char text[] = "{ \"a\":1, \"bb\" : {\"a\":2}, \"c\":[3] }";
 	int64_t v;
 
-	ck_assert(scan_int(scan_member(text, "a"), &v));
+	ck_assert(jr_int(jr_member(text, "a"), &v));
 	ck_assert_int_eq(v, 1);
-	ck_assert_int_eq(*scan_member(text, "bb"), '{');
-	ck_assert_int_eq(*scan_member(text, "c"), '[');
-	ck_assert_ptr_null(scan_member(text, "b"));
-	ck_assert_ptr_null(scan_member(scan_member(text, "c"), "a"));
+	ck_assert_int_eq(*jr_member(text, "bb"), '{');
+	ck_assert_int_eq(*jr_member(text, "c"), '[');
+	ck_assert_ptr_null(jr_member(text, "b"));
+	ck_assert_ptr_null(jr_member(jr_member(text, "c"), "a"));
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("client");
-	TCase *t = tcase_create("scan");
+	TCase *t = tcase_create("jread");
 	SRunner *r = srunner_create(s);
 	int failed;
 
