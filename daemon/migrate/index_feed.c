@@ -34,7 +34,8 @@ struct feed_cursor {
 	bool eof;
 };
 
-static int feed_connect(sqlite3 *handle, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **message)
+static int feed_connect(sqlite3 *handle, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret,
+			char **message)
 {
 	const struct width *width = aux;
 	struct buf sql = {0};
@@ -118,10 +119,7 @@ static int feed_filter(sqlite3_vtab_cursor *base, int plan, const char *text, in
 	return feed_next(base);
 }
 
-static int feed_eof(sqlite3_vtab_cursor *base)
-{
-	return CONTAINER_OF(base, struct feed_cursor, base)->eof;
-}
+static int feed_eof(sqlite3_vtab_cursor *base) { return CONTAINER_OF(base, struct feed_cursor, base)->eof; }
 
 /* The bytes stay where they are until SQLite has made its record of them, so nothing is copied. */
 static int feed_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)

@@ -109,10 +109,7 @@ static uint64_t get_big_endian(const uint8_t *in, size_t n)
 	return v;
 }
 
-static size_t byte_length(uint64_t v)
-{
-	return v == 0 ? 0 : (size_t)(71 - __builtin_clzll(v)) / 8;
-}
+static size_t byte_length(uint64_t v) { return v == 0 ? 0 : (size_t)(71 - __builtin_clzll(v)) / 8; }
 
 static uint64_t real_bits(double r)
 {
@@ -431,10 +428,7 @@ int key_parse(const struct key_ref *key, const struct key_column *columns, size_
 	return p.at == p.end && p.tail == p.tail_end ? 0 : -1;
 }
 
-size_t key_write_size(const struct key_ref *key)
-{
-	return KEY_HEADER_MAX + key->norm_n + key->tail_n;
-}
+size_t key_write_size(const struct key_ref *key) { return KEY_HEADER_MAX + key->norm_n + key->tail_n; }
 
 size_t key_write(uint8_t *out, const struct key_ref *key)
 {

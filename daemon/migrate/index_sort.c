@@ -38,8 +38,8 @@ struct entry {
 };
 
 struct run {
-	off_t at, end;  /* what of it lies in the file, unread */
-	uint8_t *data;  /* read buffer */
+	off_t at, end; /* what of it lies in the file, unread */
+	uint8_t *data; /* read buffer */
 	size_t size, from, to;
 	struct key_ref key; /* the run's first key not yet given out; points into data */
 };
@@ -55,9 +55,9 @@ struct sorter {
 	off_t file_end;
 	struct run *runs;
 	size_t run_count, run_room;
-	struct run **heap;     /* the runs with keys left, least key first */
+	struct run **heap; /* the runs with keys left, least key first */
 	size_t heap_count;
-	bool advance;          /* the heap's first run has given its key out */
+	bool advance; /* the heap's first run has given its key out */
 	uint64_t random;
 	uint64_t keys;
 };
@@ -100,25 +100,13 @@ void sorter_free(struct sorter *s)
 	free(s);
 }
 
-size_t sorter_memory(const struct sorter *s)
-{
-	return s->memory;
-}
+size_t sorter_memory(const struct sorter *s) { return s->memory; }
 
-uint64_t sorter_keys(const struct sorter *s)
-{
-	return s->keys;
-}
+uint64_t sorter_keys(const struct sorter *s) { return s->keys; }
 
-uint64_t sorter_spilled_bytes(const struct sorter *s)
-{
-	return (uint64_t)s->file_end;
-}
+uint64_t sorter_spilled_bytes(const struct sorter *s) { return (uint64_t)s->file_end; }
 
-static int no_memory(struct error *err)
-{
-	return error_set(err, ERRC_INTERNAL, "no memory to sort index keys");
-}
+static int no_memory(struct error *err) { return error_set(err, ERRC_INTERNAL, "no memory to sort index keys"); }
 
 static int file_error(struct error *err, const char *doing)
 {

@@ -5,8 +5,8 @@
  * unlinked temporary file as a run at any time; at the end the runs are merged. The owner decides when to spill, since
  * several sorters share one budget. A sorter belongs to one thread at a time.
  *
- * Memory: sorter_memory() while adding; while merging `merge_bytes`, but 4 KiB a run at least, and room for the greatest
- * key of each run.
+ * Memory: sorter_memory() while adding; while merging `merge_bytes`, but 4 KiB a run at least, and room for the
+ * greatest key of each run.
  */
 #ifndef ALTERD_MIGRATE_INDEX_SORT_H
 #define ALTERD_MIGRATE_INDEX_SORT_H

@@ -110,7 +110,8 @@ static const char *part_text(struct reading *r, const struct tokens *t, size_t f
 	return token_text(r->pool, t, from, to);
 }
 
-/* CREATE [UNIQUE] INDEX name ON table ( parts ) [WHERE expression]: the text of part `which`, or of WHERE (NULL: none). */
+/* CREATE [UNIQUE] INDEX name ON table ( parts ) [WHERE expression]: the text of part `which`, or of WHERE (NULL: none).
+ */
 static int index_part(struct reading *r, const char *sql, size_t which, bool where, const char **ret)
 {
 	struct tokens t;
@@ -353,7 +354,9 @@ static int read_key_cursor(struct reading *r)
 			result = error_set(r->err, ERRC_INTERNAL, "the primary key of %s has mixed orders",
 					   r->spec->table);
 		desc = sqlite3_column_int(stmt, 1) != 0;
-		CHECK(value_number(r, name) == at);
+		if (value_number(r, name) != at && result == 0)
+			result = error_set(r->err, ERRC_INTERNAL, "the primary key of %s names a column twice",
+					   r->spec->table);
 		buf_printf(&left, "%s%s COLLATE %s", at > 0 ? ", " : "", name, coll);
 		buf_printf(&right, "%s?%zu", at > 0 ? ", " : "", at + 1);
 		buf_printf(&order, "%s%s COLLATE %s%s", at > 0 ? ", " : " ORDER BY ", name, coll, desc ? " DESC" : "");
@@ -361,8 +364,7 @@ static int read_key_cursor(struct reading *r)
 	sqlite3_finalize(stmt);
 	const char *columns = take(r->pool, &left), *parameters = take(r->pool, &right), *by = take(r->pool, &order);
 	r->spec->scan_sql[0] = by;
-	r->spec->scan_sql[1] =
-		pool_printf(r->pool, " WHERE (%s) %s (%s)%s", columns, desc ? "<" : ">", parameters, by);
+	r->spec->scan_sql[1] = pool_printf(r->pool, " WHERE (%s) %s (%s)%s", columns, desc ? "<" : ">", parameters, by);
 	return result;
 }
 

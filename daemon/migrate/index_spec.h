@@ -1,9 +1,10 @@
 /*
  * What indexes a table is to have, read from the only one who knows for certain: SQLite.
  *
- * The table's CREATE TABLE and the CREATE INDEX statements are run in a scratch database in memory; columns, collations,
- * order, appended rowid or primary key columns, automatic indexes and the canonical text come from there. Only the text
- * of expressions and of WHERE is cut out of the statement. Pure but for that scratch database; any thread.
+ * The table's CREATE TABLE and the CREATE INDEX statements are run in a scratch database in memory; columns,
+ * collations, order, appended rowid or primary key columns, automatic indexes and the canonical text come from there.
+ * Only the text of expressions and of WHERE is cut out of the statement. Pure but for that scratch database; any
+ * thread.
  */
 #ifndef ALTERD_MIGRATE_INDEX_SPEC_H
 #define ALTERD_MIGRATE_INDEX_SPEC_H
@@ -17,8 +18,8 @@
 
 /* One index. */
 struct index_target {
-	const char *name;           /* its final name; sqlite_autoindex_.. for a PRIMARY KEY or UNIQUE of the table */
-	const char *sql;            /* as SQLite would store it; NULL for an automatic index */
+	const char *name; /* its final name; sqlite_autoindex_.. for a PRIMARY KEY or UNIQUE of the table */
+	const char *sql;  /* as SQLite would store it; NULL for an automatic index */
 	bool unique;
 	size_t key_count;           /* columns that make it unique */
 	size_t count;               /* columns of an entry: the rowid or the primary key's rest included */
@@ -30,16 +31,16 @@ struct index_target {
 	const char *sidecar_sql;    /* CREATE TABLE of it, as SQLite stores it */
 	const char *imposter;       /* name of the imposter over the same b-tree, and its CREATE TABLE */
 	const char *imposter_sql;
-	const char *insert_sql[2];  /* INSERT .. SELECT from the feed, into the sidecar and into the imposter */
-	const char *last_sql;       /* SELECT of the last entry of the sidecar */
+	const char *insert_sql[2]; /* INSERT .. SELECT from the feed, into the sidecar and into the imposter */
+	const char *last_sql;      /* SELECT of the last entry of the sidecar */
 };
 
 struct index_spec {
 	const char *table;
-	const char *table_sql;   /* final CREATE TABLE of it, as SQLite stores it */
+	const char *table_sql; /* final CREATE TABLE of it, as SQLite stores it */
 	size_t count;
 	struct index_target *targets;
-	size_t cursor_count;     /* first values of the scan's row: the rowid, or the primary key WITHOUT ROWID */
+	size_t cursor_count; /* first values of the scan's row: the rowid, or the primary key WITHOUT ROWID */
 	bool without_rowid;
 	const char *scan_sql[2]; /* from the start; behind a cursor, which is bound to ?1.. */
 };

@@ -263,9 +263,6 @@ static int read_table_row(struct reading *r, sqlite3 *db, const char *name, stru
 		return -1;
 	if (!r->found)
 		return error_set(err, ERRC_NOT_FOUND, "no such table: %.200s", name);
-	if (strncasecmp(r->t->name, "sqlite_", 7) == 0 || strncasecmp(r->t->name, "_alterd_", 8) == 0)
-		return error_set(err, ERRC_MIGRATION_INVALID, "table %.200s belongs to the system and cannot be changed",
-				 r->t->name);
 	if (strcmp(r->kind, "table") != 0 || !r->t->sql)
 		return error_set(err, ERRC_MIGRATION_INVALID, "%.200s is a %s%s, which cannot be changed by ALTER TABLE", name,
 				 r->kind, strcmp(r->kind, "view") == 0 ? "" : " table");

@@ -1,0 +1,132 @@
+/*
+ * A running migration, as its steps see it. While a step is in flight a lane owns all of this; between steps the loop.
+ *
+ *   QUEUED -> PREPARING -> BACKFILLING -> INDEXING -> VERIFYING -> READY -> SWAPPING -> RETIRING -> DONE
+ *                |            |            |            |          |         |
+ *                +------------+------------+------------+----------+---------+--> ABORT -> ABORTED | FAILED
+ *
+ * A step is one job on a lane, bounded in time. It works on `next`, a copy of the progress `p`; its transaction writes
+ * `next` into the catalog together with the data; after the commit `next` becomes `p`. A step that fails has changed
+ * nothing, neither in the file nor in `p`.
+ */
+#ifndef ALTERD_MIGRATE_MIGRATION_H
+#define ALTERD_MIGRATE_MIGRATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/migrate/capture.h"
+#include "daemon/migrate/offenders.h"
+#include "daemon/migrate/plan.h"
+#include "daemon/migrate/pool.h"
+#include "daemon/migrate/record.h"
+#include "daemon/store/engine.h"
+
+/* What a step says when it has done its piece without an error. */
+enum step_outcome {
+	STEP_MORE,   /* call the phase in next.phase again, as soon as the pace allows */
+	STEP_IDLE,   /* nothing to do until something changes: a postponed swap, no dirty keys */
+	STEP_FAILED, /* the migration cannot go on: err says why. The step has left no transaction open */
+};
+
+/* What the loop allows the next step. */
+struct allowance {
+	uint64_t hold_ns;    /* time on the writer */
+	int64_t batch_rows;  /* rows a batch at most */
+	int64_t chunk_rows;  /* rows a statement: about a quarter of the time */
+	bool postpone;       /* do not swap */
+	bool full;           /* the store's synchronous */
+};
+
+/* SQL made of the plan, once. All of it is the plan pool's. */
+struct texts {
+	const char *copy_first, *copy_next; /* batch: rowid >= ?1 resp. > ?1, LIMIT ?2 */
+	const char *copy_one;               /* rowid = ?1 */
+	const char *delete_one;             /* from the shadow */
+	const char *source_range;           /* verify: rowid and expressions, > ?1 resp. >= (first), LIMIT ?2 */
+	const char *source_first;
+	const char *shadow_range, *shadow_first;
+	const char *source_one, *shadow_one; /* the same for one rowid */
+	const char *next_rowids, *first_rowids;
+};
+
+struct migration {
+	struct record *r;   /* table, sql, options: constant while it runs, except what is noted */
+	struct progress p;  /* what the catalog says */
+	struct progress next;
+	struct allowance allow;
+	struct capture *capture; /* the store's one observer; outlives the migration */
+
+	struct pool pool; /* of the plan and the texts */
+	struct plan *plan;
+	struct texts texts;
+
+	bool mismatch;       /* the last error was a difference between source and shadow */
+	bool resumed;        /* begun by an earlier run of the daemon: what happened in between was not captured */
+	bool version_known;  /* data_version is the one seen at the last step */
+	int64_t data_version;
+	int64_t checked;     /* CHECK: rowid up to which rows were looked at; has_checked */
+	bool has_checked;
+	int64_t verify_cursor; /* VERIFY: the same */
+	bool has_verified;
+	struct offenders offenders;
+
+	/* What the step tells the loop's pacer. */
+	int64_t step_rows;    /* rows copied, compared or deleted */
+	uint64_t step_ns;     /* time in the copying statements, without begin and commit; 0: not measured */
+	int64_t dirty_left;   /* keys waiting, as far as the step has counted */
+};
+
+/* One file each. Each runs on the lane that stepper.c names for its phase. */
+enum step_outcome plan_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome check_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome create_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome backfill_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome index_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome verify_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome ready_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome swap_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome retire_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome instant_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome abort_step(struct migration *m, struct db *db, struct error *err);
+
+/* --- what the phases share --- */
+
+/* Begins the step's transaction, and sees whether another process has written the file: then *ret_moved. */
+int step_begin(struct migration *m, struct db *db, bool *ret_moved, struct error *err);
+/* Writes `next` to the catalog and commits; then `next` is `p`. Rolls back on failure. */
+int step_commit(struct migration *m, struct db *db, struct error *err);
+/* Rolls back and returns STEP_FAILED, so that `return step_failed(..)` reads well. */
+enum step_outcome step_failed(struct migration *m, struct db *db);
+/* Another process wrote: the copy begins anew, in the transaction that is open. */
+enum step_outcome step_restart(struct migration *m, struct db *db, const char *why, struct error *err);
+
+/* Dirty keys of this job: are there any with gone = 0 (or, with `gone`, any at all)? */
+int dirty_any(struct migration *m, struct db *db, bool gone, bool *ret, struct error *err);
+/* Keys in the log, counted up to `limit`. */
+int dirty_count(struct migration *m, struct db *db, int64_t limit, int64_t *ret, struct error *err);
+/* Deletes from the shadow what the log names, until the turn is over or `max` keys. *ret_left: some remain. */
+int dirty_purge(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err);
+/* Copies purged keys again and compares each, until the turn is over or `max` keys. Only when none is unpurged. */
+int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err);
+
+/* Compares one row of source and shadow; -1 with err when they differ. Inside a transaction. */
+int verify_key(struct migration *m, struct db *db, int64_t key, struct error *err);
+
+/* Writes the texts. */
+void texts_make(struct migration *m);
+/* True for an error that means: this row does not fit the new table. */
+bool offending(const struct error *err);
+
+/*
+ * Turns every index of main."table" into a table of its own that can be emptied in slices, and the table into one with
+ * nothing but rows. Inside db_schema_edit. Names of what was made begin with the table's.
+ */
+int disown(struct db *db, struct pool *pool, const char *table, struct error *err);
+/* The same for one row of an index that is laid out like `x`; it and its table are called `as` afterwards. */
+int disown_index(struct db *db, struct pool *pool, const struct schema_index *x, const char *row, const char *as,
+		 struct error *err);
+/* Empties and drops, in slices, the shadow and what was disowned from it. *ret_done: nothing is left. */
+int retire_slice(struct migration *m, struct db *db, bool *ret_done, struct error *err);
+
+#endif

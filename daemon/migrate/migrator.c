@@ -1,0 +1,658 @@
+/*
+ * The loop side: takes the running job from step to step, at the pace there is room for.
+ *
+ * pump() is the one place that decides what happens next. Between steps the migration belongs to the loop; while one is
+ * out (`busy`) only flags are set here, and looked at when it comes back.
+ */
+#include "daemon/migrate/migrator.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lib/check.h"
+#include "daemon/lib/clock.h"
+#include "daemon/lib/log.h"
+#include "daemon/migrate/catalog.h"
+#include "daemon/migrate/migrator_internal.h"
+#include "daemon/migrate/stepper.h"
+#include "proto/value.h"
+
+/* How often a wait without an event is looked at again. */
+#define POLL_NS (20 * NS_PER_MS)
+
+/* --- records --- */
+
+void migrator_set_ended(struct record *r, enum job_state state, int64_t code, const char *name, const char *text)
+{
+	r->state = state;
+	r->ended_ms = clock_wall_ms();
+	r->error_code = code;
+	record_set(&r->error_name, name);
+	record_set(&r->error_text, text);
+}
+
+void migrator_to_history(struct migrator *m, struct record *r)
+{
+	if (m->nhistory == HISTORY_MAX) {
+		record_free(m->history[0]);
+		memmove(m->history, m->history + 1, (HISTORY_MAX - 1) * sizeof(m->history[0]));
+		m->nhistory--;
+	}
+	m->history[m->nhistory++] = r;
+}
+
+struct entry *migrator_queue(struct migrator *m, struct record *r)
+{
+	struct entry *e = xcalloc(1, sizeof(*e));
+	e->r = r;
+	list_init(&e->waiters);
+	list_init(&e->aborters);
+	list_push(&m->entries, &e->node);
+	return e;
+}
+
+void migrator_answer(struct migrator_wait *w, const struct record *r)
+{
+	if (r->state == JOB_DONE)
+		report_job(w->out, r, NULL);
+	else
+		report_error(r, &w->err);
+	w->done(w);
+}
+
+static struct entry *current(const struct migrator *m)
+{
+	struct list_node *n = list_first(&m->entries);
+	return n ? LIST_ENTRY(n, struct entry, node) : NULL;
+}
+
+static void answer_aborters(struct migrator *m, struct entry *e)
+{
+	for (struct list_node *n; (n = list_pop(&e->aborters));) {
+		struct migrator_wait *w = LIST_ENTRY(n, struct migrator_wait, node);
+		if (e->r->state == JOB_ABORTED) {
+			buf_printf(w->out, "{\"state\":\"aborted\",\"version\":%lld,\"dropped\":[", (long long)m->version);
+			if (e->r->shadow)
+				json_write_string(w->out, e->r->shadow, strlen(e->r->shadow));
+			buf_puts(w->out, "]}");
+		} else {
+			error_set(&w->err, ERRC_WRONG_STATE, "the migration can no longer be aborted");
+		}
+		w->done(w);
+	}
+}
+
+void migrator_leave(struct migrator *m, struct entry *e)
+{
+	list_remove(&m->entries, &e->node);
+	migrator_to_history(m, e->r);
+	answer_aborters(m, e);
+	for (struct list_node *n; (n = list_pop(&e->waiters));)
+		migrator_answer(LIST_ENTRY(n, struct migrator_wait, node), e->r);
+	free(e);
+}
+
+/* The job is over and its record is written. */
+static void leave(struct migrator *m)
+{
+	struct entry *e = current(m);
+	struct record *r = e->r;
+
+	log_info("migrate", "m%lld %s: %s%s%s", (long long)r->id, r->table, job_state_name(r->state), r->error_text ? ": " : "",
+		 r->error_text ? r->error_text : "");
+	store_protect(m->s, NULL, NULL);
+	m->running = m->ended = m->abort_asked = false;
+	pool_free(&m->m.pool);
+	offenders_free(&m->m.offenders);
+	migrator_leave(m, e);
+}
+
+/* --- one step --- */
+
+static void step_run(struct job *job, struct db *db)
+{
+	struct errand *step = CONTAINER_OF(job, struct errand, job);
+	struct migrator *m = step->owner;
+
+	step->ran = true;
+	if (!step->save) {
+		step->outcome = migration_step(&m->m, db, &step->err);
+		return;
+	}
+	step->outcome = STEP_MORE;
+	if (db_begin(db, &step->err) != 0 || catalog_save(db, m->m.r, &step->err) != 0 || catalog_trim(db, &step->err) != 0 ||
+	    db_commit(db, &step->err) != 0) {
+		db_rollback(db);
+		step->outcome = STEP_FAILED;
+	}
+}
+
+static void step_done(struct mail *mail);
+
+static void submit(struct migrator *m, bool save)
+{
+	struct errand *step = &m->step;
+
+	error_clear(&step->err);
+	step->save = save;
+	step->ran = false;
+	step->writer = save || migration_on_writer(&m->m);
+	step->outcome = STEP_FAILED;
+	step->job = (struct job){.mail = {.deliver = step_done}, .run = step_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
+	m->busy = true;
+	m->throttled = NULL;
+	if (step->writer)
+		store_submit_writer(m->s, &step->job);
+	else
+		store_submit_reader(m->s, &step->job);
+}
+
+/* The record says that the job goes no further; what it has made is taken away first. */
+static void give_up(struct migrator *m, int64_t code, const char *name, const char *text)
+{
+	struct record *r = m->m.r;
+
+	r->error_code = code;
+	record_set(&r->error_name, name);
+	record_set(&r->error_text, text);
+	m->m.p.failed_in = m->m.p.phase;
+	m->m.p.phase = r->shadow ? PHASE_ABORT : PHASE_END;
+	m->m.p.collecting = 0;
+	r->p = m->m.p;
+	m->unsaved = true;
+	m->retries = 0;
+	m->trouble[0] = '\0';
+}
+
+static void fail(struct migrator *m, const struct error *err)
+{
+	struct offenders *o = &m->m.offenders;
+	struct record *r = m->m.r;
+
+	if (o->count > 0) {
+		struct buf rows = {0};
+		buf_putc(&rows, '[');
+		buf_add(&rows, o->rows.data, o->rows.len);
+		buf_putc(&rows, ']');
+		record_set(&r->error_rows, buf_cstr(&rows));
+		r->error_count = o->count;
+		buf_free(&rows);
+	}
+	give_up(m, err->code, err->name, err->message);
+}
+
+/* Errors that pass: the disk is full, memory is short, somebody stopped the job. */
+static bool passing(const struct error *err)
+{
+	if (err->code <= 0)
+		return false;
+	switch (err->code & 0xff) {
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_NOMEM:
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_INTERRUPT:
+	case SQLITE_CANTOPEN:
+	case SQLITE_PROTOCOL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void retry_later(struct migrator *m, const struct error *err)
+{
+	snprintf(m->trouble, sizeof(m->trouble), "%s", err->message);
+	uint64_t wait_ns = pacer_backoff(m->retries++);
+	m->due_ns = clock_now_ns() + wait_ns;
+	log_warning("migrate", "m%lld %s: %s; trying again in %llu ms", (long long)m->m.r->id, m->m.r->table, err->message,
+		    (unsigned long long)(wait_ns / NS_PER_MS));
+}
+
+static void step_failed_here(struct migrator *m)
+{
+	struct error *err = &m->step.err;
+	enum phase p = m->m.p.phase;
+
+	if (!m->step.ran || (m->abort_asked && (err->code & 0xff) == SQLITE_INTERRUPT))
+		return;
+	if (passing(err) || m->step.save || p == PHASE_RETIRE || p == PHASE_ABORT || p == PHASE_RESTART) {
+		retry_later(m, err);
+		return;
+	}
+	if (m->m.mismatch && m->m.resumed) {
+		/* Somebody may have written the file while no daemon watched it. */
+		log_warning("migrate", "m%lld %s: %s; the copy starts over", (long long)m->m.r->id, m->m.r->table, err->message);
+		m->m.mismatch = false;
+		m->m.p.phase = PHASE_RESTART;
+		m->m.p.restarts++;
+		m->m.r->p = m->m.p;
+		m->unsaved = true;
+		return;
+	}
+	fail(m, err);
+}
+
+/* Where a phase has just been entered. */
+static void entered(struct migrator *m, enum phase before)
+{
+	struct record *r = m->m.r;
+
+	if (r->p.phase == before)
+		return;
+	log_debug("migrate", "m%lld %s: %s", (long long)r->id, r->table, phase_name(r->p.phase));
+	pacer_forget(&m->pacer);
+	m->pacer.ns_per_row = 0;
+	if (r->p.phase == PHASE_RETIRE)
+		store_protect(m->s, NULL, NULL);
+	if (m->m.plan && !r->strategy) {
+		static const char *const names[] = {"none", "instant", "rebuild"};
+		record_set(&r->strategy, names[m->m.plan->strategy]);
+		m->unsaved = true;
+	}
+	if (r->p.phase == PHASE_RESTART && r->p.restarts >= RESTARTS_MAX) {
+		snprintf(m->paused_why, sizeof(m->paused_why), "another process writes the database");
+		m->wanted.paused = 1;
+		m->unsaved = true;
+	}
+}
+
+/* What a step that held the writer teaches. */
+static void measure(struct migrator *m, const struct store_stats *st, bool clients)
+{
+	struct progress *p = &m->m.p;
+	uint64_t held_ns = m->step.job.ended_ns - m->step.job.started_ns;
+	int64_t held_us = (int64_t)(held_ns / NS_PER_US);
+
+	m->due_ns = clock_now_ns();
+	m->writes_seen = st->writes_total;
+	if (!m->step.writer)
+		return;
+	p->longest_hold_us = held_us > p->longest_hold_us ? held_us : p->longest_hold_us;
+	/* A client that wrote meanwhile waited behind this step, and no longer than it took. */
+	if (clients && held_us > p->longest_wait_us)
+		p->longest_wait_us = held_us;
+	if (m->m.step_rows > 0 && m->m.step_ns > 0)
+		pacer_learn(&m->pacer, m->m.step_rows, m->m.step_ns);
+	m->due_ns += pacer_pause(&m->pacer, held_ns, clients);
+	if (p->phase == PHASE_RETIRE || p->phase == PHASE_ABORT)
+		m->due_ns += (uint64_t)m->config.retire_ms * NS_PER_MS;
+}
+
+static void step_done(struct mail *mail)
+{
+	struct errand *step = CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct errand, job);
+	struct migrator *m = step->owner;
+	struct record *r = m->m.r;
+	enum phase before = r->p.phase;
+	struct store_stats st;
+
+	m->busy = false;
+	if (step->save) {
+		if (step->outcome == STEP_FAILED)
+			m->unsaved = true, step_failed_here(m);
+		else if (m->ended)
+			leave(m);
+		migrator_pump(m);
+		return;
+	}
+	store_stats(m->s, &st);
+	bool clients = st.writes_total != m->writes_seen || st.writer_queue > 0;
+	if (step->ran)
+		measure(m, &st, clients);
+	r->p = m->m.p;
+	if (step->outcome == STEP_FAILED) {
+		step_failed_here(m);
+	} else {
+		m->retries = 0;
+		m->trouble[0] = '\0';
+		if (step->outcome == STEP_IDLE)
+			m->due_ns = clock_now_ns() + POLL_NS;
+	}
+	entered(m, before);
+	int64_t rows = r->p.phase == PHASE_BACKFILL ? r->p.rows_done : r->p.phase == PHASE_VERIFY ? r->p.verified_rows : 0;
+	pacer_sample(&m->pacer, clock_now_ns(), rows);
+	migrator_pump(m);
+}
+
+/* --- what is next --- */
+
+static void on_timer(uv_timer_t *timer) { migrator_pump(timer->data); }
+
+static void wait_until(struct migrator *m, uint64_t due_ns)
+{
+	uint64_t now = clock_now_ns();
+	uint64_t ms = due_ns > now ? (due_ns - now + NS_PER_MS - 1) / NS_PER_MS : 0;
+	uv_update_time(m->loop);
+	uv_timer_start(&m->timer, on_timer, ms, 0);
+}
+
+static void set_pace(struct migrator *m)
+{
+	const struct migrator_config *c = &m->config;
+	const struct control *w = &m->wanted;
+	pacer_limits(&m->pacer, (uint64_t)c->hold_ms * NS_PER_MS, w->batch_rows ? w->batch_rows : c->batch_rows,
+		     w->duty_percent ? w->duty_percent : c->duty_percent);
+	m->m.allow = (struct allowance){
+		.hold_ns = m->pacer.hold_ns,
+		.batch_rows = m->pacer.batch_rows,
+		.chunk_rows = m->pacer.chunk_rows,
+		.postpone = w->postpone != 0,
+		.full = store_get_config(m->s)->synchronous_full,
+	};
+}
+
+/* The queue's first becomes the running one. */
+static void start(struct migrator *m, struct entry *e)
+{
+	struct record *r = e->r;
+	char name[32];
+
+	m->running = true;
+	m->ended = m->abort_asked = false;
+	m->retries = 0;
+	m->trouble[0] = m->paused_why[0] = '\0';
+	m->due_ns = 0;
+	m->wanted = r->control;
+	m->m = (struct migration){.r = r, .p = r->p, .capture = &m->capture, .resumed = r->state == JOB_RUNNING};
+	if (r->state == JOB_QUEUED) {
+		r->state = JOB_RUNNING;
+		r->started_ms = clock_wall_ms();
+		m->unsaved = true;
+	}
+	pacer_init(&m->pacer, (uint64_t)m->config.hold_ms * NS_PER_MS, m->config.batch_rows, m->config.duty_percent);
+	snprintf(name, sizeof(name), "m%lld", (long long)r->id);
+	if (r->p.phase != PHASE_RETIRE && r->p.phase != PHASE_ABORT)
+		store_protect(m->s, r->table, name);
+}
+
+/* Phases in which nothing is seen of the change yet. */
+static bool abortable(enum phase p) { return p < PHASE_RETIRE || p == PHASE_INSTANT || p == PHASE_RESTART; }
+
+static void take_abort(struct migrator *m)
+{
+	m->abort_asked = false;
+	if (abortable(m->m.p.phase))
+		give_up(m, errc_code(ERRC_ABORTED), errc_name(ERRC_ABORTED), ABORTED_TEXT);
+	else if (m->m.p.phase != PHASE_ABORT && !(m->m.p.phase == PHASE_END && m->m.r->error_code))
+		answer_aborters(m, current(m));
+}
+
+static void end_job(struct migrator *m)
+{
+	struct record *r = m->m.r;
+	r->p = m->m.p;
+	r->state = !r->error_code ? JOB_DONE : r->error_code == errc_code(ERRC_ABORTED) ? JOB_ABORTED : JOB_FAILED;
+	r->ended_ms = clock_wall_ms();
+	m->ended = true;
+	m->unsaved = true;
+}
+
+/* Why no step should be taken now; NULL: it may. */
+static const char *held_back(struct migrator *m, uint64_t *ret_again_ns)
+{
+	struct store_stats st;
+	uint64_t now = clock_now_ns();
+
+	*ret_again_ns = now + POLL_NS;
+	if (m->due_ns > now) {
+		*ret_again_ns = m->due_ns;
+		return m->trouble[0] ? m->trouble : "clients are writing";
+	}
+	store_stats(m->s, &st);
+	return st.throttled;
+}
+
+static void close_now(struct migrator *m);
+
+void migrator_pump(struct migrator *m)
+{
+	if (m->busy)
+		return;
+	if (m->closing) {
+		close_now(m);
+		return;
+	}
+	if (!m->running) {
+		struct entry *e = current(m);
+		if (!e)
+			return;
+		start(m, e);
+	}
+	struct record *r = m->m.r;
+	if (memcmp(&r->control, &m->wanted, sizeof(r->control)) != 0) {
+		r->control = m->wanted;
+		m->unsaved = true;
+	}
+	if (m->abort_asked && !m->ended)
+		take_abort(m);
+	if (m->m.p.phase == PHASE_END && !m->ended)
+		end_job(m);
+	uint64_t again_ns = 0;
+	if (m->unsaved) {
+		if (m->trouble[0] && m->due_ns > clock_now_ns()) {
+			wait_until(m, m->due_ns);
+			return;
+		}
+		m->unsaved = false;
+		r->p = m->m.p;
+		submit(m, true);
+		return;
+	}
+	if (r->control.paused && m->m.p.phase != PHASE_ABORT)
+		return;
+	const char *why = held_back(m, &again_ns);
+	if (why) {
+		m->throttled = why;
+		wait_until(m, again_ns);
+		return;
+	}
+	set_pace(m);
+	submit(m, false);
+}
+
+struct report_live migrator_live(const struct migrator *m)
+{
+	const struct record *r = m->m.r;
+	uint64_t now = clock_now_ns();
+	int64_t left = r->p.phase == PHASE_BACKFILL ? r->p.rows_total - r->p.rows_done
+		       : r->p.phase == PHASE_VERIFY ? r->p.rows_total - r->p.verified_rows
+						    : -1;
+	return (struct report_live){
+		.rows_per_s = pacer_rate(&m->pacer, now),
+		.eta_s = left >= 0 ? pacer_eta(&m->pacer, now, left) : -1,
+		.throttled = r->control.paused ? (m->paused_why[0] ? m->paused_why : NULL) : m->throttled,
+		.batch_rows = m->wanted.batch_rows ? m->wanted.batch_rows : m->config.batch_rows,
+	};
+}
+
+/* --- life --- */
+
+struct opening {
+	struct job job;
+	struct migrator *m;
+	bool done;
+	int rc;
+	struct error err;
+};
+
+static void loaded(void *arg, struct record *r)
+{
+	struct migrator *m = arg;
+	if (r->state == JOB_QUEUED || r->state == JOB_RUNNING)
+		migrator_queue(m, r);
+	else
+		migrator_to_history(m, r);
+}
+
+/* A phase to go on with after a restart. */
+static void resume_phase(struct record *r)
+{
+	struct progress *p = &r->p;
+
+	if (p->collecting) {
+		/* The shadow has gaps where rows did not fit. */
+		p->phase = PHASE_RESTART;
+		p->collecting = 0;
+	} else if (p->phase == PHASE_READY || p->phase == PHASE_SWAP || p->phase == PHASE_VERIFY) {
+		/* What happened while no daemon ran is unknown: everything is compared again. */
+		p->phase = PHASE_VERIFY;
+		p->verified_rows = 0;
+	} else if (!r->shadow && p->phase < PHASE_RETIRE) {
+		p->phase = PHASE_PLAN;
+	}
+}
+
+/* Capture is on again before any client can write. */
+static int resume_capture(struct migrator *m, struct db *db, struct record *r, struct error *err)
+{
+	struct pool pool = {0};
+	struct schema_table *source = NULL, *shadow = NULL;
+	struct error why = {0};
+	enum phase p = r->p.phase;
+
+	(void)err;
+	if (p != PHASE_BACKFILL && p != PHASE_INDEX && p != PHASE_VERIFY)
+		return 0;
+	if (schema_read(&pool, db_handle(db), r->table, &source, &why) != 0 ||
+	    schema_read(&pool, db_handle(db), r->shadow, &shadow, &why) != 0 || !source->rowid || !shadow->rowid) {
+		/* Gone: the plan will say so, and the job fails. */
+		log_warning("migrate", "m%lld %s: %s", (long long)r->id, r->table, why.message);
+	} else {
+		capture_start(&m->capture, db, r->id, source->name, quote_name(&pool, source->rowid), quote_name(&pool, r->shadow),
+			      quote_name(&pool, shadow->rowid));
+		capture_border(&m->capture, r->p.has_cursor != 0, r->p.cursor);
+	}
+	error_clear(&why);
+	pool_free(&pool);
+	return 0;
+}
+
+static void open_run(struct job *job, struct db *db)
+{
+	struct opening *o = CONTAINER_OF(job, struct opening, job);
+	struct migrator *m = o->m;
+
+	o->rc = -1;
+	if (catalog_open(db, &o->err) != 0 || catalog_load(db, loaded, m, &o->err) != 0 ||
+	    catalog_version(db, &m->version, &o->err) != 0)
+		return;
+	struct entry *e = current(m);
+	if (e && e->r->state == JOB_RUNNING) {
+		resume_phase(e->r);
+		if (resume_capture(m, db, e->r, &o->err) != 0)
+			return;
+	}
+	o->rc = 0;
+}
+
+static void open_done(struct mail *mail)
+{
+	CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct opening, job)->done = true;
+}
+
+static void keep_alive(uv_timer_t *timer) { (void)timer; }
+
+static void forget_all(struct migrator *m)
+{
+	for (struct list_node *n; (n = list_pop(&m->entries));) {
+		struct entry *e = LIST_ENTRY(n, struct entry, node);
+		record_free(e->r);
+		free(e);
+	}
+	for (size_t i = 0; i < m->nhistory; i++)
+		record_free(m->history[i]);
+	pool_free(&m->m.pool);
+	offenders_free(&m->m.offenders);
+	error_clear(&m->step.err);
+	capture_free(&m->capture);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	struct migrator *m = handle->data;
+	void (*closed)(void *arg) = m->closed;
+	void *arg = m->closed_arg;
+
+	forget_all(m);
+	free(m);
+	if (closed)
+		closed(arg);
+}
+
+static void unobserve_run(struct job *job, struct db *db)
+{
+	capture_stop(&CONTAINER_OF(job, struct errand, job)->owner->capture, db);
+}
+
+static void unobserve_done(struct mail *mail)
+{
+	struct errand *step = CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct errand, job);
+	uv_close((uv_handle_t *)&step->owner->timer, timer_closed);
+}
+
+/* The observer points into the migrator: it goes first, on the writer. */
+static void close_now(struct migrator *m)
+{
+	if (m->busy || !list_empty(&m->alters) || uv_is_closing((uv_handle_t *)&m->timer))
+		return;
+	m->busy = true;
+	m->step.job = (struct job){
+		.mail = {.deliver = unobserve_done}, .run = unobserve_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
+	store_submit_writer(m->s, &m->step.job);
+}
+
+int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config *config, struct migrator **ret,
+		  struct error *err)
+{
+	struct migrator *m = xcalloc(1, sizeof(*m));
+	struct opening o = {.m = m};
+
+	*m = (struct migrator){.s = s, .loop = loop, .config = *config};
+	list_init(&m->entries);
+	list_init(&m->alters);
+	m->step.owner = m;
+	capture_init(&m->capture);
+	uv_timer_init(loop, &m->timer);
+	m->timer.data = m;
+	o.job = (struct job){.mail = {.deliver = open_done}, .run = open_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
+	store_submit_writer(s, &o.job);
+	/* A timer far away, so that the loop waits for the answer instead of finding nothing to do. */
+	uv_timer_start(&m->timer, keep_alive, 3600 * 1000, 0);
+	while (!o.done)
+		uv_run(loop, UV_RUN_ONCE);
+	uv_timer_stop(&m->timer);
+	uv_unref((uv_handle_t *)&m->timer);
+	if (o.rc != 0) {
+		error_move(err, &o.err);
+		m->closed = NULL;
+		uv_close((uv_handle_t *)&m->timer, timer_closed);
+		return -1;
+	}
+	*ret = m;
+	if (current(m) && current(m)->r->state == JOB_RUNNING)
+		log_info("migrate", "m%lld %s: going on in %s", (long long)current(m)->r->id, current(m)->r->table,
+			 phase_wire(current(m)->r->p.phase));
+	migrator_pump(m);
+	return 0;
+}
+
+void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg)
+{
+	PRE(!m->closing);
+	m->closing = true;
+	m->closed = closed;
+	m->closed_arg = arg;
+	uv_timer_stop(&m->timer);
+	if (m->busy)
+		store_stop(m->s, &m->step.job, STOP_SHUTDOWN);
+	migrator_pump(m);
+}
+
+void migrator_reconfigure(struct migrator *m, const struct migrator_config *config)
+{
+	m->config = *config;
+	migrator_pump(m);
+}

@@ -1,0 +1,91 @@
+/*
+ * What the files of the migrator share: migrator.c (life, the running job), request.c (what clients ask), alter.c (a new
+ * job: plan on a reader, row in the catalog). All on the loop thread, but for the run() of jobs.
+ */
+#ifndef ALTERD_MIGRATE_MIGRATOR_INTERNAL_H
+#define ALTERD_MIGRATE_MIGRATOR_INTERNAL_H
+
+#include <uv.h>
+
+#include "daemon/lib/list.h"
+#include "daemon/migrate/capture.h"
+#include "daemon/migrate/migration.h"
+#include "daemon/migrate/migrator.h"
+#include "daemon/migrate/pacer.h"
+#include "daemon/migrate/record.h"
+#include "daemon/migrate/report.h"
+
+/* Ended jobs kept in memory. */
+#define HISTORY_MAX 100
+/* Copies that other processes' writes spoil before a job pauses. */
+#define RESTARTS_MAX 3
+#define ABORTED_TEXT "the migration was aborted"
+
+/* A job that has not ended. */
+struct entry {
+	struct list_node node;  /* in migrator.entries: the running one first, then in the order of the queue */
+	struct record *r;       /* owned */
+	struct list waiters;    /* struct migrator_wait: migrate.alter with wait */
+	struct list aborters;   /* struct migrator_wait: migrate.abort */
+};
+
+/* The one job of the store that the migrator has out: a step, or a write of the record. */
+struct errand {
+	struct job job;
+	struct migrator *owner;
+	bool save;    /* write the record instead of stepping */
+	bool ran;     /* run() was called */
+	bool writer;
+	enum step_outcome outcome;
+	struct error err;
+};
+
+struct migrator {
+	struct store *s;
+	uv_loop_t *loop;
+	struct migrator_config config;
+	uv_timer_t timer;
+	int64_t version;
+
+	struct list entries;
+	struct list alters; /* struct alter_task: being planned or written */
+	size_t nhistory;
+	struct record *history[HISTORY_MAX]; /* newest last */
+
+	bool running;       /* `m` is the first entry's */
+	struct migration m; /* while `busy` the lane's */
+	struct capture capture;
+	struct pacer pacer;
+	struct errand step;
+	bool busy;            /* step is out */
+	bool unsaved;         /* the record must be written before the next step */
+	bool ended;           /* the record says so; once it is written the job is over */
+	bool abort_asked;
+	struct control wanted; /* controls of the running job as clients have set them */
+	char paused_why[160];
+	char trouble[200];     /* why the last step failed for now; "" if it did not */
+	unsigned retries;
+	uint64_t due_ns;       /* the next step not before */
+	uint64_t writes_seen;  /* store's writes_total at the last step */
+	const char *throttled; /* why no step is taken; static or one of the above */
+
+	bool closing;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+/* Goes on where there is something to do. May be called at any time. */
+void migrator_pump(struct migrator *m);
+/* Takes a new job (its row is in the catalog) into the queue, or straight to history if it has ended. */
+struct entry *migrator_queue(struct migrator *m, struct record *r);
+void migrator_to_history(struct migrator *m, struct record *r);
+/* Answers a waiter with what became of the job. */
+void migrator_answer(struct migrator_wait *w, const struct record *r);
+/* The values live now, for reports of the running job. */
+struct report_live migrator_live(const struct migrator *m);
+/* Takes a job that has ended out of the queue, into history, and answers all who wait for it. Frees the entry. */
+void migrator_leave(struct migrator *m, struct entry *e);
+/* Ends a queued or running job's record. */
+void migrator_set_ended(struct record *r, enum job_state state, int64_t code, const char *name, const char *text);
+
+#endif

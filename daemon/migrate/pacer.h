@@ -1,0 +1,50 @@
+/*
+ * How much at a time, and how long to wait in between: arithmetic alone, no clock and no I/O of its own.
+ */
+#ifndef ALTERD_MIGRATE_PACER_H
+#define ALTERD_MIGRATE_PACER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Seconds the rate looks back. */
+#define PACER_WINDOW_S 10
+#define PACER_SAMPLES 32
+
+struct pacer {
+	uint64_t hold_ns;   /* time a step may hold the writer */
+	int64_t batch_rows; /* rows a batch at most */
+	int64_t duty_percent; /* share of the writer's time while clients write, 1 to 100 */
+
+	double ns_per_row;  /* smoothed cost of a row; 0: not known yet */
+	int64_t chunk_rows; /* rows of the next statement */
+
+	/* Rows done at moments of the last PACER_WINDOW_S seconds; a ring. */
+	struct {
+		uint64_t at_ns;
+		int64_t rows;
+	} samples[PACER_SAMPLES];
+	int first, n;
+};
+
+void pacer_init(struct pacer *p, uint64_t hold_ns, int64_t batch_rows, int64_t duty_percent);
+/* New limits; what was learnt stays. */
+void pacer_limits(struct pacer *p, uint64_t hold_ns, int64_t batch_rows, int64_t duty_percent);
+
+/* A step's rows and the time they took. Adapts chunk_rows: about a quarter of the hold time, at most doubled at once. */
+void pacer_learn(struct pacer *p, int64_t rows, uint64_t ns);
+/* Time to wait after a step that held the writer for `held_ns`: 0 where nobody else wants it. */
+uint64_t pacer_pause(const struct pacer *p, uint64_t held_ns, bool clients);
+
+/* The work's state at a moment; a fall (another phase) forgets what was before. */
+void pacer_sample(struct pacer *p, uint64_t now_ns, int64_t rows);
+void pacer_forget(struct pacer *p);
+/* Rows per second over the window, 0 while there is none. */
+double pacer_rate(const struct pacer *p, uint64_t now_ns);
+/* Seconds for the rows that remain at that rate, -1: unknown. */
+int64_t pacer_eta(const struct pacer *p, uint64_t now_ns, int64_t rows_left);
+
+/* Wait before the n-th retry (from 0) after the disk was full or the like: 0.25 s doubling up to 30 s. */
+uint64_t pacer_backoff(unsigned n);
+
+#endif

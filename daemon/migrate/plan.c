@@ -1,0 +1,436 @@
+/*
+ * The order of planning: read the table, apply the actions to its text, let SQLite read the result in a scratch database,
+ * derive the mapping, write the SQL the engine will run.
+ */
+#include "daemon/migrate/plan.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "daemon/lib/check.h"
+#include "daemon/migrate/ddl.h"
+#include "daemon/migrate/plan_internal.h"
+#include "proto/buf.h"
+
+static char *join(struct pool *pool, const char *const *parts, size_t n, const char *operator)
+{
+	if (n == 1)
+		return pool_str(pool, parts[0]);
+	size_t half = n / 2;
+	return pool_printf(pool, "(%s)%s(%s)", join(pool, parts, half, operator), operator,
+			   join(pool, parts + half, n - half, operator));
+}
+
+char *plan_join(struct pool *pool, const char *const *parts, size_t n, const char *operator)
+{
+	PRE(n > 0);
+	return join(pool, parts, n, operator);
+}
+
+static int row_flag(void *arg, sqlite3_stmt *stmt)
+{
+	*(bool *)arg = sqlite3_column_int(stmt, 0) != 0;
+	return 0;
+}
+
+/* A table this version cannot rebuild. */
+static int refuse_source(struct planning *p)
+{
+	const struct schema_table *t = p->source;
+	if (t->without_rowid)
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "%.200s is WITHOUT ROWID: rebuilding it is not yet possible in this version", t->name);
+	if (!t->rowid)
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "the rowid of %.200s has no usable name: rowid, _rowid_ and oid are columns", t->name);
+	for (size_t i = 0; i < t->nindexes; i++)
+		if (t->indexes[i].origin == 'c' && !t->indexes[i].sql)
+			return error_set(p->err, ERRC_MIGRATION_INVALID, "index %.200s has no text", t->indexes[i].name);
+	return 0;
+}
+
+/* An ADD COLUMN that SQLite does by writing the schema alone. */
+static bool instant_add(struct planning *p, const struct action *a)
+{
+	struct pool scratch = {0};
+	struct error why = {0};
+	struct ddl d;
+	bool instant = false;
+	const char *sql = pool_printf(&scratch, "CREATE TABLE x(y, %s %s)", a->quoted_name, a->text);
+
+	if (!a->using && ddl_parse(&scratch, sql, &d, &why) == 0 && d.n == 2 && d.items[1].name) {
+		const struct ddl_item *it = &d.items[1];
+		const struct ddl_constraint *dflt = ddl_find(it, DDL_DEFAULT);
+		bool literal = !dflt || !(token_punct(&d.t, dflt->key + 1, '(') ||
+					  (d.t.at[dflt->key + 1].kind == TOKEN_WORD && !token_is(&d.t, dflt->key + 1, "NULL")));
+		bool null = !dflt || token_is(&d.t, dflt->key + 1, "NULL");
+		instant = literal && !ddl_find(it, DDL_PRIMARY_KEY) && !ddl_find(it, DDL_UNIQUE) && !ddl_find(it, DDL_CHECK) &&
+			  !ddl_find(it, DDL_GENERATED) && !(ddl_find(it, DDL_NOT_NULL) && null) &&
+			  !(ddl_find(it, DDL_REFERENCES) && !null) && !p->source->strict;
+	}
+	error_clear(&why);
+	pool_free(&scratch);
+	return instant;
+}
+
+/* Renames and plain new columns: SQLite's own ALTER TABLE, one statement an action. */
+static int instant(struct planning *p, const struct alter *alter)
+{
+	struct buf sql = {0};
+	const char *table = quote_name(p->pool, p->source->name);
+
+	for (size_t i = 0; i < alter->n; i++) {
+		const struct action *a = &alter->actions[i];
+		if (a->kind == ACTION_ADD_COLUMN) {
+			if (schema_find_column(p->source, a->name) >= 0) {
+				buf_free(&sql);
+				return error_set(p->err, ERRC_MIGRATION_INVALID, "column %.100s of %.100s exists already", a->name,
+						 p->source->name);
+			}
+			buf_printf(&sql, "ALTER TABLE main.%s ADD COLUMN %s %s;\n", table, a->quoted_name, a->text);
+		} else if (a->kind == ACTION_RENAME_COLUMN) {
+			buf_printf(&sql, "ALTER TABLE main.%s RENAME COLUMN %s TO %s;\n", table, quote_name(p->pool, a->name),
+				   quote_name(p->pool, a->text));
+		} else {
+			buf_printf(&sql, "ALTER TABLE main.%s RENAME TO %s;\n", table, quote_name(p->pool, a->text));
+			table = quote_name(p->pool, a->text);
+		}
+	}
+	p->plan->strategy = STRATEGY_INSTANT;
+	p->plan->instant_sql = pool_str(p->pool, buf_cstr(&sql));
+	buf_free(&sql);
+	return 0;
+}
+
+static bool all_instant(struct planning *p, const struct alter *alter, int *ret)
+{
+	bool renames = false, others = false;
+	*ret = 0;
+	for (size_t i = 0; i < alter->n; i++) {
+		const struct action *a = &alter->actions[i];
+		bool rename = a->kind == ACTION_RENAME_COLUMN || a->kind == ACTION_RENAME_TABLE;
+		renames = renames || rename;
+		others = others || (!rename && !(a->kind == ACTION_ADD_COLUMN && instant_add(p, a)));
+		if (rename && a->kind == ACTION_RENAME_TABLE &&
+		    (strncasecmp(a->text, "_alterd_", 8) == 0 || strncasecmp(a->text, "sqlite_", 7) == 0))
+			*ret = error_set(p->err, ERRC_MIGRATION_INVALID, "the name %.100s is reserved", a->text);
+		if (a->kind == ACTION_RENAME_COLUMN && schema_find_column(p->source, a->name) < 0 && alter->n == 1)
+			*ret = error_set(p->err, ERRC_MIGRATION_INVALID, "no such column: %.100s of %.100s", a->name,
+					 p->source->name);
+	}
+	if (renames && others && *ret == 0)
+		*ret = error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "RENAME cannot be mixed with a change that copies the table in this version");
+	return !others;
+}
+
+static int row_exists(void *arg, sqlite3_stmt *stmt)
+{
+	(void)stmt;
+	*(bool *)arg = true;
+	return 0;
+}
+
+/* _alterd_<table>_new, with a number behind it where that name is taken. */
+static int choose_shadow(struct planning *p)
+{
+	if (p->options->shadow) {
+		p->plan->shadow = pool_str(p->pool, p->options->shadow);
+		return 0;
+	}
+	for (int n = 1; n < 1000; n++) {
+		char number[16] = "";
+		bool taken = false;
+		if (n > 1)
+			sqlite3_snprintf(sizeof(number), number, "%d", n);
+		const char *name = pool_printf(p->pool, "_alterd_%s_new%s", p->source->name, number);
+		const char *texts[] = {name, NULL};
+		if (schema_each(p->db, p->err, row_exists, &taken,
+				"SELECT 1 FROM main.sqlite_schema WHERE lower(name)=lower(?1)", texts) != 0)
+			return -1;
+		if (!taken) {
+			p->plan->shadow = name;
+			return 0;
+		}
+	}
+	return error_set(p->err, ERRC_MIGRATION_INVALID, "no free name for a shadow of %.200s", p->source->name);
+}
+
+/* True if the index holds a column that the target has no more, or its text uses one. */
+static bool index_gone(struct planning *p, const struct schema_index *x)
+{
+	for (size_t c = 0; c < p->source->ncolumns; c++) {
+		const char *name = p->source->columns[c].name;
+		bool kept = false;
+		for (size_t i = 0; i < p->nmap; i++)
+			kept = kept || p->map[i].source == (int)c;
+		if (kept)
+			continue;
+		for (size_t k = 0; k < x->nuser; k++)
+			if (x->keys[k].column == (int)c)
+				return true;
+		struct pool scratch = {0};
+		struct error none = {0};
+		struct tokens t;
+		bool uses = false;
+		if (tokenize(&scratch, x->sql, strlen(x->sql), &t, &none) == 0)
+			for (size_t i = 4; i < t.n && !uses; i++)
+				uses = token_name(&t, i) && t.at[i].kind != TOKEN_STRING &&
+				       strcasecmp(token_unquote(&scratch, &t, i), name) == 0;
+		error_clear(&none);
+		pool_free(&scratch);
+		if (uses)
+			return true;
+	}
+	return false;
+}
+
+static int plan_indexes(struct planning *p)
+{
+	struct plan *plan = p->plan;
+	for (size_t i = 0; i < p->source->nindexes; i++) {
+		const struct schema_index *x = &p->source->indexes[i];
+		if (!x->sql)
+			continue;
+		if (index_gone(p, x)) {
+			if (x->unique && p->source->nchildren)
+				return error_set(p->err, ERRC_MIGRATION_INVALID,
+						 "dropping the unique index %.100s of a referenced table is not yet possible", x->name);
+			plan->dropped = pool_grow(p->pool, plan->dropped, plan->ndropped, sizeof(*plan->dropped));
+			plan->dropped[plan->ndropped++] = x->name;
+			continue;
+		}
+		struct plan_index y = {.name = x->name, .unique = x->unique};
+		y.shadow_name = pool_printf(p->pool, "%s_x%zu", plan->shadow, i);
+		y.shadow_sql = ddl_shadow_index(p->pool, x->sql, p->source->name, quote_name(p->pool, y.shadow_name),
+						quote_name(p->pool, plan->shadow), p->err);
+		if (!y.shadow_sql)
+			return -1;
+		plan->indexes = pool_grow(p->pool, plan->indexes, plan->nindexes, sizeof(y));
+		plan->indexes[plan->nindexes++] = y;
+	}
+	return 0;
+}
+
+/* Makes target, its indexes and the shadow in a scratch database and reads the target back. */
+static int try_target(struct planning *p, struct schema_table **ret)
+{
+	struct plan *plan = p->plan;
+	sqlite3 *db = NULL;
+	int rc = -1;
+
+	if (scratch_open(&db, true, p->err) != 0)
+		return -1;
+	if (sqlite3_exec(db, p->sql, NULL, NULL, NULL) != SQLITE_OK)
+		goto refused;
+	for (size_t i = 0; i < p->source->nindexes; i++) {
+		bool kept = false;
+		for (size_t k = 0; k < plan->nindexes; k++)
+			kept = kept || plan->indexes[k].name == p->source->indexes[i].name;
+		if (kept && sqlite3_exec(db, p->source->indexes[i].sql, NULL, NULL, NULL) != SQLITE_OK)
+			goto refused;
+	}
+	if (schema_read(p->pool, db, p->source->name, ret, p->err) != 0)
+		goto done;
+	if (sqlite3_exec(db, plan->shadow_sql, NULL, NULL, NULL) != SQLITE_OK)
+		goto refused;
+	for (size_t i = 0; i < plan->nindexes; i++)
+		if (sqlite3_exec(db, plan->indexes[i].shadow_sql, NULL, NULL, NULL) != SQLITE_OK)
+			goto refused;
+	rc = 0;
+	goto done;
+refused:
+	error_set(p->err, ERRC_MIGRATION_INVALID, "SQLite refuses the changed table: %s", sqlite3_errmsg(db));
+done:
+	sqlite3_close(db);
+	return rc;
+}
+
+/* What the mapping of an added column is where no USING says it. */
+static int default_raw(struct planning *p, const struct schema_column *c, const char **ret)
+{
+	if (!c->dflt) {
+		if (c->notnull && p->rows)
+			return error_set(p->err, ERRC_MIGRATION_INVALID,
+					 "column %.100s is NOT NULL and has no default: say USING for the rows there are", c->name);
+		*ret = "NULL";
+		return 0;
+	}
+	if (try_default(p, c, ret, p->err) != 0)
+		return -1;
+	if (!*ret)
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "the default of column %.100s is not constant: say USING for the rows there are", c->name);
+	return 0;
+}
+
+static bool numeric_pair(enum affinity a, enum affinity b)
+{
+	return (a == AFFINITY_INTEGER || a == AFFINITY_NUMERIC) && (b == AFFINITY_INTEGER || b == AFFINITY_NUMERIC);
+}
+
+static int map_column(struct planning *p, const struct column_map *m, const struct schema_column *c)
+{
+	struct plan_column out = {.name = c->name, .affinity = c->affinity};
+	const struct schema_column *from = m->source >= 0 ? &p->source->columns[m->source] : NULL;
+	bool convert = true;
+
+	if (m->using) {
+		if (try_expression(p, m->using, p->err) != 0)
+			return -1;
+		out.raw = pool_printf(p->pool, "(\n%s\n)", m->using);
+		out.mapped = true;
+	} else if (from) {
+		out.raw = quote_name(p->pool, from->name);
+		convert = from->affinity != c->affinity && !numeric_pair(from->affinity, c->affinity);
+		out.mapped = convert;
+	} else {
+		if (default_raw(p, c, &out.raw) != 0)
+			return -1;
+		out.mapped = true;
+	}
+	convert = convert && c->affinity != AFFINITY_BLOB;
+	bool strict = !p->options->allow_data_loss && (m->using || from);
+	out.expr = convert ? pool_printf(p->pool, "_alterd_keep(%s,%d,%d)", out.raw, (int)c->affinity, strict) : out.raw;
+	out.check_type = convert && strict;
+	out.check_null = c->notnull && (m->using || !from || !from->notnull);
+	p->plan->columns = pool_grow(p->pool, p->plan->columns, p->plan->ncolumns, sizeof(out));
+	p->plan->columns[p->plan->ncolumns++] = out;
+	return 0;
+}
+
+/* Parent keys the children rely on must still be unique in the target. */
+static int check_parent_keys(struct planning *p, const struct schema_table *target)
+{
+	if (p->source->nchildren == 0)
+		return 0;
+	size_t before = 0, after = 0;
+	for (size_t i = 0; i < p->source->nindexes; i++)
+		before += !p->source->indexes[i].sql && p->source->indexes[i].unique;
+	for (size_t i = 0; i < target->nindexes; i++)
+		after += !target->indexes[i].sql && target->indexes[i].unique;
+	if (after < before)
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "a UNIQUE of %.200s would go, and foreign keys refer to the table: not yet possible", p->source->name);
+	return 0;
+}
+
+static int map_columns(struct planning *p, const struct schema_table *target)
+{
+	if (target->ncolumns != p->nmap)
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "the changed table does not have the columns it should");
+	const char *alias = target->alias >= 0 ? target->columns[target->alias].name : NULL;
+	const char *old = p->source->alias >= 0 ? p->source->columns[p->source->alias].name : NULL;
+	for (size_t i = 0; i < p->nmap; i++) {
+		const struct schema_column *c = &target->columns[i];
+		if (strcasecmp(p->map[i].name, c->name) != 0)
+			return error_set(p->err, ERRC_MIGRATION_INVALID, "the changed table has its columns in another order");
+		if (c->hidden != 0)
+			continue;
+		if ((int)i == target->alias) {
+			if (!old || p->map[i].source != p->source->alias || p->map[i].using)
+				return error_set(p->err, ERRC_MIGRATION_INVALID,
+						 "column %.100s would become the rowid: not yet possible in this version", alias);
+			continue;
+		}
+		if (map_column(p, &p->map[i], c) != 0)
+			return -1;
+	}
+	return check_parent_keys(p, target);
+}
+
+static void write_sql(struct planning *p)
+{
+	struct plan *plan = p->plan;
+	struct buf columns = {0}, exprs = {0};
+
+	buf_puts(&columns, quote_name(p->pool, plan->shadow_rowid));
+	buf_puts(&exprs, quote_name(p->pool, plan->source_rowid));
+	for (size_t i = 0; i < plan->ncolumns; i++) {
+		buf_printf(&columns, ",%s", quote_name(p->pool, plan->columns[i].name));
+		buf_printf(&exprs, ",%s", plan->columns[i].expr);
+	}
+	plan->copy_columns = pool_str(p->pool, buf_cstr(&columns));
+	plan->copy_exprs = pool_str(p->pool, buf_cstr(&exprs));
+	buf_free(&columns);
+	buf_free(&exprs);
+}
+
+static int rebuild(struct planning *p)
+{
+	struct plan *plan = p->plan;
+	struct schema_table *target = NULL;
+	struct pool scratch = {0};
+	struct ddl d;
+
+	if (choose_shadow(p) != 0 || plan_indexes(p) != 0)
+		return -1;
+	int rc = ddl_parse(&scratch, p->sql, &d, p->err);
+	if (rc == 0)
+		plan->shadow_sql = pool_str(p->pool, ddl_shadow(&d, quote_name(&scratch, plan->shadow)));
+	pool_free(&scratch);
+	if (rc != 0 || try_target(p, &target) != 0 || map_columns(p, target) != 0)
+		return -1;
+	if (!target->rowid)
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "the rowid of the changed table would have no name");
+	plan->strategy = STRATEGY_REBUILD;
+	plan->target_sql = p->sql;
+	plan->source_rowid = p->source->rowid;
+	plan->shadow_rowid = target->rowid;
+	for (size_t i = 0; i < target->nindexes; i++)
+		plan->unique = plan->unique || !target->indexes[i].sql;
+	write_sql(p);
+	return plan->nconsent ? try_dependents(p) : 0;
+}
+
+int plan_make(struct pool *pool, sqlite3 *db, const struct alter *alter, const struct plan_options *options,
+	      struct plan **ret, struct error *err)
+{
+	struct plan *plan = pool_alloc(pool, sizeof(*plan));
+	struct planning p = {.pool = pool, .db = db, .options = options, .plan = plan, .err = err};
+	int rc = 0;
+
+	if (schema_read(pool, db, alter->table, &p.source, err) != 0)
+		return -1;
+	if (strncasecmp(p.source->name, "sqlite_", 7) == 0 || strncasecmp(p.source->name, "_alterd_", 8) == 0)
+		return error_set(err, ERRC_MIGRATION_INVALID, "table %.200s belongs to the system and cannot be changed",
+				 p.source->name);
+	plan->source = p.source;
+	plan->table = p.source->name;
+	*ret = plan;
+	if (all_instant(&p, alter, &rc))
+		return rc != 0 ? rc : instant(&p, alter);
+	if (rc != 0 || refuse_source(&p) != 0)
+		return -1;
+	const char *rows = pool_printf(pool, "SELECT EXISTS(SELECT 1 FROM main.%s)", quote_name(pool, plan->table));
+	if (schema_each(db, err, row_flag, &p.rows, rows, NULL) != 0)
+		return -1;
+	p.sql = pool_str(pool, p.source->sql);
+	for (size_t i = 0; i < p.source->ncolumns; i++) {
+		p.map = pool_grow(pool, p.map, p.nmap, sizeof(*p.map));
+		p.map[p.nmap++] = (struct column_map){.name = p.source->columns[i].name, .source = (int)i};
+	}
+	for (size_t i = 0; i < alter->n; i++)
+		if (plan_edit(&p, &alter->actions[i]) != 0)
+			return -1;
+	if (!p.changed) {
+		plan->strategy = STRATEGY_NONE;
+		return 0;
+	}
+	return rebuild(&p);
+}
+
+int plan_consent(struct pool *pool, sqlite3 *db, const struct plan *plan, const char **ret, struct error *err)
+{
+	*ret = NULL;
+	for (size_t i = 0; i < plan->nconsent && !*ret; i++) {
+		bool found = false;
+		const char *sql = pool_printf(pool, "SELECT 1 FROM main.%s WHERE %s IS NOT NULL LIMIT 1",
+					      quote_name(pool, plan->table), quote_name(pool, plan->consent[i]));
+		if (schema_each(db, err, row_exists, &found, sql, NULL) != 0)
+			return -1;
+		if (found)
+			*ret = plan->consent[i];
+	}
+	return 0;
+}

@@ -1,0 +1,89 @@
+/*
+ * The plan of a change: a source, a target and the mapping of columns between them. What the engine works from.
+ *
+ * The engine knows nothing of old and new: it copies `copy_exprs` of the source into `copy_columns` of the target, row by
+ * row under the same rowid, compares them the same way, and exchanges the two tables' places.
+ */
+#ifndef ALTERD_MIGRATE_PLAN_H
+#define ALTERD_MIGRATE_PLAN_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "daemon/migrate/alter_parse.h"
+#include "daemon/migrate/pool.h"
+#include "daemon/migrate/schema.h"
+#include "proto/error.h"
+
+enum strategy {
+	STRATEGY_NONE,    /* the table is as asked for already */
+	STRATEGY_INSTANT, /* SQLite does it without touching the rows: `instant_sql` */
+	STRATEGY_REBUILD,
+};
+
+/* A column of the target that is written, and how the value comes about from a source row. */
+struct plan_column {
+	const char *name;
+	const char *raw;  /* SQL expression over the source, before the column's type has its say */
+	const char *expr; /* the same as it is stored: raw, or raw inside _alterd_keep() */
+	enum affinity affinity;
+	bool check_type;  /* raw may hold values the type does not keep: pre-flight asks _alterd_lossy() */
+	bool check_null;  /* the target says NOT NULL and raw may be NULL */
+	bool mapped;      /* not simply the source's column */
+};
+
+/* An index of the target. It is built on the shadow under another name and takes its own at the swap. */
+struct plan_index {
+	const char *name;
+	const char *shadow_name;
+	const char *shadow_sql;
+	bool unique;
+};
+
+struct plan {
+	enum strategy strategy;
+	const char *table;       /* in its real spelling */
+	const char *shadow;      /* name of the shadow table */
+	const char *instant_sql; /* INSTANT: statements */
+
+	struct schema_table *source;
+	const char *target_sql; /* the table's CREATE statement after the swap */
+	const char *shadow_sql; /* the shadow's: without REFERENCES, AUTOINCREMENT and secondary indexes */
+	const char *source_rowid, *shadow_rowid; /* names that mean the rowid; unquoted */
+	size_t ncolumns;
+	struct plan_column *columns; /* in the target's order; generated columns and the rowid's alias left out */
+	size_t nindexes;
+	struct plan_index *indexes;
+	size_t ndropped;
+	const char **dropped; /* indexes of the source that the target has no more */
+	bool unique;          /* the shadow itself refuses duplicates: it has a UNIQUE or PRIMARY KEY index */
+
+	size_t nconsent;
+	const char **consent; /* dropped columns: values in them need allow_data_loss */
+	size_t nwarnings;
+	const char **warnings;
+
+	/* SQL texts made of the above. */
+	const char *copy_columns; /* "rowid","a","b" of the shadow */
+	const char *copy_exprs;   /* "rowid",expr,expr of the source */
+};
+
+struct plan_options {
+	bool allow_data_loss;
+	const char *shadow; /* name for the shadow, unquoted; NULL: chosen */
+};
+
+/*
+ * Reads the table as it stands on `db` (a reader lane's connection, or a test's) and says what to do, or refuses:
+ * MIGRATION_INVALID with the reason, NOT_FOUND. Never writes. All memory is the pool's.
+ */
+int plan_make(struct pool *pool, sqlite3 *db, const struct alter *alter, const struct plan_options *options,
+	      struct plan **ret, struct error *err);
+
+/* A dropped column that holds a value, NULL if none does. Reads the table. */
+int plan_consent(struct pool *pool, sqlite3 *db, const struct plan *plan, const char **ret, struct error *err);
+
+/* "(a AND b) AND (c AND d)": joins conditions as a balanced tree, whose depth stays small for 2000 of them. */
+char *plan_join(struct pool *pool, const char *const *parts, size_t n, const char *operator);
+
+#endif

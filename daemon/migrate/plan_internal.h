@@ -1,0 +1,41 @@
+/* What the files of the plan share: plan.c (order of work), plan_edit.c (actions on the DDL), plan_try.c (scratch). */
+#ifndef ALTERD_MIGRATE_PLAN_INTERNAL_H
+#define ALTERD_MIGRATE_PLAN_INTERNAL_H
+
+#include "daemon/migrate/plan.h"
+
+/* Where a column of the table being edited comes from. */
+struct column_map {
+	const char *name;
+	int source;         /* column of the source; -1: added */
+	const char *using;  /* USING's expression; NULL: the source's column, or the default */
+	bool added;
+};
+
+struct planning {
+	struct pool *pool;
+	sqlite3 *db;
+	const struct plan_options *options;
+	struct plan *plan;
+	struct schema_table *source;
+	char *sql;     /* CREATE TABLE as edited so far */
+	bool changed;  /* an action had something to do */
+	bool rows;     /* the table has rows */
+	size_t nmap;
+	struct column_map *map; /* in the order of the columns */
+	struct error *err;
+};
+
+/* Applies one action to p->sql and p->map; sets err and returns -1 if it cannot be done. */
+int plan_edit(struct planning *p, const struct action *a);
+
+/* Scratch :memory: database in which nothing is what it should not be: foreign keys off, "x" is never a string. */
+int scratch_open(sqlite3 **ret, bool dqs, struct error *err);
+/* USING expression over the source: it must compile, and give the same value whenever it is asked. */
+int try_expression(struct planning *p, const char *expr, struct error *err);
+/* The constant a default stands for as an SQL literal; *ret NULL if it is not constant. */
+int try_default(struct planning *p, const struct schema_column *column, const char **ret, struct error *err);
+/* Views and triggers that worked before and do not with the table as the plan makes it: refused by name. */
+int try_dependents(struct planning *p);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * A job as it stands in the catalog: everything that survives a restart, and all that history tells.
+ */
+#ifndef ALTERD_MIGRATE_RECORD_H
+#define ALTERD_MIGRATE_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* X(ID, "state on the wire") */
+#define JOB_STATE_MAP(X)                                                                                               \
+	X(QUEUED, "queued")                                                                                            \
+	X(RUNNING, "running")                                                                                          \
+	X(DONE, "done")                                                                                                \
+	X(FAILED, "failed")                                                                                            \
+	X(ABORTED, "aborted")
+
+enum job_state {
+#define X(id, name) JOB_##id,
+	JOB_STATE_MAP(X)
+#undef X
+		JOB_STATE_COUNT
+};
+
+/*
+ * X(ID, "name in the catalog", "phase on the wire"). The life of a job; each has its file, which opens with what is true
+ * of the database when the phase is entered and left. RESTART empties the shadow and begins again; ABORT empties it for
+ * good.
+ */
+#define PHASE_MAP(X)                                                                                                   \
+	X(PLAN, "plan", "preparing")                                                                                   \
+	X(CHECK, "check", "preparing")                                                                                 \
+	X(CREATE, "create", "preparing")                                                                               \
+	X(BACKFILL, "backfill", "backfilling")                                                                         \
+	X(INDEX, "index", "indexing")                                                                                  \
+	X(VERIFY, "verify", "verifying")                                                                               \
+	X(READY, "ready", "ready")                                                                                     \
+	X(SWAP, "swap", "swapping")                                                                                    \
+	X(RETIRE, "retire", "retiring")                                                                                \
+	X(INSTANT, "instant", "swapping")                                                                              \
+	X(RESTART, "restart", "preparing")                                                                             \
+	X(ABORT, "abort", "preparing")                                                                                 \
+	X(END, "end", "retiring")
+
+enum phase {
+#define X(id, name, wire) PHASE_##id,
+	PHASE_MAP(X)
+#undef X
+		PHASE_COUNT
+};
+
+/* What moves while a job runs. Plain data: a step works on a copy, which counts only once its transaction has committed. */
+struct progress {
+	enum phase phase;
+	enum phase failed_in; /* ABORT and after: the phase it was in before */
+	int64_t has_cursor;   /* BACKFILL: something was copied */
+	int64_t cursor;       /* the greatest rowid that was copied; keys up to here are captured */
+	int64_t collecting;   /* rows that do not fit are being counted: the shadow is not whole */
+	int64_t indexes;      /* indexes of the shadow that are built */
+	int64_t rows_done, rows_total, rows_exact;
+	int64_t verified_rows;
+	int64_t changes_applied; /* dirty keys copied again */
+	int64_t restarts;        /* how often the copy began anew because another process wrote the file */
+	int64_t longest_hold_us, longest_wait_us;
+	int64_t swap_us; /* -1: not swapped */
+	int64_t run_ms;  /* time spent running, up to the last save */
+};
+
+/* What a person may set while it runs; written apart from the progress. */
+struct control {
+	int64_t paused;     /* 0 or 1 */
+	int64_t postpone;   /* stop before the swap */
+	int64_t batch_rows; /* 0: the configuration's */
+	int64_t duty_percent; /* 0: the configuration's */
+};
+
+struct record {
+	int64_t id;
+	enum job_state state;
+	char *table; /* owned; so are all strings here */
+	char *sql;
+	int64_t allow_data_loss;
+	char *strategy;    /* "none", "instant", "rebuild" */
+	char *shadow;      /* name of the shadow once there is one; NULL before */
+	char *fingerprint; /* of the source when the shadow was made; NULL before */
+	struct control control;
+	struct progress p;
+	int64_t queued_ms, started_ms, ended_ms; /* wall clock; 0: not yet */
+	/* FAILED and ABORTED. */
+	int64_t error_code;
+	char *error_name, *error_text;
+	char *error_rows; /* JSON array of up to 10 rows, NULL if none */
+	int64_t error_count;
+};
+
+struct record *record_new(void);
+void record_free(struct record *r); /* NULL is fine */
+/* Replaces an owned string; NULL clears it. */
+void record_set(char **field, const char *text);
+
+const char *job_state_name(enum job_state s);
+const char *phase_name(enum phase p); /* catalog's */
+const char *phase_wire(enum phase p);
+/* COUNT if unknown. */
+enum job_state job_state_by_name(const char *name);
+enum phase phase_by_name(const char *name);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * The dispatch table, and the frame around a step.
+ */
+#include "daemon/migrate/stepper.h"
+
+#include "daemon/lib/check.h"
+#include "daemon/lib/log.h"
+#include "daemon/migrate/catalog.h"
+#include "daemon/migrate/keep.h"
+
+struct phase_info {
+	enum step_outcome (*step)(struct migration *m, struct db *db, struct error *err);
+	bool writer;
+	bool plan; /* needs the plan in memory: after a restart it is made first */
+};
+
+static const struct phase_info phases[PHASE_COUNT] = {
+	[PHASE_PLAN] = {plan_step, false, false},       [PHASE_CHECK] = {check_step, false, true},
+	[PHASE_CREATE] = {create_step, true, true},     [PHASE_BACKFILL] = {backfill_step, true, true},
+	[PHASE_INDEX] = {index_step, true, true},       [PHASE_VERIFY] = {verify_step, false, true},
+	[PHASE_READY] = {ready_step, true, true},       [PHASE_SWAP] = {swap_step, true, true},
+	[PHASE_RETIRE] = {retire_step, true, false},    [PHASE_INSTANT] = {instant_step, true, true},
+	[PHASE_RESTART] = {abort_step, true, false},    [PHASE_ABORT] = {abort_step, true, false},
+};
+
+static const struct phase_info *info(const struct migration *m)
+{
+	PRE(m->p.phase < PHASE_END);
+	const struct phase_info *i = &phases[m->p.phase];
+	return i->plan && !m->plan ? &phases[PHASE_PLAN] : i;
+}
+
+bool migration_on_writer(const struct migration *m) { return info(m)->writer; }
+
+enum step_outcome migration_step(struct migration *m, struct db *db, struct error *err)
+{
+	const struct phase_info *i = info(m);
+
+	m->step_rows = 0;
+	m->step_ns = 0;
+	if (keep_register(db_handle(db), err) != 0)
+		return STEP_FAILED;
+	/* A batch that a power cut takes back is copied again; only what clients may see needs the disk's word. */
+	bool relax = i->writer && m->allow.full && m->p.phase != PHASE_SWAP && m->p.phase != PHASE_INSTANT;
+	if (relax && db_set_full(db, false, err) != 0)
+		return STEP_FAILED;
+	enum step_outcome outcome = i->step(m, db, err);
+	INVARIANT(!db_in_transaction(db));
+	if (relax) {
+		struct error why = {0};
+		if (db_set_full(db, true, &why) != 0 && outcome != STEP_FAILED) {
+			error_move(err, &why);
+			outcome = STEP_FAILED;
+		}
+		error_clear(&why);
+	}
+	return outcome;
+}
+
+int step_begin(struct migration *m, struct db *db, bool *ret_moved, struct error *err)
+{
+	int64_t version = 0;
+
+	*ret_moved = false;
+	if (db_begin(db, err) != 0 || db_data_version(db, &version, err) != 0)
+		return -1;
+	*ret_moved = m->version_known && version != m->data_version;
+	m->data_version = version;
+	m->version_known = true;
+	return 0;
+}
+
+int step_commit(struct migration *m, struct db *db, struct error *err)
+{
+	if (catalog_progress(db, m->r->id, &m->next, err) != 0 || db_commit(db, err) != 0)
+		return -1;
+	m->p = m->next;
+	return 0;
+}
+
+enum step_outcome step_failed(struct migration *m, struct db *db)
+{
+	(void)m;
+	db_rollback(db);
+	return STEP_FAILED;
+}
+
+enum step_outcome step_restart(struct migration *m, struct db *db, const char *why, struct error *err)
+{
+	m->next.phase = PHASE_RESTART;
+	m->next.restarts++;
+	if (step_commit(m, db, err) != 0)
+		return step_failed(m, db);
+	capture_border(m->capture, false, 0);
+	log_warning("migrate", "m%lld %s: %s, the copy starts over", (long long)m->r->id, m->r->table, why);
+	return STEP_MORE;
+}
+
+bool offending(const struct error *err)
+{
+	int code = err->code & 0xff;
+	return err->code > 0 && (code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH);
+}
