@@ -25,44 +25,42 @@ static int refuse(struct decoder *d, const struct place *at, const char *why)
 	return decode_refuse(d, at->step, name, "%s", why);
 }
 
-static int out_of_memory(struct decoder *d)
-{
-	return error_set(d->err, ERRC_INTERNAL, "out of memory");
-}
+static int out_of_memory(struct decoder *d) { return error_set(d->err, ERRC_INTERNAL, "out of memory"); }
 
 /* {"int": "123"}: digits with an optional '-', within 64 bits. A plain integer inside is taken as well. */
-static int decode_int(struct decoder *d, const struct place *at, json_t *v, struct value *ret)
+static int decode_int(struct decoder *d, const struct place *at, const struct node *v, struct value *ret)
 {
-	const char *text = json_string_value(v);
-	size_t n = json_string_length(v);
+	const char *digits;
 	long long i;
 
-	if (json_is_integer(v)) {
-		*ret = (struct value){.type = VALUE_INT, .i = json_integer_value(v)};
+	if (v->type == NODE_INT) {
+		*ret = (struct value){.type = VALUE_INT, .i = v->i};
 		return 0;
 	}
-	if (text == NULL)
+	if (v->type != NODE_STRING)
 		return refuse(d, at, "{\"int\": ..} holds the digits as a string");
-	if (n == 0 || strspn(text, "0123456789-") != n || strrchr(text + 1, '-') != NULL || text[n - 1] == '-')
+	digits = v->s.p + (v->s.p[0] == '-');
+	if (*digits == '\0' || digits + strspn(digits, "0123456789") != v->s.p + v->s.n)
 		return refuse(d, at, "{\"int\": ..} holds nothing but an optional '-' and digits");
 	errno = 0;
-	i = strtoll(text, NULL, 10);
+	i = strtoll(v->s.p, NULL, 10);
 	if (errno != 0)
 		return refuse(d, at, "{\"int\": ..} does not fit in 64 bits");
 	*ret = (struct value){.type = VALUE_INT, .i = i};
 	return 0;
 }
 
-static int decode_real(struct decoder *d, const struct place *at, json_t *v, struct value *ret)
+static int decode_real(struct decoder *d, const struct place *at, const struct node *v, struct value *ret)
 {
-	const char *text = json_string_value(v);
 	double r;
 
-	if (json_is_number(v))
-		r = json_number_value(v);
-	else if (text != NULL && json_string_length(v) == 3 && memcmp(text, "inf", 3) == 0)
+	if (v->type == NODE_REAL)
+		r = v->r;
+	else if (v->type == NODE_INT)
+		r = (double)v->i;
+	else if (node_is_text(v, "inf"))
 		r = (double)INFINITY;
-	else if (text != NULL && json_string_length(v) == 4 && memcmp(text, "-inf", 4) == 0)
+	else if (node_is_text(v, "-inf"))
 		r = (double)-INFINITY;
 	else
 		return refuse(d, at, "{\"real\": ..} holds a number, \"inf\" or \"-inf\"");
@@ -70,19 +68,19 @@ static int decode_real(struct decoder *d, const struct place *at, json_t *v, str
 	return 0;
 }
 
-static int decode_bytes(struct decoder *d, const struct place *at, json_t *v, enum value_type type, struct value *ret)
+static int decode_bytes(struct decoder *d, const struct place *at, const struct node *v, enum value_type type,
+			struct value *ret)
 {
-	const char *text = json_string_value(v);
-	size_t n = json_string_length(v);
 	char *bytes;
 	long got;
 
-	if (text == NULL)
+	if (v->type != NODE_STRING)
 		return refuse(d, at, "{\"text\": ..} and {\"blob\": ..} hold a string of base64");
-	bytes = arena_bytes(&d->arena, n / 4 * 3 + 1);
+	/* A string that is the arena's own is decoded where it lies: a large BLOB needs no second place. */
+	bytes = d->borrowed ? arena_bytes(&d->arena, v->s.n / 4 * 3 + 1) : v->s.p;
 	if (bytes == NULL)
 		return out_of_memory(d);
-	got = base64_decode(text, n, bytes);
+	got = base64_decode(v->s.p, v->s.n, bytes);
 	if (got < 0)
 		return refuse(d, at, "is not base64 (padded, without line breaks)");
 	bytes[got] = '\0';
@@ -92,89 +90,74 @@ static int decode_bytes(struct decoder *d, const struct place *at, json_t *v, en
 	return 0;
 }
 
-static int decode_escape(struct decoder *d, const struct place *at, json_t *v, struct value *ret)
+static int decode_escape(struct decoder *d, const struct place *at, const struct node *v, struct value *ret)
 {
-	void *only = json_object_iter(v);
-	const char *key;
+	const struct node *only = node_first(v);
 
-	if (json_object_size(v) != 1)
-		return refuse(d, at, "is an object, which holds one of \"int\", \"real\", \"text\", \"blob\" and nothing else");
-	key = json_object_iter_key(only);
-	v = json_object_iter_value(only);
-	if (strcmp(key, "int") == 0)
-		return decode_int(d, at, v, ret);
-	if (strcmp(key, "real") == 0)
-		return decode_real(d, at, v, ret);
-	if (strcmp(key, "text") == 0)
-		return decode_bytes(d, at, v, VALUE_TEXT, ret);
-	if (strcmp(key, "blob") == 0)
-		return decode_bytes(d, at, v, VALUE_BLOB, ret);
+	if (v->count == 1) {
+		if (strcmp(only->key, "int") == 0)
+			return decode_int(d, at, only, ret);
+		if (strcmp(only->key, "real") == 0)
+			return decode_real(d, at, only, ret);
+		if (strcmp(only->key, "text") == 0)
+			return decode_bytes(d, at, only, VALUE_TEXT, ret);
+		if (strcmp(only->key, "blob") == 0)
+			return decode_bytes(d, at, only, VALUE_BLOB, ret);
+	}
 	return refuse(d, at, "is an object, which holds one of \"int\", \"real\", \"text\", \"blob\" and nothing else");
 }
 
-static int decode_value(struct decoder *d, const struct place *at, json_t *v, struct value *ret)
+static int decode_value(struct decoder *d, const struct place *at, const struct node *v, struct value *ret)
 {
-	const char *text;
-
-	switch (json_typeof(v)) {
-	case JSON_NULL:
+	switch (v->type) {
+	case NODE_NULL:
 		*ret = (struct value){.type = VALUE_NULL};
 		return 0;
-	case JSON_TRUE:
-	case JSON_FALSE:
-		*ret = (struct value){.type = VALUE_INT, .i = json_is_true(v)};
+	case NODE_BOOL:
+		*ret = (struct value){.type = VALUE_INT, .i = v->b};
 		return 0;
-	case JSON_INTEGER:
-		*ret = (struct value){.type = VALUE_INT, .i = json_integer_value(v)};
+	case NODE_INT:
+		*ret = (struct value){.type = VALUE_INT, .i = v->i};
 		return 0;
-	case JSON_REAL:
-		*ret = (struct value){.type = VALUE_REAL, .r = json_real_value(v)};
+	case NODE_REAL:
+		*ret = (struct value){.type = VALUE_REAL, .r = v->r};
 		return 0;
-	case JSON_STRING:
+	case NODE_STRING:
 		ret->type = VALUE_TEXT;
-		ret->s.n = json_string_length(v);
-		if (decode_copy(d, json_string_value(v), ret->s.n, &text) < 0)
-			return -1;
-		ret->s.p = text;
-		return 0;
-	case JSON_OBJECT:
+		ret->s.n = v->s.n;
+		return decode_keep(d, v->s.p, v->s.n, &ret->s.p);
+	case NODE_OBJECT:
 		return decode_escape(d, at, v, ret);
-	case JSON_ARRAY:
+	case NODE_ARRAY:
 		break;
 	}
 	return refuse(d, at, "is an array; SQLite has no such value");
 }
 
-int decode_binds(struct decoder *d, json_t *bind, long step, struct binds *ret)
+int decode_binds(struct decoder *d, const struct node *bind, long step, struct binds *ret)
 {
 	struct place at = {.step = step};
-	size_t n = json_is_array(bind) ? json_array_size(bind) : json_object_size(bind);
+	const struct node *element = node_first(bind);
 	struct value *values;
 	const char **names = NULL;
-	void *member;
 
-	if (!json_is_array(bind) && !json_is_object(bind))
+	if (bind->type != NODE_ARRAY && bind->type != NODE_OBJECT)
 		return decode_refuse(d, step, "bind", "must be an array or an object");
-	values = arena_struct(&d->arena, n * sizeof *values);
+	values = arena_struct(&d->arena, bind->count * sizeof *values);
 	if (values == NULL)
 		return out_of_memory(d);
-	if (json_is_array(bind)) {
-		for (at.index = 0; at.index < n; at.index++) {
-			if (decode_value(d, &at, json_array_get(bind, at.index), &values[at.index]) < 0)
-				return -1;
-		}
-	} else {
-		names = arena_struct(&d->arena, n * sizeof *names);
+	if (bind->type == NODE_OBJECT) {
+		names = arena_struct(&d->arena, bind->count * sizeof *names);
 		if (names == NULL)
 			return out_of_memory(d);
-		member = json_object_iter(bind);
-		for (; member != NULL; member = json_object_iter_next(bind, member), at.index++) {
-			at.name = json_object_iter_key(member);
-			if (decode_copy(d, at.name, strlen(at.name), &names[at.index]) < 0 ||
-			    decode_value(d, &at, json_object_iter_value(member), &values[at.index]) < 0)
-				return -1;
-		}
 	}
-	*ret = (struct binds){.n = n, .values = values, .names = names};
+	for (; at.index < bind->count; at.index++, element = node_next(element)) {
+		at.name = element->key;
+		if (names != NULL && decode_keep(d, element->key, element->key_len, &names[at.index]) < 0)
+			return -1;
+		if (decode_value(d, &at, element, &values[at.index]) < 0)
+			return -1;
+	}
+	*ret = (struct binds){.n = bind->count, .values = values, .names = names};
 	return 0;
 }

@@ -11,10 +11,7 @@
 
 #define BUF_FIRST_BYTES 256
 
-void buf_init(struct buf *b)
-{
-	*b = (struct buf){0};
-}
+void buf_init(struct buf *b) { *b = (struct buf){0}; }
 
 void buf_free(struct buf *b)
 {
@@ -74,10 +71,7 @@ void buf_add(struct buf *b, const void *data, size_t n)
 	b->len += n;
 }
 
-void buf_puts(struct buf *b, const char *text)
-{
-	buf_add(b, text, strlen(text));
-}
+void buf_puts(struct buf *b, const char *text) { buf_add(b, text, strlen(text)); }
 
 void buf_putc(struct buf *b, char c)
 {

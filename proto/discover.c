@@ -30,7 +30,8 @@ static const char *schema_of(enum param_type type)
 	case PARAM_TYPE_REQID:
 		return "{\"type\":[\"integer\",\"string\"]}";
 	case PARAM_TYPE_RANGE:
-		return "{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0},\"minItems\":2,\"maxItems\":2}";
+		return "{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0},\"minItems\":2,\"maxItems\":"
+		       "2}";
 	case PARAM_TYPE_INT64:
 		return "{\"enum\":[\"auto\",\"number\",\"string\"]}";
 	case PARAM_TYPE_BOOL:

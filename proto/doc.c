@@ -11,21 +11,12 @@ struct doc {
 	json_t *root; /* owned */
 };
 
-static const json_t *to_json(const struct doc_node *n)
-{
-	return (const json_t *)(const void *)n;
-}
+static const json_t *to_json(const struct doc_node *n) { return (const json_t *)(const void *)n; }
 
 /* jansson's iterators take a json_t that is not const, though they do not change it. */
-static json_t *to_mutable(const struct doc_node *n)
-{
-	return (json_t *)(uintptr_t)n;
-}
+static json_t *to_mutable(const struct doc_node *n) { return (json_t *)(uintptr_t)n; }
 
-static const struct doc_node *to_node(const json_t *v)
-{
-	return (const struct doc_node *)(const void *)v;
-}
+static const struct doc_node *to_node(const json_t *v) { return (const struct doc_node *)(const void *)v; }
 
 int doc_parse(const char *text, size_t n, struct doc **ret, struct error *err)
 {
@@ -54,10 +45,7 @@ void doc_free(struct doc *d)
 	free(d);
 }
 
-const struct doc_node *doc_root(const struct doc *d)
-{
-	return to_node(d->root);
-}
+const struct doc_node *doc_root(const struct doc *d) { return to_node(d->root); }
 
 enum doc_type doc_type(const struct doc_node *n)
 {
@@ -105,10 +93,7 @@ size_t doc_count(const struct doc_node *n)
 	return json_is_array(v) ? json_array_size(v) : json_object_size(v);
 }
 
-const struct doc_node *doc_at(const struct doc_node *n, size_t i)
-{
-	return to_node(json_array_get(to_json(n), i));
-}
+const struct doc_node *doc_at(const struct doc_node *n, size_t i) { return to_node(json_array_get(to_json(n), i)); }
 
 void *doc_each(const struct doc_node *n, void *iterator, const char **ret_key, const struct doc_node **ret_value)
 {
@@ -144,10 +129,7 @@ const char *doc_str(const struct doc_node *n, const char *fallback)
 	return json_is_string(to_json(n)) ? json_string_value(to_json(n)) : fallback;
 }
 
-size_t doc_strlen(const struct doc_node *n)
-{
-	return json_string_length(to_json(n));
-}
+size_t doc_strlen(const struct doc_node *n) { return json_string_length(to_json(n)); }
 
 /* The parser refuses nesting beyond 2048, so the recursion here is bounded by it. */
 void doc_dump(struct buf *out, const struct doc_node *n)

@@ -19,10 +19,7 @@ static const struct errc_info errc_table[ERRC_COUNT] = {
 #undef X
 };
 
-void error_init(struct error *err)
-{
-	*err = (struct error){0};
-}
+void error_init(struct error *err) { *err = (struct error){0}; }
 
 void error_clear(struct error *err)
 {
@@ -110,12 +107,6 @@ void error_add_json(struct error *err, const char *key, const char *json)
 	buf_puts(&err->data, json);
 }
 
-int errc_code(enum errc which)
-{
-	return errc_table[which].code;
-}
+int errc_code(enum errc which) { return errc_table[which].code; }
 
-const char *errc_name(enum errc which)
-{
-	return errc_table[which].name;
-}
+const char *errc_name(enum errc which) { return errc_table[which].name; }

@@ -13,11 +13,12 @@
 #include "proto/errc.h"
 
 struct error {
-	int code;          /* the wire's code: 0 = no error, negative = errc.h, positive = SQLite extended result code */
-	const char *name;  /* static string for data.name; NULL when code is 0 */
-	bool retryable;    /* data.retryable */
+	int code;         /* the wire's code: 0 = no error, negative = errc.h, positive = SQLite extended result code */
+	const char *name; /* static string for data.name; NULL when code is 0 */
+	bool retryable;   /* data.retryable */
 	char message[512]; /* NUL-terminated UTF-8 text for a person */
-	struct buf data;   /* further members of `data`, JSON text without braces: `"offset":0,"reason":"cancel"`; owned */
+	struct buf
+		data; /* further members of `data`, JSON text without braces: `"offset":0,"reason":"cancel"`; owned */
 };
 
 /* `(struct error){0}` is the same. */
@@ -28,7 +29,8 @@ void error_clear(struct error *err);
 
 static inline bool error_is_set(const struct error *err) { return err->code != 0; }
 
-/* Sets code, name and retryable from the table, and the text. Returns -1, so that `return error_set(...)` reads well. */
+/* Sets code, name and retryable from the table, and the text. Returns -1, so that `return error_set(...)` reads well.
+ */
 int error_set(struct error *err, enum errc which, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same for an SQLite extended result code; `name` is a static string ("SQLITE_CONSTRAINT_UNIQUE"). */

@@ -9,10 +9,7 @@
 /* Memory kept between lines; a connection that once sent a large line does not hold on to it. */
 #define FRAME_KEEP_BYTES ((size_t)64 << 10)
 
-void frame_init(struct frame *f, size_t limit)
-{
-	*f = (struct frame){.limit = limit};
-}
+void frame_init(struct frame *f, size_t limit) { *f = (struct frame){.limit = limit}; }
 
 void frame_free(struct frame *f)
 {
@@ -77,10 +74,7 @@ enum frame_result frame_next(struct frame *f, char **ret_line, size_t *ret_len)
 	return FRAME_TOO_LONG;
 }
 
-size_t frame_held(const struct frame *f)
-{
-	return f->in.len - f->taken;
-}
+size_t frame_held(const struct frame *f) { return f->in.len - f->taken; }
 
 void frame_skip(struct frame *f)
 {

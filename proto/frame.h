@@ -1,8 +1,8 @@
 /*
  * Cuts a byte stream into lines. One frame per connection; not thread-safe; no I/O.
  *
- * A line ends at '\n'; a '\r' before it is dropped; empty lines are passed over. A line longer than the limit is skipped
- * to its end without being kept, and told once, so that the stream goes on behind it.
+ * A line ends at '\n'; a '\r' before it is dropped; empty lines are passed over. A line longer than the limit is
+ * skipped to its end without being kept, and told once, so that the stream goes on behind it.
  */
 #ifndef ALTERD_PROTO_FRAME_H
 #define ALTERD_PROTO_FRAME_H
@@ -13,11 +13,11 @@
 #include "proto/buf.h"
 
 struct frame {
-	struct buf in;     /* bytes not yet handed out */
-	size_t taken;      /* bytes at the front of `in` that were handed out and not yet dropped */
-	size_t scanned;    /* bytes from `taken` on known to hold no '\n' */
-	size_t limit;      /* longest line in bytes, without its '\n' */
-	bool skipping;     /* in the middle of a line that is too long (or was refused by frame_skip) */
+	struct buf in;  /* bytes not yet handed out */
+	size_t taken;   /* bytes at the front of `in` that were handed out and not yet dropped */
+	size_t scanned; /* bytes from `taken` on known to hold no '\n' */
+	size_t limit;   /* longest line in bytes, without its '\n' */
+	bool skipping;  /* in the middle of a line that is too long (or was refused by frame_skip) */
 };
 
 enum frame_result {

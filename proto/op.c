@@ -10,7 +10,7 @@
 #define SUGGEST_CHARS 32
 
 static const struct op_info op_table[OP_COUNT] = {
-#define X(id, wire, op_flags, op_role, need, may, text)                                                               \
+#define X(id, wire, op_flags, op_role, need, may, text)                                                                \
 	[OP_##id] = {.name = wire,                                                                                     \
 		     .flags = op_flags,                                                                                \
 		     .role = op_role,                                                                                  \
@@ -28,7 +28,7 @@ static const size_t op_lengths[OP_COUNT] = {
 };
 
 static const struct param_info param_table[PARAM_COUNT] = {
-#define X(id, wire, kind, text)                                                                                       \
+#define X(id, wire, kind, text)                                                                                        \
 	[PARAM_##id] = {.name = wire, .len = sizeof wire - 1, .type = PARAM_TYPE_##kind, .doc = text},
 	PARAM_MAP(X)
 #undef X
@@ -36,10 +36,7 @@ static const struct param_info param_table[PARAM_COUNT] = {
 
 _Static_assert(PARAM_COUNT <= 64, "parameters are told by a mask of 64 bits");
 
-const struct op_info *op_info(enum op op)
-{
-	return &op_table[op];
-}
+const struct op_info *op_info(enum op op) { return &op_table[op]; }
 
 enum op op_by_name(const char *name, size_t n)
 {
@@ -52,10 +49,7 @@ enum op op_by_name(const char *name, size_t n)
 	return OP_COUNT;
 }
 
-const struct param_info *param_info(enum param param)
-{
-	return &param_table[param];
-}
+const struct param_info *param_info(enum param param) { return &param_table[param]; }
 
 enum param param_by_name(const char *name, size_t n)
 {
@@ -88,7 +82,8 @@ static unsigned distance(const char *a, size_t an, const char *b, size_t bn)
 		row[0] = (unsigned)i;
 		for (j = 1; j <= bn; j++) {
 			row[j] = min3(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j])
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    before[j - 2] + 1 < row[j])
 				row[j] = before[j - 2] + 1;
 		}
 		spare = before;

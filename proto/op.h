@@ -83,9 +83,10 @@ enum param {
 	X(MIGRATE_HISTORY, "migrate.history", OP_CONTROL, ROLE_RO, 0, 0, "migrations that ended, newest last")         \
 	X(MIGRATE_PAUSE, "migrate.pause", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB), "stop the migration where it stands")   \
 	X(MIGRATE_RESUME, "migrate.resume", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB), "go on with a paused migration")      \
-	X(MIGRATE_ABORT, "migrate.abort", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB), "give the migration up, before its swap") \
-	X(MIGRATE_THROTTLE, "migrate.throttle", OP_CONTROL, ROLE_MIGRATE, 0,                                           \
-	  P(JOB) | P(BATCH_ROWS) | P(DUTY_PERCENT), "change the migration's pace")                                     \
+	X(MIGRATE_ABORT, "migrate.abort", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB),                                         \
+	  "give the migration up, before its swap")                                                                    \
+	X(MIGRATE_THROTTLE, "migrate.throttle", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB) | P(BATCH_ROWS) | P(DUTY_PERCENT), \
+	  "change the migration's pace")                                                                               \
 	X(MIGRATE_CUTOVER, "migrate.cutover", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB), "let a postponed swap happen")
 
 enum op {

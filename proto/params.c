@@ -19,10 +19,15 @@ int decode_refuse(struct decoder *d, long step, const char *name, const char *fo
 	return error_set(d->err, ERRC_INVALID_PARAMS, "%s %s", name, why);
 }
 
-int decode_copy(struct decoder *d, const char *p, size_t n, const char **ret)
+int decode_keep(struct decoder *d, const char *p, size_t n, const char **ret)
 {
-	char *copy = arena_bytes(&d->arena, n + 1);
+	char *copy;
 
+	if (!d->borrowed) {
+		*ret = p;
+		return 0;
+	}
+	copy = arena_bytes(&d->arena, n + 1);
 	if (copy == NULL)
 		return error_set(d->err, ERRC_INTERNAL, "out of memory");
 	memcpy(copy, p, n);
@@ -31,136 +36,139 @@ int decode_copy(struct decoder *d, const char *p, size_t n, const char **ret)
 	return 0;
 }
 
-int decode_string(struct decoder *d, json_t *v, const char *name, long step, const char **ret, size_t *ret_len)
+int decode_string(struct decoder *d, const struct node *v, const char *name, long step, const char **ret,
+		  size_t *ret_len)
 {
-	size_t n = json_string_length(v);
-
-	if (!json_is_string(v))
+	if (v->type != NODE_STRING)
 		return decode_refuse(d, step, name, "must be a string");
 	/* These end up as C strings; a NUL would cut them short without a word. */
-	if (memchr(json_string_value(v), '\0', n) != NULL)
+	if (memchr(v->s.p, '\0', v->s.n) != NULL)
 		return decode_refuse(d, step, name, "must not contain NUL");
-	*ret_len = n;
-	return decode_copy(d, json_string_value(v), n, ret);
+	*ret_len = v->s.n;
+	return decode_keep(d, v->s.p, v->s.n, ret);
 }
 
-static int decode_integer(struct decoder *d, json_t *v, const char *name, long step, int64_t least, int64_t *ret)
+static int decode_integer(struct decoder *d, const struct node *v, const char *name, long step, int64_t least,
+			  int64_t *ret)
 {
-	if (!json_is_integer(v) || json_integer_value(v) < least)
+	if (v->type != NODE_INT || v->i < least)
 		return decode_refuse(d, step, name, "must be an integer >= %lld", (long long)least);
-	*ret = json_integer_value(v);
+	*ret = v->i;
 	return 0;
+}
+
+/* One member of a step. */
+static int decode_step_member(struct decoder *d, const struct node *v, long index, struct step *step)
+{
+	if (strcmp(v->key, "sql") == 0)
+		return decode_string(d, v, v->key, index, &step->sql, &step->sql_len);
+	if (strcmp(v->key, "bind") == 0)
+		return decode_binds(d, v, index, &step->bind);
+	if (strcmp(v->key, "expect_changes") == 0)
+		return decode_integer(d, v, v->key, index, 0, &step->expect_changes);
+	return error_set(d->err, ERRC_INVALID_PARAMS, "statements[%ld] has an unknown key \"%.64s\"", index, v->key);
 }
 
 /* One statement of a batch. */
-static int decode_step(struct decoder *d, json_t *v, long index, struct step *ret)
+static int decode_step(struct decoder *d, const struct node *v, long index, struct step *ret)
 {
 	struct step step = {.expect_changes = -1};
-	void *member = json_object_iter(v);
-	const char *key;
-	int rc = 0;
+	const struct node *member = node_first(v);
+	uint32_t i;
 
-	if (!json_is_object(v))
+	if (v->type != NODE_OBJECT)
 		return error_set(d->err, ERRC_INVALID_PARAMS, "statements[%ld] must be an object", index);
-	for (; member != NULL && rc == 0; member = json_object_iter_next(v, member)) {
-		key = json_object_iter_key(member);
-		if (strcmp(key, "sql") == 0)
-			rc = decode_string(d, json_object_iter_value(member), key, index, &step.sql, &step.sql_len);
-		else if (strcmp(key, "bind") == 0)
-			rc = decode_binds(d, json_object_iter_value(member), index, &step.bind);
-		else if (strcmp(key, "expect_changes") == 0)
-			rc = decode_integer(d, json_object_iter_value(member), key, index, 0, &step.expect_changes);
-		else
-			rc = error_set(d->err, ERRC_INVALID_PARAMS, "statements[%ld] has an unknown key \"%.64s\"", index, key);
-	}
-	if (rc == 0 && step.sql == NULL)
-		return error_set(d->err, ERRC_INVALID_PARAMS, "statements[%ld] lacks \"sql\"", index);
-	*ret = step;
-	return rc;
-}
-
-static int decode_steps(struct decoder *d, json_t *v)
-{
-	size_t n = json_array_size(v), i;
-	struct step *steps;
-
-	if (!json_is_array(v))
-		return decode_refuse(d, -1, "statements", "must be an array");
-	steps = arena_struct(&d->arena, n * sizeof *steps);
-	if (steps == NULL)
-		return error_set(d->err, ERRC_INTERNAL, "out of memory");
-	for (i = 0; i < n; i++) {
-		if (decode_step(d, json_array_get(v, i), (long)i, &steps[i]) < 0)
+	for (i = 0; i < v->count; i++, member = node_next(member)) {
+		if (decode_step_member(d, member, index, &step) < 0)
 			return -1;
 	}
-	d->params->steps = steps;
-	d->params->nsteps = n;
+	if (step.sql == NULL)
+		return error_set(d->err, ERRC_INVALID_PARAMS, "statements[%ld] lacks \"sql\"", index);
+	*ret = step;
 	return 0;
 }
 
-static int decode_want(struct decoder *d, json_t *v)
+static int decode_steps(struct decoder *d, const struct node *v)
 {
-	json_t *extra;
-	size_t i;
+	const struct node *element = node_first(v);
+	struct step *steps;
+	uint32_t i;
 
-	if (!json_is_array(v))
+	if (v->type != NODE_ARRAY)
+		return decode_refuse(d, -1, "statements", "must be an array");
+	steps = arena_struct(&d->arena, v->count * sizeof *steps);
+	if (steps == NULL)
+		return error_set(d->err, ERRC_INTERNAL, "out of memory");
+	for (i = 0; i < v->count; i++, element = node_next(element)) {
+		if (decode_step(d, element, (long)i, &steps[i]) < 0)
+			return -1;
+	}
+	d->params->steps = steps;
+	d->params->nsteps = v->count;
+	return 0;
+}
+
+static int decode_want(struct decoder *d, const struct node *v)
+{
+	const struct node *extra = node_first(v);
+	uint32_t i;
+
+	if (v->type != NODE_ARRAY)
 		return decode_refuse(d, -1, "want", "must be an array");
-	json_array_foreach (v, i, extra) {
-		if (!json_is_string(extra))
+	for (i = 0; i < v->count; i++, extra = node_next(extra)) {
+		if (extra->type != NODE_STRING)
 			return decode_refuse(d, -1, "want", "must hold strings");
-		if (strcmp(json_string_value(extra), "types") != 0)
-			return decode_refuse(d, -1, "want", "knows \"types\", not \"%.64s\"", json_string_value(extra));
+		if (!node_is_text(extra, "types"))
+			return decode_refuse(d, -1, "want", "knows \"types\", not \"%.64s\"", extra->s.p);
 		d->params->want_types = true;
 	}
 	return 0;
 }
 
-static int decode_range(struct decoder *d, json_t *v)
+static int decode_range(struct decoder *d, const struct node *v)
 {
-	json_t *least = json_array_get(v, 0), *most = json_array_get(v, 1);
+	const struct node *least = node_first(v), *most = least + 1;
 
-	if (json_array_size(v) != 2 || !json_is_integer(least) || !json_is_integer(most) ||
-	    json_integer_value(least) < 0 || json_integer_value(least) > json_integer_value(most))
+	if (v->type != NODE_ARRAY || v->count != 2 || least->type != NODE_INT || most->type != NODE_INT ||
+	    least->i < 0 || least->i > most->i)
 		return decode_refuse(d, -1, "protocol", "must be [lowest, highest], two integers");
-	d->params->protocol_min = json_integer_value(least);
-	d->params->protocol_max = json_integer_value(most);
+	d->params->protocol_min = least->i;
+	d->params->protocol_max = most->i;
 	return 0;
 }
 
-static int decode_request_id(struct decoder *d, json_t *v)
+static int decode_request_id(struct decoder *d, const struct node *v)
 {
 	struct reqid *id = &d->params->id;
 
-	if (json_is_integer(v)) {
-		*id = (struct reqid){.kind = REQID_INT, .i = json_integer_value(v)};
+	if (v->type == NODE_INT) {
+		*id = (struct reqid){.kind = REQID_INT, .i = v->i};
 		return 0;
 	}
-	if (!json_is_string(v))
+	if (v->type != NODE_STRING)
 		return decode_refuse(d, -1, "id", "must be an integer or a string");
-	*id = (struct reqid){.kind = REQID_STRING, .len = json_string_length(v)};
-	return decode_copy(d, json_string_value(v), id->len, &id->s);
+	*id = (struct reqid){.kind = REQID_STRING, .len = v->s.n};
+	return decode_keep(d, v->s.p, v->s.n, &id->s);
 }
 
-static int decode_int64(struct decoder *d, json_t *v)
+static int decode_int64(struct decoder *d, const struct node *v)
 {
-	const char *word = json_is_string(v) ? json_string_value(v) : "";
-
-	if (strcmp(word, "auto") == 0)
+	if (node_is_text(v, "auto"))
 		d->params->int64 = INT64_AUTO;
-	else if (strcmp(word, "number") == 0)
+	else if (node_is_text(v, "number"))
 		d->params->int64 = INT64_NUMBER;
-	else if (strcmp(word, "string") == 0)
+	else if (node_is_text(v, "string"))
 		d->params->int64 = INT64_STRING;
 	else
 		return decode_refuse(d, -1, "int64", "must be \"auto\", \"number\" or \"string\"");
 	return 0;
 }
 
-static int decode_bool(struct decoder *d, json_t *v, const char *name, bool *ret)
+static int decode_bool(struct decoder *d, const struct node *v, const char *name, bool *ret)
 {
-	if (!json_is_boolean(v))
+	if (v->type != NODE_BOOL)
 		return decode_refuse(d, -1, name, "must be true or false");
-	*ret = json_is_true(v);
+	*ret = v->b;
 	return 0;
 }
 
@@ -218,7 +226,7 @@ static void *param_field(struct params *p, enum param which)
 	return NULL;
 }
 
-static int decode_param(struct decoder *d, enum param which, json_t *v)
+static int decode_param(struct decoder *d, enum param which, const struct node *v)
 {
 	const struct param_info *info = param_info(which);
 	void *field = param_field(d->params, which);
@@ -283,20 +291,20 @@ static int check_together(struct decoder *d, enum op op, const struct op_info *i
 	return 0;
 }
 
-int decode_params(struct decoder *d, enum op op, json_t *members)
+int decode_params(struct decoder *d, enum op op, const struct node *members)
 {
 	const struct op_info *info = op_info(op);
 	uint64_t allowed = info->required | info->optional;
-	void *member = members == NULL ? NULL : json_object_iter(members);
-	const char *key;
+	uint32_t count = members == NULL ? 0 : members->count, i;
+	const struct node *member = count > 0 ? node_first(members) : NULL;
 	enum param which;
 
-	for (; member != NULL; member = json_object_iter_next(members, member)) {
-		key = json_object_iter_key(member);
-		which = param_by_name(key, strlen(key));
+	for (i = 0; i < count; i++, member = node_next(member)) {
+		which = param_by_name(member->key, member->key_len);
 		if (which == PARAM_COUNT || !((allowed >> which) & 1))
-			return error_set(d->err, ERRC_INVALID_PARAMS, "%s has no parameter \"%.64s\"", info->name, key);
-		if (decode_param(d, which, json_object_iter_value(member)) < 0)
+			return error_set(d->err, ERRC_INVALID_PARAMS, "%s has no parameter \"%.64s\"", info->name,
+					 member->key);
+		if (decode_param(d, which, member) < 0)
 			return -1;
 	}
 	return check_together(d, op, info);

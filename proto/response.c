@@ -35,10 +35,7 @@ void response_begin(struct buf *out, const struct reqid *id)
 	ADD_LITERAL(out, ",\"result\":");
 }
 
-void response_end(struct buf *out)
-{
-	ADD_LITERAL(out, "}\n");
-}
+void response_end(struct buf *out) { ADD_LITERAL(out, "}\n"); }
 
 void response_empty(struct buf *out, const struct reqid *id)
 {
@@ -99,10 +96,7 @@ void jw_open(struct buf *out, char bracket)
 	buf_putc(out, bracket);
 }
 
-void jw_close(struct buf *out, char bracket)
-{
-	buf_putc(out, bracket);
-}
+void jw_close(struct buf *out, char bracket) { buf_putc(out, bracket); }
 
 void jw_int(struct buf *out, const char *key, int64_t v)
 {

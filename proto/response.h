@@ -34,7 +34,7 @@ void jw_key(struct buf *out, const char *key);
 void jw_int(struct buf *out, const char *key, int64_t v);
 void jw_bool(struct buf *out, const char *key, bool v);
 void jw_null(struct buf *out, const char *key);
-void jw_str(struct buf *out, const char *key, const char *v); /* NULL writes null */
+void jw_str(struct buf *out, const char *key, const char *v);           /* NULL writes null */
 void jw_real(struct buf *out, const char *key, double v, int decimals); /* fixed point; NaN and infinities write null */
 void jw_json(struct buf *out, const char *key, const char *json);       /* text that is JSON already */
 

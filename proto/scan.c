@@ -1,7 +1,7 @@
 /*
- * The look before the parse. Values are counted where they begin: at a quote, an opening bracket, or the first character
- * of a number or word; each ':' takes back one, because the string before it was a key. The count is compared all the
- * way and not at the end, so that colons behind a fault cannot hide the values before it.
+ * The look before the parse. Values are counted where they begin: at a quote, an opening bracket, or the first
+ * character of a number or word; each ':' takes back one, because the string before it was a key. The count is compared
+ * all the way and not at the end, so that colons behind a fault cannot hide the values before it.
  */
 #include "proto/scan.h"
 
@@ -18,8 +18,7 @@ static const uint8_t kinds[256] = {
 	['{'] = OPEN,  ['['] = OPEN,   ['}'] = CLOSE,  [']'] = CLOSE,  [','] = COMMA,
 };
 
-/* The position behind the string that begins at p (a quote); `end` if it does not end. */
-static const char *skip_string(const char *p, const char *end)
+const char *scan_string(const char *p, const char *end)
 {
 	const char *begin = p + 1, *quote, *back;
 
@@ -63,7 +62,7 @@ int scan_line(const char *line, size_t len, size_t *ret_values, struct error *er
 			in_scalar = false;
 			values += (kind == QUOTE || kind == OPEN) - (kind == COLON);
 			depth += (kind == OPEN) - (kind == CLOSE);
-			p = kind == QUOTE ? skip_string(p, end) : p + 1;
+			p = kind == QUOTE ? scan_string(p, end) : p + 1;
 		}
 		if (depth > REQUEST_DEPTH_MAX)
 			return too_deep(err);

@@ -7,26 +7,6 @@
 #include "proto/utf8.h"
 #include "proto/value.h"
 
-#define ONES UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
-
-/* Nonzero if one of the eight bytes cannot be copied as it is: below 0x20, above 0x7f, a quote or a backslash. */
-static inline uint64_t special_bytes(const uint8_t *p)
-{
-	uint64_t w, quote, backslash;
-
-	memcpy(&w, p, sizeof w);
-	quote = w ^ (ONES * '"');
-	backslash = w ^ (ONES * '\\');
-	/* Each term is the classic "has a byte less than" test; high bytes are caught by w itself. */
-	return (w | (w - ONES * 0x20) | (quote - ONES) | (backslash - ONES)) & HIGHS;
-}
-
-static inline bool is_plain(uint8_t c)
-{
-	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
 static void write_escape(struct buf *out, uint8_t c)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -60,8 +40,8 @@ static void write_escape(struct buf *out, uint8_t c)
 }
 
 /*
- * Writes the string. At a byte that is not UTF-8: with `replace` writes U+FFFD and goes on, else returns false and leaves
- * what it has written.
+ * Writes the string. At a byte that is not UTF-8: with `replace` writes U+FFFD and goes on, else returns false and
+ * leaves what it has written.
  */
 static bool write_string(struct buf *out, const uint8_t *p, size_t n, bool replace)
 {
@@ -71,10 +51,7 @@ static bool write_string(struct buf *out, const uint8_t *p, size_t n, bool repla
 	(void)buf_reserve(out, n + 2);
 	buf_putc(out, '"');
 	while (i < n) {
-		while (n - i >= 8 && special_bytes(p + i) == 0)
-			i += 8;
-		while (i < n && is_plain(p[i]))
-			i++;
+		i += utf8_plain_run(p + i, n - i);
 		if (i == n)
 			break;
 		if (p[i] >= 0x80) {
@@ -125,7 +102,7 @@ bool utf8_valid(const char *text, size_t n)
 	while (i < n) {
 		if (n - i >= sizeof w) {
 			memcpy(&w, p + i, sizeof w);
-			if ((w & HIGHS) == 0) {
+			if ((w & UTF8_HIGHS) == 0) {
 				i += sizeof w;
 				continue;
 			}

@@ -45,10 +45,7 @@ static void write_plain_int(struct buf *out, int64_t v)
 	buf_add(out, begin, (size_t)(text + INT_CHARS - begin));
 }
 
-void value_write_null(struct buf *out)
-{
-	buf_add(out, "null", 4);
-}
+void value_write_null(struct buf *out) { buf_add(out, "null", 4); }
 
 void value_write_int(struct buf *out, int64_t v, enum int64_mode mode)
 {

@@ -50,7 +50,10 @@ void json_write_string(struct buf *out, const char *p, size_t n);
 /* True if the n bytes are well-formed UTF-8 (no overlong forms, no surrogates, nothing above U+10FFFF). */
 bool utf8_valid(const char *p, size_t n);
 
-/* Base64 (RFC 4648, padded). Decoding is strict; returns bytes written, or -1. `out` has room for n / 4 * 3. */
+/*
+ * Base64 (RFC 4648, padded). Decoding is strict; returns bytes written, or -1. `out` has room for n / 4 * 3;
+ * it may be p itself.
+ */
 void base64_write(struct buf *out, const void *p, size_t n);
 long base64_decode(const char *p, size_t n, void *out);
 

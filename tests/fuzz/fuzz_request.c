@@ -1,12 +1,15 @@
 /*
- * Requests: any bytes are either read or refused with a coded error, and what is read and written again reads back as
- * the same values.
+ * Requests: any bytes are either read or refused with a coded error; what is read and written again reads back as the
+ * same values; and what the quick reader takes jansson takes too, and reads in the same way.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/load.h"
 #include "proto/response.h"
+#include "proto/scan.h"
+#include "proto/tree.h"
 #include "proto/value.h"
 
 #define EXPECT(expression)                                                                                             \
@@ -70,6 +73,57 @@ static void check_round_trip(const struct binds *bind)
 	buf_free(&line);
 }
 
+static bool same_node(const struct node *a, const struct node *b)
+{
+	if (a->type != b->type || a->nodes != b->nodes || a->count != b->count || a->key_len != b->key_len)
+		return false;
+	if ((a->key == NULL) != (b->key == NULL) || (a->key != NULL && strcmp(a->key, b->key) != 0))
+		return false;
+	switch (a->type) {
+	case NODE_BOOL:
+		return a->b == b->b;
+	case NODE_INT:
+		return a->i == b->i;
+	case NODE_REAL:
+		return memcmp(&a->r, &b->r, sizeof a->r) == 0;
+	case NODE_STRING:
+		return a->s.n == b->s.n && memcmp(a->s.p, b->s.p, a->s.n + 1) == 0;
+	case NODE_NULL:
+	case NODE_ARRAY:
+	case NODE_OBJECT:
+		break;
+	}
+	return true;
+}
+
+static void check_readers(const char *line, size_t len)
+{
+	struct node *quick, *slow;
+	struct loaded *loaded = NULL;
+	struct error err = {0};
+	struct arena arena;
+	size_t values = 0, i;
+	char *block;
+
+	if (scan_line(line, len, &values, &err) < 0)
+		return;
+	quick = malloc(values * sizeof *quick + 1);
+	slow = malloc(values * sizeof *slow + 1);
+	block = malloc(len + 1);
+	EXPECT(quick != NULL && slow != NULL && block != NULL);
+	arena = (struct arena){.front = block, .back = block + len + 1};
+	if (tree_read(line, len, quick, values, &arena)) {
+		EXPECT(load_tree(line, len, slow, values, &loaded, &err) == 0);
+		EXPECT(quick[0].nodes == values);
+		for (i = 0; i < values; i++)
+			EXPECT(same_node(&quick[i], &slow[i]));
+		load_free(loaded);
+	}
+	free(block);
+	free(slow);
+	free(quick);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct request *r = NULL;
@@ -80,6 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool notification;
 	size_t i;
 
+	check_readers((const char *)data, size);
 	if (request_decode((const char *)data, size, &r, &id, &id_text, &notification, &err) == 0) {
 		EXPECT(r->op < OP_COUNT && r->bytes == size && !error_is_set(&err) && id_text == NULL);
 		EXPECT((r->params.present & ~(op_info(r->op)->required | op_info(r->op)->optional)) == 0);

@@ -27,7 +27,7 @@ static inline int run_case(TCase *tc)
 }
 
 /* Compares the content and empties the buffer. */
-#define ck_buf(b, text)                                                                                               \
+#define ck_buf(b, text)                                                                                                \
 	do {                                                                                                           \
 		ck_assert(!(b)->failed);                                                                               \
 		ck_assert_str_eq(buf_cstr(b), text);                                                                   \
@@ -56,10 +56,7 @@ static inline void decode_bytes_of(struct decoded *d, const char *line, size_t n
 	free(exact);
 }
 
-static inline void decode(struct decoded *d, const char *line)
-{
-	decode_bytes_of(d, line, strlen(line));
-}
+static inline void decode(struct decoded *d, const char *line) { decode_bytes_of(d, line, strlen(line)); }
 
 static inline void decoded_free(struct decoded *d)
 {

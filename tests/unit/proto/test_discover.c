@@ -105,7 +105,8 @@ START_TEST(test_readme_names_every_method_parameter_and_error)
 	for (i = 0; i < OP_COUNT; i++)
 		ck_assert_msg(has_word(text, op_info((enum op)i)->name), "no `%s`", op_info((enum op)i)->name);
 	for (i = 0; i < PARAM_COUNT; i++)
-		ck_assert_msg(has_word(text, param_info((enum param)i)->name), "no `%s`", param_info((enum param)i)->name);
+		ck_assert_msg(has_word(text, param_info((enum param)i)->name), "no `%s`",
+			      param_info((enum param)i)->name);
 	for (i = 0; i < ERRC_COUNT; i++) {
 		ck_assert_msg(has_word(text, errc_name((enum errc)i)), "no `%s`", errc_name((enum errc)i));
 		(void)snprintf(code, sizeof code, "%d", errc_code((enum errc)i));

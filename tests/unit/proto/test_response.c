@@ -44,14 +44,16 @@ START_TEST(test_errors)
 	error_set(&err, ERRC_BUSY, "no turn to write within %d ms", 2000);
 	error_add_int(&err, "waited_ms", 2000);
 	response_error(&b, &id, &err);
-	ck_buf(&b, "{\"jsonrpc\":\"2.0\",\"id\":4,\"error\":{\"code\":-32010,\"message\":\"no turn to write within 2000 ms\","
+	ck_buf(&b, "{\"jsonrpc\":\"2.0\",\"id\":4,\"error\":{\"code\":-32010,\"message\":\"no turn to write within "
+		   "2000 ms\","
 		   "\"data\":{\"name\":\"BUSY\",\"waited_ms\":2000,\"retryable\":true}}}\n");
 	error_clear(&err);
 	error_set_sqlite(&err, 1, "SQLITE_ERROR", "near \"selec\": syntax error");
 	error_add_int(&err, "offset", 0);
 	response_error(&b, &id, &err);
-	ck_buf(&b, "{\"jsonrpc\":\"2.0\",\"id\":4,\"error\":{\"code\":1,\"message\":\"near \\\"selec\\\": syntax error\","
-		   "\"data\":{\"name\":\"SQLITE_ERROR\",\"offset\":0,\"retryable\":false}}}\n");
+	ck_buf(&b,
+	       "{\"jsonrpc\":\"2.0\",\"id\":4,\"error\":{\"code\":1,\"message\":\"near \\\"selec\\\": syntax error\","
+	       "\"data\":{\"name\":\"SQLITE_ERROR\",\"offset\":0,\"retryable\":false}}}\n");
 	error_clear(&err);
 	error_set(&err, ERRC_METHOD_NOT_FOUND, "no method x");
 	response_error(&b, &id, &err);
