@@ -58,7 +58,13 @@ class Daemon:
         """Starts without waiting for an answer."""
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
-            self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=popen.pop("env", self.env), **popen
+            self.command(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=popen.pop("env", self.env),
+            cwd=self.folder,
+            **popen
         )
         log.close()
         return self.process

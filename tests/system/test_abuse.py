@@ -264,6 +264,9 @@ def connections():
         for o in held:
             try:
                 o.send("ping")
+            except ConnectionError:
+                pass  # one too many has been told and closed before it could ask
+            try:
                 got[o.read(10).get("error", {}).get("data", {}).get("name", "ok")] += 1
             except (ConnectionError, Closed):
                 got["closed"] += 1
