@@ -1,0 +1,151 @@
+/* alterd: arguments, configuration, run, exit code. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "daemon/lib/check.h"
+#include "daemon/lib/log.h"
+#include "daemon/server/server.h"
+
+static const char usage_text[] =
+	"usage: alterd --database FILE --socket PATH [--config FILE] [--set section.key=value]...\n"
+	"       alterd [--config FILE] [--set section.key=value]... --check-config\n"
+	"       alterd --version | --help\n"
+	"\n"
+	"Owns the SQLite file FILE, serves it on the Unix socket PATH, and changes its schema online.\n"
+	"\n"
+	"  --database FILE          the database; created if missing (store.database)\n"
+	"  --socket PATH            the socket (server.socket)\n"
+	"  --config FILE            settings, with the drop-ins in FILE.d\n"
+	"  --set section.key=value  one setting; wins over the file; may be repeated\n"
+	"  --check-config           check the settings, print them as they are in force, and exit\n"
+	"  --version, --help\n"
+	"\n"
+	"SIGTERM and SIGINT end it after what runs has ended, SIGHUP reads the settings again. See alterd(8).\n";
+
+struct arguments {
+	struct server_options options;
+	bool check_config;
+	bool done; /* --help or --version: everything is said */
+};
+
+/* Takes the text. */
+static void add_set(struct arguments *a, char *assignment)
+{
+	const char **grown = realloc(a->options.sets, (a->options.sets_count + 1) * sizeof *grown);
+
+	CHECK(grown);
+	grown[a->options.sets_count++] = assignment;
+	a->options.sets = grown;
+}
+
+/* --database FILE is --set store.database=FILE. */
+static void add_named(struct arguments *a, const char *key, const char *value)
+{
+	char *assignment = NULL;
+
+	CHECK(asprintf(&assignment, "%s=%s", key, value) >= 0);
+	add_set(a, assignment);
+}
+
+/* Returns 0 or EX_USAGE. */
+static int parse(int argc, char **argv, struct arguments *a)
+{
+	static const struct option options[] = {
+		{"database", required_argument, NULL, 'd'}, {"socket", required_argument, NULL, 's'},
+		{"config", required_argument, NULL, 'c'},   {"set", required_argument, NULL, 'x'},
+		{"check-config", no_argument, NULL, 'k'},   {"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			add_named(a, "store.database", optarg);
+			break;
+		case 's':
+			add_named(a, "server.socket", optarg);
+			break;
+		case 'c':
+			a->options.config_path = optarg;
+			break;
+		case 'x':
+			add_set(a, xstrdup(optarg));
+			break;
+		case 'k':
+			a->check_config = true;
+			break;
+		case 'V':
+			(void)printf("alterd " ALTERD_VERSION "\n");
+			a->done = true;
+			return 0;
+		case 'h':
+			(void)fputs(usage_text, stdout);
+			a->done = true;
+			return 0;
+		default:
+			(void)fputs("try: alterd --help\n", stderr);
+			return EX_USAGE;
+		}
+	}
+	if (optind < argc) {
+		(void)fprintf(stderr, "alterd: unexpected argument %s\ntry: alterd --help\n", argv[optind]);
+		return EX_USAGE;
+	}
+	return 0;
+}
+
+/* Prints what is in force, in the shape of the file. */
+static void print_config(const struct config *config)
+{
+	struct buf text = {0};
+
+	config_dump(config, &text);
+	(void)fputs(buf_cstr(&text), stdout);
+	buf_free(&text);
+}
+
+static int run(const struct arguments *a)
+{
+	struct config config;
+	struct error err = {0};
+	enum log_level level;
+
+	if (server_config_load(&a->options, &config, &err) != 0) {
+		log_error("config", "%s", err.message);
+		error_clear(&err);
+		return EX_CONFIG;
+	}
+	if (a->check_config) {
+		print_config(&config);
+		config_free(&config);
+		return EX_OK;
+	}
+	if (log_level_by_name(config.log_level, &level))
+		log_set_level(level);
+	if (!config.store_database[0]) {
+		(void)fputs("alterd: which database? give --database FILE, or "
+			    "store.database in the configuration\n",
+			    stderr);
+		config_free(&config);
+		return EX_USAGE;
+	}
+	return server_run(&a->options, &config);
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = {0};
+	int exit_code;
+
+	log_init();
+	exit_code = parse(argc, argv, &a);
+	if (exit_code == EX_OK && !a.done)
+		exit_code = run(&a);
+	for (size_t i = 0; i < a.options.sets_count; i++)
+		free((char *)a.options.sets[i]);
+	free(a.options.sets);
+	return exit_code;
+}
