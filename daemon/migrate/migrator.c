@@ -97,6 +97,7 @@ void migrator_leave(struct migrator *m, struct entry *e)
 static void leave(struct migrator *m)
 {
 	struct entry *e = current(m);
+	INVARIANT(e && e->r == m->m.r);
 	struct record *r = e->r;
 
 	log_info("migrate", "m%lld %s: %s%s%s", (long long)r->id, r->table, job_state_name(r->state), r->error_text ? ": " : "",
@@ -204,7 +205,7 @@ static bool passing(const struct error *err)
 
 static void retry_later(struct migrator *m, const struct error *err)
 {
-	snprintf(m->trouble, sizeof(m->trouble), "%s", err->message);
+	snprintf(m->trouble, sizeof(m->trouble), "%.*s", (int)sizeof(m->trouble) - 1, err->message);
 	uint64_t wait_ns = pacer_backoff(m->retries++);
 	m->due_ns = clock_now_ns() + wait_ns;
 	log_warning("migrate", "m%lld %s: %s; trying again in %llu ms", (long long)m->m.r->id, m->m.r->table, err->message,
@@ -632,9 +633,9 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 		return -1;
 	}
 	*ret = m;
-	if (current(m) && current(m)->r->state == JOB_RUNNING)
-		log_info("migrate", "m%lld %s: going on in %s", (long long)current(m)->r->id, current(m)->r->table,
-			 phase_wire(current(m)->r->p.phase));
+	const struct entry *e = current(m);
+	if (e && e->r->state == JOB_RUNNING)
+		log_info("migrate", "m%lld %s: going on in %s", (long long)e->r->id, e->r->table, phase_wire(e->r->p.phase));
 	migrator_pump(m);
 	return 0;
 }

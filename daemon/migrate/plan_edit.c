@@ -67,9 +67,8 @@ static int check_type_text(struct planning *p, struct pool *pool, const char *ty
 	return i == t.n ? 0 : error_set(p->err, ERRC_MIGRATION_INVALID, "\"%.100s\" is not a type", type);
 }
 
-static int set_type(struct planning *p, const struct action *a, struct ddl *d, struct ddl_item *it)
+static int set_type(struct planning *p, const struct action *a, struct ddl *d, struct ddl_item *it, struct column_map *m)
 {
-	struct column_map *m = find_map(p, a->name);
 
 	if (check_type_text(p, d->pool, a->text) != 0)
 		return -1;
@@ -90,11 +89,13 @@ static int set_not_null(struct planning *p, const struct action *a, struct ddl *
 	(void)a;
 	if (ddl_find(it, DDL_NOT_NULL))
 		return 0;
-	char *sql = d->pool ? ddl_drop_constraints(d, it, DDL_NULL) : NULL;
+	char *sql = ddl_drop_constraints(d, it, DDL_NULL);
 	struct ddl again;
 	if (ddl_parse(d->pool, sql, &again, p->err) != 0)
 		return -1;
-	take(p, ddl_add_constraint(&again, ddl_column(&again, it->name), "NOT NULL"));
+	const struct ddl_item *same = ddl_column(&again, it->name);
+	if (same)
+		take(p, ddl_add_constraint(&again, same, "NOT NULL"));
 	return 0;
 }
 
@@ -125,7 +126,8 @@ static int set_default(struct planning *p, const struct action *a, struct ddl *d
 	return 0;
 }
 
-static int set_collate(struct planning *p, const struct action *a, struct ddl *d, struct ddl_item *it)
+static int set_collate(struct planning *p, const struct action *a, struct ddl *d, struct ddl_item *it,
+		       const struct column_map *m)
 {
 	const struct ddl_constraint *old = ddl_find(it, DDL_COLLATE);
 	struct tokens t;
@@ -134,7 +136,7 @@ static int set_collate(struct planning *p, const struct action *a, struct ddl *d
 		return -1;
 	if (t.n != 1 || !token_name(&t, 0))
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "\"%.100s\" is not a collation", a->text);
-	if (in_foreign_key(p, find_map(p, a->name)->source))
+	if (in_foreign_key(p, m->source))
 		return refuse_column(p, a->name, "is part of a foreign key: its collation cannot be changed by this version");
 	char *text = pool_printf(d->pool, "COLLATE %s", a->text);
 	if (old && strcasecmp(token_text(d->pool, &d->t, old->key, old->to), text) == 0)
@@ -214,9 +216,9 @@ static const struct ddl_constraint *unique_over(const struct ddl *d, const char 
 	return NULL;
 }
 
-static int drop_column(struct planning *p, const struct action *a, struct ddl *d, struct ddl_item *it)
+static int drop_column(struct planning *p, const struct action *a, struct ddl *d, struct ddl_item *it,
+		       struct column_map *m)
 {
-	struct column_map *m = find_map(p, a->name);
 	const struct schema_table *t = p->source;
 
 	if (p->nmap == 1)
@@ -286,11 +288,12 @@ static int drop_constraint(struct planning *p, const struct action *a, struct dd
 static int edit_column(struct planning *p, const struct action *a, struct ddl *d)
 {
 	struct ddl_item *it = ddl_column(d, a->name);
-	if (!it || !find_map(p, a->name))
+	struct column_map *m = find_map(p, a->name);
+	if (!it || !m)
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "no such column: %.100s of %.100s", a->name, p->source->name);
 	switch (a->kind) {
 	case ACTION_TYPE:
-		return set_type(p, a, d, it);
+		return set_type(p, a, d, it, m);
 	case ACTION_SET_NOT_NULL:
 		return set_not_null(p, a, d, it);
 	case ACTION_DROP_NOT_NULL:
@@ -300,9 +303,9 @@ static int edit_column(struct planning *p, const struct action *a, struct ddl *d
 	case ACTION_DROP_DEFAULT:
 		return drop_kind(p, d, it, DDL_DEFAULT);
 	case ACTION_SET_COLLATE:
-		return set_collate(p, a, d, it);
+		return set_collate(p, a, d, it, m);
 	default:
-		return drop_column(p, a, d, it);
+		return drop_column(p, a, d, it, m);
 	}
 }
 
