@@ -164,6 +164,20 @@ static void mark_type(struct stmt_known *known, struct db *db)
 	f->type = (enum sql_type)known->type;
 }
 
+/*
+ * SQLite finds some errors in a schema that another connection has changed since, without looking whether it has ("table
+ * t has 3 columns but 2 values were supplied"). A statement that is run does look: after it the schema is the present one.
+ */
+static int prepare_again(struct db *db, const char *sql, size_t n, sqlite3_stmt **ret, const char **ret_tail)
+{
+	struct error ignored = {0};
+
+	db_own(db, "SELECT 1 FROM main.sqlite_schema LIMIT 1", &ignored);
+	error_clear(&ignored);
+	db->facts = (struct guard_facts){.until_ns = db->facts.until_ns};
+	return sqlite3_prepare_v3(db->handle, sql, (int)n + 1, 0, ret, ret_tail);
+}
+
 static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt_known *ret, const char **ret_tail,
 			   struct error *err)
 {
@@ -172,7 +186,10 @@ static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt
 	*ret = (struct stmt_known){.type = SQL_TYPE_EMPTY};
 	if (n > (size_t)sqlite3_limit(db->handle, SQLITE_LIMIT_SQL_LENGTH, -1))
 		return error_from_sqlite(err, SQLITE_TOOBIG, -1, NULL, "statement too long");
-	if (sqlite3_prepare_v3(db->handle, sql, (int)n + 1, 0, &ret->stmt, ret_tail) != SQLITE_OK)
+	int rc = sqlite3_prepare_v3(db->handle, sql, (int)n + 1, 0, &ret->stmt, ret_tail);
+	if (rc == SQLITE_ERROR && !error_is_set(&db->facts.denied))
+		rc = prepare_again(db, sql, n, &ret->stmt, ret_tail);
+	if (rc != SQLITE_OK)
 		return db_error(db, NULL, err);
 	/* From here on the statement may be prepared again by SQLite, whenever the schema has changed. */
 	db->facts.until_ns = CLOCK_NEVER;

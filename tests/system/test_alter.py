@@ -344,6 +344,7 @@ def refused_by_rows():
             "FAILED_MIGRATION",
             "DENIED",
             "INVALID_PARAMS",
+            "NOT_FOUND",
             1,
         )
     suite.same("nothing is left of all that", shadows(c), base)
