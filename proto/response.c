@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/digits.h"
 #include "proto/value.h"
 
 #define ADD_LITERAL(out, text) buf_add(out, text, sizeof(text) - 1)
@@ -69,7 +70,7 @@ void response_error(struct buf *out, const struct reqid *id, const struct error 
 	ADD_LITERAL(out, "}}}\n");
 }
 
-/* A comma if the byte before ends a value. */
+/* A comma if the byte before ends a value; none where one stands already, for callers that place their own. */
 static void separate(struct buf *out)
 {
 	char last;
@@ -77,7 +78,7 @@ static void separate(struct buf *out)
 	if (out->len == 0)
 		return;
 	last = out->data[out->len - 1];
-	if (last != '{' && last != '[' && last != ':' && last != '\n')
+	if (last != '{' && last != '[' && last != ':' && last != ',' && last != '\n')
 		buf_putc(out, ',');
 }
 
@@ -129,6 +130,7 @@ void jw_real(struct buf *out, const char *key, double v, int decimals)
 {
 	char text[FIXED_CHARS];
 	char *c;
+	uint64_t m;
 
 	jw_key(out, key);
 	if (!isfinite(v)) {
@@ -136,6 +138,12 @@ void jw_real(struct buf *out, const char *key, double v, int decimals)
 		return;
 	}
 	decimals = decimals < 0 ? 0 : decimals > DECIMALS_MAX ? DECIMALS_MAX : decimals;
+	/* Times and percentages, in every reply: no printf. A number that rounds to 0 loses its sign. */
+	if (decimals <= DIGITS_FRACTION_MAX && fabs(v) < 1e9) {
+		m = (uint64_t)(fabs(v) * digits_power(decimals) + 0.5);
+		digits_write_fixed(out, v < 0 && m > 0, m, decimals);
+		return;
+	}
 	(void)snprintf(text, sizeof text, "%.*f", decimals, v);
 	for (c = text; *c != '\0'; c++) {
 		if ((*c < '0' || *c > '9') && *c != '-')
