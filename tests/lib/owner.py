@@ -15,7 +15,7 @@ SCHEMA = """CREATE TABLE big(id INTEGER PRIMARY KEY, w INTEGER, amount INTEGER, 
 CREATE INDEX big_w ON big(w, amount);"""
 SEED = """INSERT INTO big(id, w, amount, note, old, u)
 WITH RECURSIVE g(n) AS (SELECT %d UNION ALL SELECT n + 1 FROM g LIMIT %d)
-SELECT n, n %% 4, n * 7 %% 1000, 'note ' || n, CASE n %% 3 WHEN 0 THEN NULL ELSE 'x' END, 'u' || n FROM g"""
+SELECT n AS id, n %% 4 AS w, n * 7 %% 1000, 'note ' || n, CASE n %% 3 WHEN 0 THEN NULL ELSE 'x' END, 'u' || n FROM g"""
 
 
 class Owner(threading.Thread):
