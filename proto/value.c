@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/digits.h"
+
 /* Integers a double holds exactly, and with it every JSON reader: +-(2^53-1). */
 #define SAFE_INT INT64_C(9007199254740991)
 /* Sign and 19 digits. */
 #define INT_CHARS 20
-/* Powers of ten tried by the fast path of real numbers. */
-#define FRACTION_DIGITS 6
 
 static const char digit_pairs[201] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
 				     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
@@ -58,6 +58,30 @@ void value_write_int(struct buf *out, int64_t v, enum int64_mode mode)
 	buf_add(out, "\"}", 2);
 }
 
+double digits_power(int decimals)
+{
+	static const double powers[DIGITS_FRACTION_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+
+	return powers[decimals];
+}
+
+void digits_write_fixed(struct buf *out, bool negative, uint64_t m, int decimals)
+{
+	char text[INT_CHARS + DIGITS_FRACTION_MAX + 2];
+	char *end = text + sizeof text, *begin = end;
+	uint64_t unit = (uint64_t)digits_power(decimals);
+
+	if (decimals > 0) {
+		/* A leading 1 holds the zeros behind the point; its place is the point's. */
+		begin = format_digits(end, m % unit + unit);
+		*begin = '.';
+	}
+	begin = format_digits(begin, m / unit);
+	if (negative)
+		*--begin = '-';
+	buf_add(out, begin, (size_t)(end - begin));
+}
+
 /*
  * Numbers with few digits behind the point, which is what people store: v = m / 10^k with m below 10^15. Division of
  * two exact doubles is rounded correctly, so m / 10^k == v proves that the text reads back as v; and of the texts of at
@@ -65,37 +89,23 @@ void value_write_int(struct buf *out, int64_t v, enum int64_mode mode)
  */
 static bool write_short_real(struct buf *out, double v)
 {
-	static const double powers[FRACTION_DIGITS + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
-	char text[32];
-	char *end = text + sizeof text, *begin;
 	double magnitude = fabs(v), scaled = 0;
-	uint64_t m, unit = 1;
 	int k;
 
-	for (k = 0; k <= FRACTION_DIGITS; k++, unit *= 10) {
-		scaled = magnitude * powers[k];
+	for (k = 0; k <= DIGITS_FRACTION_MAX; k++) {
+		scaled = magnitude * digits_power(k);
 		if (!(scaled < 1e15))
 			return false;
 		scaled = (double)(uint64_t)(scaled + 0.5); /* to the nearest, without libm */
-		if (scaled / powers[k] == magnitude)
+		if (scaled / digits_power(k) == magnitude)
 			break;
 	}
 	/* Below a thousandth %g would choose an exponent, which is shorter. */
-	if (k > FRACTION_DIGITS || (magnitude != 0 && magnitude < 1e-3))
+	if (k > DIGITS_FRACTION_MAX || (magnitude != 0 && magnitude < 1e-3))
 		return false;
-	m = (uint64_t)scaled;
-	begin = format_digits(end, m % unit + unit); /* a leading 1 holds the zeros after the point */
-	if (k == 0) {
-		begin = end;
-		*--begin = '0';
-		*--begin = '.';
-	} else {
-		*begin = '.';
-	}
-	begin = format_digits(begin, m / unit);
-	if (signbit(v))
-		*--begin = '-';
-	buf_add(out, begin, (size_t)(end - begin));
+	digits_write_fixed(out, signbit(v) != 0, (uint64_t)scaled, k);
+	if (k == 0)
+		buf_add(out, ".0", 2);
 	return true;
 }
 

@@ -122,6 +122,7 @@ START_TEST(test_fixed_point)
 	jw_open(&b, '[');
 	jw_real(&b, NULL, 0.21, 2);
 	jw_real(&b, NULL, -0.004, 2);
+	jw_real(&b, NULL, -0.006, 2);
 	jw_real(&b, NULL, 41.25, 1);
 	jw_real(&b, NULL, 7, 0);
 	jw_real(&b, NULL, 99.999, 2);
@@ -129,7 +130,7 @@ START_TEST(test_fixed_point)
 	jw_real(&b, NULL, (double)NAN, 2);
 	jw_real(&b, NULL, (double)INFINITY, 2);
 	jw_close(&b, ']');
-	ck_buf(&b, "[0.21,-0.00,41.2,7,100.00,1000000000000000.0,null,null]");
+	ck_buf(&b, "[0.21,0.00,-0.01,41.3,7,100.00,1000000000000000.0,null,null]");
 	jw_real(&b, NULL, -1.7976931348623157e308, 99);
 	ck_assert(!b.failed);
 	ck_assert_uint_eq(b.len, 1 + 309 + 1 + 17);
