@@ -64,6 +64,7 @@ struct db {
 	bool unflushed;           /* row() was called since the last flush */
 
 	/* Reader only. */
+	struct reader_lane *lane;        /* that runs it; the lane's thread only */
 	bool pinned;                     /* belongs to a cursor or a read transaction, not to a lane */
 	struct list_node link;           /* in the readers' idle pool or their list of pinned ones */
 	uint64_t snapshot_ns;            /* when its open snapshot began; 0 = none. Under the readers' lock */

@@ -196,7 +196,7 @@ static int progress(void *arg)
 		return 1;
 	}
 	if (!db->writer)
-		readers_notice_long(db->store, now - job->started_ns);
+		readers_notice_long(db, now - job->started_ns);
 	return 0;
 }
 

@@ -33,6 +33,7 @@ struct reader_lane {
 	struct db *db;      /* its own connection; NULL after a cursor took it. The lane's thread only */
 	struct db *running; /* the connection in use for `job`. Under the lock */
 	struct job *job;    /* NULL: waiting for one. Under the lock */
+	struct list batch;  /* reads taken along, not yet begun. Under the lock */
 	bool slow;          /* the job came from the slow queue */
 	bool ended;         /* a surplus lane that has left */
 };
@@ -48,6 +49,7 @@ struct readers {
 	struct list pinned_dbs; /* connections of cursors and read transactions */
 	int waiting;            /* lanes that wait for work */
 	int slow_running;       /* lanes with a job of the slow queue */
+	uint64_t crowded_ns;    /* when a lane was missing last */
 	bool closing;
 	atomic_int queued;      /* length of queue, readable without the lock */
 };
@@ -96,7 +98,10 @@ struct store {
 	uv_loop_t *loop;
 	struct mailbox *mailbox;
 	uv_timer_t tick;
-	bool tick_closed;
+	int handles_open; /* uv handles whose close callback has not run */
+	uv_check_t check;      /* flushes what one round of the loop has submitted: one lock and one wake-up for all */
+	uv_prepare_t prepare;
+	struct list to_readers, to_writer; /* submitted in this round. Loop */
 	int in_flight; /* submitted and not yet done. Loop */
 	bool draining;
 	struct readers readers;
@@ -126,16 +131,18 @@ bool store_protected(struct store *s, const char *table, char *ret_job, size_t s
 void store_finish(struct store *s, struct job *job); /* any lane: the job is done, back to the loop */
 void store_submitted(struct store *s); /* loop: a job is on its way */
 void store_delivered(struct store *s); /* loop: and is back */
+void store_flush(struct store *s);     /* loop: hands over what was submitted in this round */
 int64_t store_wal_file_bytes(const struct store *s);
 
 /* readers.c */
 int readers_start(struct store *s, struct error *err);
 void readers_stop(struct store *s);
 void readers_push(struct store *s, struct job *job, bool slow); /* any thread */
+void readers_push_list(struct store *s, struct list *jobs);     /* client jobs; empties the list */
 bool readers_take_back(struct store *s, struct job *job);       /* loop: true if it was still waiting */
 void readers_interrupt(struct store *s, struct job *job);       /* loop */
 void readers_tick(struct store *s, uint64_t now);
-void readers_notice_long(struct store *s, uint64_t running_ns); /* a lane, from its progress handler */
+void readers_notice_long(struct db *db, uint64_t running_ns); /* a lane, from its progress handler */
 /* Lane: keeps the running connection for a cursor or transaction; -1 when there are too many. */
 int readers_pin(struct db *db, struct error *err);
 /* Lane: the running job goes to another lane; it must not be touched afterwards. */
@@ -147,8 +154,9 @@ uint64_t readers_oldest(struct store *s, bool mark_overdue); /* begin of the old
 /* writer.c */
 int writer_start(struct store *s, struct error *err);
 void writer_stop(struct store *s);
-/* Any thread. A job of the session that holds the writer goes ahead of all others. -1: queue full, err set. */
-int writer_push(struct store *s, struct sql_job *job, struct error *err);
+/* Any thread. Where the queue is full the job comes back with BUSY. */
+void writer_push(struct store *s, struct sql_job *job);
+void writer_push_list(struct store *s, struct list *jobs); /* empties the list */
 void writer_push_held(struct store *s, struct sql_job *job);
 void writer_push_background(struct store *s, struct job *job);
 bool writer_take_back(struct store *s, struct job *job); /* loop: true if it was still waiting */

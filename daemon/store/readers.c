@@ -14,14 +14,18 @@
 #include "daemon/store/internal.h"
 
 /* A job that has waited this long gets a new lane; one that has waited so much longer gets another's. */
-#define WAIT_FOR_LANE_NS (5 * NS_PER_MS)
+#define WAIT_FOR_LANE_NS (10 * NS_PER_MS)
 #define WAIT_TO_STOP_NS (30 * NS_PER_MS)
 /* A read is stopped for others only after it had this much time. */
 #define STOP_AFTER_NS (100 * NS_PER_MS)
-/* A surplus lane leaves after this much idleness. */
-#define SURPLUS_IDLE_S 5
+/* Surplus lanes leave when none was missing for so long. */
+#define SURPLUS_NS (5 * NS_PER_S)
 /* Connections kept without a lane. */
 #define IDLE_DBS_MAX 4
+/* Short reads a lane takes at a time: one wake-up, one read transaction, one way back for all of them. */
+#define BATCH_MAX 16
+/* What a batch has finished does not wait for the rest once a job has taken this long. */
+#define BATCH_POST_NS (200 * NS_PER_US)
 /* One pick in so many prefers background work, so that a flood of reads does not stop a migration's verification. */
 #define BACKGROUND_EVERY 8
 
@@ -43,6 +47,28 @@ static int slow_lanes(const struct store *s)
 	return spare > 0 ? spare : 1;
 }
 
+/* A read that is known to be one and needs nothing but a snapshot: it may share a transaction with others. */
+static bool is_plain_read(const struct job *job)
+{
+	const struct sql_job *sql = (const struct sql_job *)(const void *)job;
+
+	return job->class == JOB_CLIENT && !job->on && sql->kind == SQL_STATEMENT && sql->type == SQL_TYPE_READ;
+}
+
+/* The lane takes the plain reads at the head of the queue along with `first`. */
+static void take_along(struct readers *r, struct reader_lane *lane, const struct job *first)
+{
+	if (!is_plain_read(first))
+		return;
+	while (lane->batch.count < BATCH_MAX - 1) {
+		struct list_node *n = list_first(&r->queue);
+		if (!n || !is_plain_read(job_of(n)))
+			return;
+		list_remove(&r->queue, n);
+		list_push(&lane->batch, n);
+	}
+}
+
 static struct job *pick(struct store *s, struct reader_lane *lane, unsigned turn)
 {
 	struct readers *r = &s->readers;
@@ -51,8 +77,8 @@ static struct job *pick(struct store *s, struct reader_lane *lane, unsigned turn
 	lane->slow = false;
 	if (turn % BACKGROUND_EVERY == 0)
 		job = pop(&r->background);
-	if (!job)
-		job = pop(&r->queue);
+	if (!job && (job = pop(&r->queue)) != NULL)
+		take_along(r, lane, job);
 	if (!job && r->slow_running < slow_lanes(s) && (job = pop(&r->slow)) != NULL) {
 		lane->slow = true;
 		r->slow_running++;
@@ -61,6 +87,16 @@ static struct job *pick(struct store *s, struct reader_lane *lane, unsigned turn
 		job = pop(&r->background);
 	atomic_store(&r->queued, (int)r->queue.count);
 	return job;
+}
+
+/* What the lane took along and has not begun goes back to the head of the queue. */
+static void give_back_batch(struct readers *r, struct reader_lane *lane)
+{
+	for (struct list_node *n; (n = lane->batch.count ? lane->batch.head.prev : NULL);) {
+		list_remove(&lane->batch, n);
+		list_push_front(&r->queue, n);
+	}
+	atomic_store(&r->queued, (int)r->queue.count);
 }
 
 /* --- connections --- */
@@ -165,6 +201,7 @@ static void note_speed(struct store *s, struct job *job)
 static bool run_job(struct store *s, struct reader_lane *lane, struct job *job, struct db *db)
 {
 	db->job = job;
+	db->lane = lane;
 	db->moved = false;
 	job->run(job, db);
 	db->job = NULL;
@@ -188,21 +225,85 @@ static void no_connection(struct job *job)
 	job_stop(job, STOP_SHUTDOWN);
 }
 
-static bool wait_for_work(struct store *s, struct reader_lane *lane)
+/* False: the lane is not needed any more. */
+static bool wait_for_work(struct store *s)
 {
 	struct readers *r = &s->readers;
-	struct timespec until;
+	uint64_t now = clock_now_ns(), at = now + SURPLUS_NS;
+	struct timespec until = {.tv_sec = (time_t)(at / NS_PER_S), .tv_nsec = (long)(at % NS_PER_S)};
 
-	if (r->closing)
+	if (r->closing || ((int)r->lanes.count > s->config.readers && now - r->crowded_ns > SURPLUS_NS))
 		return false;
 	r->waiting++;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += SURPLUS_IDLE_S;
-	int rc = pthread_cond_timedwait(&r->work, &r->lock, &until);
+	pthread_cond_timedwait(&r->work, &r->lock, &until);
 	r->waiting--;
-	(void)lane;
-	/* Surplus lanes go when nothing has come for a while. */
-	return rc == 0 || (int)r->lanes.count <= s->config.readers;
+	return true;
+}
+
+/* The reads of a batch see one snapshot: all of them were asked for before it began. */
+static bool open_batch(struct reader_lane *lane, const struct job *job, struct db *db)
+{
+	struct error err = {0};
+
+	if (list_empty(&lane->batch) || !is_plain_read(job))
+		return false;
+	int rc = db_begin(db, &err);
+	error_clear(&err);
+	return rc == 0;
+}
+
+static void close_batch(struct db *db)
+{
+	struct error err = {0};
+
+	/* A cursor that a read has left open keeps the snapshot to itself. */
+	db_run(db, "COMMIT", &err);
+	error_clear(&err);
+}
+
+/* Runs the job and what was taken along. Called and left with the lock held. */
+static void serve(struct store *s, struct reader_lane *lane, struct job *job)
+{
+	struct readers *r = &s->readers;
+	struct db *open = NULL; /* the connection with the batch's transaction */
+	struct list done;
+
+	list_init(&done);
+	for (; job; job = pop(&lane->batch)) {
+		struct db *db = job->on ? job->on : lane->db;
+		job->started_ns = clock_now_ns();
+		lane->job = job;
+		lane->running = db;
+		bool batch = !list_empty(&lane->batch);
+		pthread_mutex_unlock(&r->lock);
+		if (!db && (db = lane->db = take_db(s)) != NULL) {
+			pthread_mutex_lock(&r->lock);
+			lane->running = db;
+			pthread_mutex_unlock(&r->lock);
+		}
+		if (!db)
+			no_connection(job);
+		if (db && batch && !open && open_batch(lane, job, db))
+			open = db;
+		if (!db || run_job(s, lane, job, db))
+			list_push(&done, &job->mail.node);
+		if (open && lane->db != open) {
+			close_batch(open);
+			open = NULL;
+		}
+		if (!list_empty(&done) && clock_now_ns() - job->started_ns > BATCH_POST_NS)
+			mailbox_post_list(s->mailbox, &done);
+		pthread_mutex_lock(&r->lock);
+		lane->job = NULL;
+		lane->running = NULL;
+		r->slow_running -= lane->slow;
+		lane->slow = false;
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (open)
+		close_batch(open);
+	mailbox_post_list(s->mailbox, &done);
+	pthread_mutex_lock(&r->lock);
 }
 
 static void *lane_main(void *arg)
@@ -211,41 +312,14 @@ static void *lane_main(void *arg)
 	struct store *s = lane->store;
 	struct readers *r = &s->readers;
 	unsigned turn = 0;
-	bool stay = true;
 
 	pthread_mutex_lock(&r->lock);
 	for (;;) {
 		struct job *job = pick(s, lane, ++turn);
-		if (!job) {
-			if (!stay || r->closing)
-				break;
-			stay = wait_for_work(s, lane);
-			continue;
-		}
-		stay = true;
-		struct db *db = job->on ? job->on : lane->db;
-		job->started_ns = clock_now_ns();
-		lane->job = job;
-		lane->running = db;
-		pthread_mutex_unlock(&r->lock);
-		if (!db && (db = lane->db = take_db(s)) != NULL) {
-			pthread_mutex_lock(&r->lock);
-			lane->running = db;
-			pthread_mutex_unlock(&r->lock);
-		}
-		bool done = true;
-		if (db)
-			done = run_job(s, lane, job, db);
-		else
-			no_connection(job);
-		pthread_mutex_lock(&r->lock);
-		lane->job = NULL;
-		lane->running = NULL;
-		r->slow_running -= lane->slow;
-		pthread_mutex_unlock(&r->lock);
-		if (done)
-			store_finish(s, job);
-		pthread_mutex_lock(&r->lock);
+		if (job)
+			serve(s, lane, job);
+		else if (!wait_for_work(s))
+			break;
 	}
 	lane->ended = true;
 	pthread_mutex_unlock(&r->lock);
@@ -262,6 +336,7 @@ static int start_lane(struct store *s, struct error *err)
 	struct reader_lane *lane = xcalloc(1, sizeof *lane);
 
 	lane->store = s;
+	list_init(&lane->batch);
 	pthread_mutex_lock(&r->lock);
 	list_push(&r->lanes, &lane->node);
 	int rc = pthread_create(&lane->thread, NULL, lane_main, lane);
@@ -339,35 +414,58 @@ void readers_stop(struct store *s)
 	pthread_mutex_destroy(&r->lock);
 }
 
+/* Under the lock: a sleeping lane is woken if those awake will not get to the work soon by themselves. */
+static void wake(struct readers *r, bool at_once)
+{
+	size_t busy = r->lanes.count - (size_t)r->waiting;
+
+	if (r->waiting > 0 && (busy == 0 || at_once || r->queue.count > BATCH_MAX * busy))
+		pthread_cond_signal(&r->work);
+	atomic_store(&r->queued, (int)r->queue.count);
+}
+
 void readers_push(struct store *s, struct job *job, bool slow)
 {
 	struct readers *r = &s->readers;
 
 	pthread_mutex_lock(&r->lock);
 	list_push(job->class == JOB_BACKGROUND ? &r->background : slow ? &r->slow : &r->queue, &job->mail.node);
-	atomic_store(&r->queued, (int)r->queue.count);
-	/* One busy lane takes a few short reads in its stride; waking a second for each would cost more than it gains. */
-	int busy = (int)r->lanes.count - r->waiting;
-	bool wake = r->waiting > 0 && (busy == 0 || (int)r->queue.count > 2 * busy || job->class == JOB_BACKGROUND || slow);
-	if (wake)
-		pthread_cond_signal(&r->work);
+	wake(r, slow || job->class == JOB_BACKGROUND);
 	pthread_mutex_unlock(&r->lock);
+}
+
+void readers_push_list(struct store *s, struct list *jobs)
+{
+	struct readers *r = &s->readers;
+
+	if (list_empty(jobs))
+		return;
+	pthread_mutex_lock(&r->lock);
+	list_splice(&r->queue, jobs);
+	wake(r, false);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Under the lock. */
+static bool take_from(struct list *queue, struct list_node *node)
+{
+	for (struct list_node *n = list_first(queue); n; n = list_next(queue, n))
+		if (n == node) {
+			list_remove(queue, n);
+			return true;
+		}
+	return false;
 }
 
 bool readers_take_back(struct store *s, struct job *job)
 {
 	struct readers *r = &s->readers;
-	struct list *queues[] = {&r->queue, &r->slow, &r->background};
-	bool found = false;
+	struct list_node *node = &job->mail.node;
 
 	pthread_mutex_lock(&r->lock);
-	for (size_t i = 0; i < 3 && !found; i++)
-		for (struct list_node *n = list_first(queues[i]); n && !found; n = list_next(queues[i], n))
-			if (n == &job->mail.node) {
-				list_remove(queues[i], n);
-				found = true;
-				break;
-			}
+	bool found = take_from(&r->queue, node) || take_from(&r->slow, node) || take_from(&r->background, node);
+	for (struct list_node *n = list_first(&r->lanes); n && !found; n = list_next(&r->lanes, n))
+		found = take_from(&LIST_ENTRY(n, struct reader_lane, node)->batch, node);
 	atomic_store(&r->queued, (int)r->queue.count);
 	pthread_mutex_unlock(&r->lock);
 	return found;
@@ -402,15 +500,21 @@ void readers_let_go(struct db *db)
 	pthread_mutex_unlock(&r->lock);
 }
 
-void readers_notice_long(struct store *s, uint64_t running_ns)
+void readers_notice_long(struct db *db, uint64_t running_ns)
 {
-	struct readers *r = &s->readers;
+	struct readers *r = &db->store->readers;
+	struct reader_lane *lane = db->lane;
 
-	if (running_ns < NS_PER_MS / 3 || atomic_load_explicit(&r->queued, memory_order_relaxed) == 0)
+	if (running_ns < NS_PER_MS / 3)
+		return;
+	/* Only this thread adds to its batch, so a look without the lock is enough to know that there is nothing to do. */
+	bool batch = lane && !list_empty(&lane->batch);
+	if (!batch && atomic_load_explicit(&r->queued, memory_order_relaxed) == 0)
 		return;
 	pthread_mutex_lock(&r->lock);
-	if (r->waiting > 0)
-		pthread_cond_signal(&r->work);
+	if (batch)
+		give_back_batch(r, lane);
+	wake(r, true);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -450,6 +554,28 @@ static void stop_longest(struct readers *r, size_t n, uint64_t now)
 	}
 }
 
+/* Under the lock: lanes that may turn to other work soon. */
+static size_t nimble_lanes(const struct readers *r, uint64_t now)
+{
+	size_t n = 0;
+
+	for (struct list_node *at = list_first(&r->lanes); at; at = list_next(&r->lanes, at)) {
+		const struct reader_lane *lane = LIST_ENTRY(at, struct reader_lane, node);
+		n += !lane->ended && (!lane->job || now - lane->job->started_ns < WAIT_FOR_LANE_NS);
+	}
+	return n;
+}
+
+/* Under the lock: no lane sits on work while it is at a long job the progress handler does not reach. */
+static void take_back_batches(struct readers *r, uint64_t now)
+{
+	for (struct list_node *n = list_first(&r->lanes); n; n = list_next(&r->lanes, n)) {
+		struct reader_lane *lane = LIST_ENTRY(n, struct reader_lane, node);
+		if (lane->job && now - lane->job->started_ns > WAIT_FOR_LANE_NS)
+			give_back_batch(r, lane);
+	}
+}
+
 /* Under the lock: reads past their deadline in places the progress handler does not reach (a big sort). */
 static void interrupt_overdue(struct readers *r, uint64_t now)
 {
@@ -474,6 +600,7 @@ void readers_tick(struct store *s, uint64_t now)
 	list_init(&overdue);
 	reap(s, false);
 	pthread_mutex_lock(&r->lock);
+	take_back_batches(r, now);
 	collect_overdue(&r->queue, now, &overdue);
 	collect_overdue(&r->slow, now, &overdue);
 	interrupt_overdue(r, now);
@@ -484,7 +611,8 @@ void readers_tick(struct store *s, uint64_t now)
 	uint64_t waited = oldest ? now - job_of(oldest)->submitted_ns : 0;
 	if (oldest && r->waiting > 0) {
 		pthread_cond_broadcast(&r->work);
-	} else if (oldest && waited >= WAIT_FOR_LANE_NS) {
+	} else if (oldest && waited >= WAIT_FOR_LANE_NS && nimble_lanes(r, now) == 0) {
+		r->crowded_ns = now;
 		size_t work = r->queue.count + (slow ? 1 : 0) + r->background.count;
 		size_t room = (size_t)s->config.readers_max > r->lanes.count ? (size_t)s->config.readers_max - r->lanes.count : 0;
 		start = (int)(work < room ? work : room);

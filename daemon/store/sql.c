@@ -110,14 +110,14 @@ int sql_wait_error(struct sql_job *job, uint64_t now)
 
 /* --- to the writer --- */
 
-/* Any thread. run == NULL marks a job that is on the writer's side. */
-static void to_writer(struct sql_job *job, bool held)
+/* On the loop. run == NULL marks a job that is on the writer's side. */
+static void to_writer(struct store *s, struct sql_job *job, bool held)
 {
 	job->job.run = NULL;
 	if (held)
-		writer_push_held(job->store, job);
-	else if (writer_push(job->store, job, &job->err))
-		sql_finish(job);
+		writer_push_held(s, job);
+	else
+		list_push(&s->to_writer, &job->job.mail.node);
 }
 
 /* From a reader lane: nothing of the job may be touched afterwards. */
@@ -126,7 +126,11 @@ static void move_to_writer(struct sql_job *job, struct db *db)
 	bool held = job->session->tx == TX_WRITE;
 
 	readers_let_go(db);
-	to_writer(job, held);
+	job->job.run = NULL;
+	if (held)
+		writer_push_held(db->store, job);
+	else
+		writer_push(db->store, job);
 }
 
 /* --- on a reader lane --- */
@@ -357,7 +361,10 @@ static void to_reader(struct store *s, struct sql_job *job, struct db *on)
 {
 	job->job.run = sql_run_on_reader;
 	job->job.on = on ? on : job->session->pinned;
-	readers_push(s, &job->job, job->session->slow && !job->job.on);
+	if (job->session->slow && !job->job.on)
+		readers_push(s, &job->job, true);
+	else
+		list_push(&s->to_readers, &job->job.mail.node);
 }
 
 /* Where the session's own state decides: 0 = not settled, 1 = submitted or failed. */
@@ -366,7 +373,7 @@ static int route_by_state(struct store *s, struct sql_job *job)
 	struct sql_session *session = job->session;
 
 	if (session->tx == TX_FAILED && job->kind == SQL_ROLLBACK) {
-		to_writer(job, false);
+		to_writer(s, job, false);
 		return 1;
 	}
 	if (session->tx == TX_FAILED && job->kind != SQL_END && job->kind != SQL_SWEEP && job->kind != SQL_STATEMENT)
@@ -378,7 +385,7 @@ static int route_by_state(struct store *s, struct sql_job *job)
 	if (job->kind == SQL_BATCH && sql_may(job, SQL_TYPE_WRITE))
 		return -1;
 	if (job->kind == SQL_END && (session->tx == TX_WRITE || writer_cursors(s, session))) {
-		to_writer(job, session->tx == TX_WRITE);
+		to_writer(s, job, session->tx == TX_WRITE);
 		return 1;
 	}
 	return 0;
@@ -394,7 +401,7 @@ static int begin_mode(struct store *s, struct sql_job *job)
 	if (read || job->session->readonly || job->session->role < ROLE_RW)
 		to_reader(s, job, NULL);
 	else
-		to_writer(job, false);
+		to_writer(s, job, false);
 	return 1;
 }
 
@@ -409,11 +416,11 @@ static int route_statement(struct store *s, struct sql_job *job)
 		if (type == SQL_TYPE_UNKNOWN)
 			to_reader(s, job, NULL);
 		else
-			to_writer(job, true);
+			to_writer(s, job, true);
 	} else if (session->tx == TX_NONE && (type == SQL_TYPE_WRITE || type == SQL_TYPE_DDL)) {
 		if (sql_may(job, type))
 			return -1;
-		to_writer(job, false);
+		to_writer(s, job, false);
 	} else if (session->tx == TX_FAILED && type != SQL_TYPE_UNKNOWN && type != SQL_TYPE_TX_ROLLBACK) {
 		return tx_gone(job);
 	} else {
@@ -440,20 +447,20 @@ static int route(struct store *s, struct sql_job *job)
 	case SQL_BATCH:
 		if (!batch_known(s, job->params))
 			break;
-		to_writer(job, session->tx == TX_WRITE);
+		to_writer(s, job, session->tx == TX_WRITE);
 		return 1;
 	case SQL_FETCH:
 	case SQL_CLOSE: {
 		struct db *db = cursor_db(session, job->params->cursor);
 		if (db == s->writer.db && db)
-			to_writer(job, true);
+			to_writer(s, job, true);
 		else
 			to_reader(s, job, db);
 		return 1;
 	}
 	default:
 		if (session->tx == TX_WRITE && job->kind != SQL_SWEEP) {
-			to_writer(job, true);
+			to_writer(s, job, true);
 			return 1;
 		}
 	}

@@ -75,6 +75,7 @@ void store_submit_reader(struct store *s, struct job *job)
 void store_stop(struct store *s, struct job *job, enum stop_reason why)
 {
 	job_stop(job, why);
+	store_flush(s);
 	if (readers_take_back(s, job) || writer_take_back(s, job)) {
 		store_finish(s, job);
 		return;
@@ -82,6 +83,15 @@ void store_stop(struct store *s, struct job *job, enum stop_reason why)
 	readers_interrupt(s, job);
 	writer_interrupt(s, job);
 }
+
+void store_flush(struct store *s)
+{
+	readers_push_list(s, &s->to_readers);
+	writer_push_list(s, &s->to_writer);
+}
+
+static void on_check(uv_check_t *handle) { store_flush(handle->data); }
+static void on_prepare(uv_prepare_t *handle) { store_flush(handle->data); }
 
 /* --- the tick --- */
 
@@ -221,6 +231,23 @@ static void set_memory_limits(const struct store_config *c)
 	sqlite3_hard_heap_limit64(c->memory_bytes);
 }
 
+/* None of them keeps the loop alive. */
+static void open_handles(struct store *s)
+{
+	uv_handle_t *handles[] = {(uv_handle_t *)&s->tick, (uv_handle_t *)&s->check, (uv_handle_t *)&s->prepare};
+
+	uv_timer_init(s->loop, &s->tick);
+	uv_check_init(s->loop, &s->check);
+	uv_prepare_init(s->loop, &s->prepare);
+	uv_check_start(&s->check, on_check);
+	uv_prepare_start(&s->prepare, on_prepare);
+	for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) {
+		handles[i]->data = s;
+		uv_unref(handles[i]);
+		s->handles_open++;
+	}
+}
+
 int store_open(const struct store_config *config, uv_loop_t *loop, struct store **ret, int *ret_exit, struct error *err)
 {
 	struct store *s = xcalloc(1, sizeof *s);
@@ -230,6 +257,8 @@ int store_open(const struct store_config *config, uv_loop_t *loop, struct store 
 	s->config.path = xstrdup(config->path);
 	s->loop = loop;
 	s->lock_fd = -1;
+	list_init(&s->to_readers);
+	list_init(&s->to_writer);
 	pthread_mutex_init(&s->protect_lock, NULL);
 	pthread_mutex_init(&s->checkpointer.lock, NULL);
 	set_memory_limits(config);
@@ -239,9 +268,7 @@ int store_open(const struct store_config *config, uv_loop_t *loop, struct store 
 		error_set(err, ERRC_INTERNAL, "cannot open the mailbox");
 		goto err_after_alloc;
 	}
-	uv_timer_init(loop, &s->tick);
-	uv_unref((uv_handle_t *)&s->tick);
-	s->tick.data = s;
+	open_handles(s);
 	if (checkpointer_start(s, err) || readers_start(s, err) || writer_start(s, err)) {
 		*ret_exit = EX_OSERR;
 		log_error("store", "%s", err->message);
@@ -271,10 +298,12 @@ bool store_idle(const struct store *s)
 	return s->in_flight == 0 && sql_writer_holder(s, &held) == 0;
 }
 
-static void on_tick_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
 	struct store *s = handle->data;
 
+	if (--s->handles_open > 0)
+		return;
 	free((char *)(uintptr_t)s->config.path);
 	free(s);
 }
@@ -283,6 +312,7 @@ void store_close(struct store *s)
 {
 	struct error err = {0};
 
+	store_flush(s);
 	readers_stop(s);
 	writer_stop(s);
 	checkpointer_stop(s);
@@ -297,8 +327,9 @@ void store_close(struct store *s)
 	class_cache_clear(&s->classes);
 	close(s->lock_fd);
 	mailbox_close(s->mailbox);
-	uv_timer_stop(&s->tick);
-	uv_close((uv_handle_t *)&s->tick, on_tick_closed);
+	uv_close((uv_handle_t *)&s->tick, on_handle_closed);
+	uv_close((uv_handle_t *)&s->check, on_handle_closed);
+	uv_close((uv_handle_t *)&s->prepare, on_handle_closed);
 }
 
 void store_reconfigure(struct store *s, const struct store_config *config)

@@ -209,22 +209,38 @@ void writer_stop(struct store *s)
 	pthread_mutex_destroy(&w->lock);
 }
 
-int writer_push(struct store *s, struct sql_job *job, struct error *err)
+void writer_push_list(struct store *s, struct list *jobs)
 {
 	struct writer *w = &s->writer;
+	struct list refused;
 
+	list_init(&refused);
+	if (list_empty(jobs))
+		return;
 	pthread_mutex_lock(&w->lock);
-	bool full = (int)w->queue.count >= s->config.queue_max && job->kind != SQL_END && job->kind != SQL_ROLLBACK;
-	if (!full) {
-		list_push(&w->queue, &job->job.mail.node);
-		note_waiting(w);
-		pthread_cond_signal(&w->work);
+	for (struct list_node *n; (n = list_pop(jobs));) {
+		struct sql_job *job = sql_job_of(n);
+		bool full = (int)w->queue.count >= s->config.queue_max && job->kind != SQL_END && job->kind != SQL_ROLLBACK;
+		list_push(full ? &refused : &w->queue, n);
 	}
+	note_waiting(w);
+	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
-	if (!full)
-		return 0;
-	atomic_fetch_add(&s->busy, 1);
-	return error_set(err, ERRC_BUSY, "%lld writes are waiting, no more at a time", (long long)s->config.queue_max);
+	for (struct list_node *n; (n = list_pop(&refused));) {
+		struct sql_job *job = sql_job_of(n);
+		atomic_fetch_add(&s->busy, 1);
+		error_set(&job->err, ERRC_BUSY, "%d writes are waiting, no more at a time", s->config.queue_max);
+		sql_finish(job);
+	}
+}
+
+void writer_push(struct store *s, struct sql_job *job)
+{
+	struct list one;
+
+	list_init(&one);
+	list_push(&one, &job->job.mail.node);
+	writer_push_list(s, &one);
 }
 
 void writer_push_held(struct store *s, struct sql_job *job)
