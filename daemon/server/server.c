@@ -251,7 +251,9 @@ int server_run(const struct server_options *options, struct config *config)
 		exit_code = EX_CONFIG;
 		goto out;
 	}
+	/* A client that left and a file size limit are errors of the call that meets them, not the end of the daemon. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	raise_fd_limit(&server.config);
 	server.read_buffer = xmalloc(READ_BYTES);
 	CHECK(uv_loop_init(&loop) == 0);
