@@ -62,7 +62,12 @@ static int start(struct ctl *c, const char *sql, struct buf *job)
 
 	alter_params(c, sql, false, has(c, FLAG_FORCE), &params);
 	failed = alterd_call(c->conn, "migrate.alter", buf_cstr(&params), &text);
-	if (failed && is_needs_force(c->conn) && consents(c)) {
+	if (failed && is_needs_force(c->conn) && ctl_may_ask(c)) {
+		if (!consents(c)) {
+			buf_free(&params);
+			note(c, "nothing is changed");
+			return EXIT_FAILED;
+		}
 		alter_params(c, sql, false, true, &params);
 		failed = alterd_call(c->conn, "migrate.alter", buf_cstr(&params), &text);
 	}

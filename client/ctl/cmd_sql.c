@@ -11,6 +11,8 @@
 
 /* Longest statement read from stdin; the daemon takes lines of 16 MiB. */
 #define STDIN_MAX ((size_t)16 << 20)
+/* Bytes of a statement shown before and behind the place of an error. */
+#define PLACE_BYTES 50
 
 int read_sql(const char *arg, struct buf *out);
 
@@ -128,6 +130,7 @@ static int print_pages(struct ctl *c, const char *method, const char *sql, const
 	return code;
 }
 
+/* 0 all printed, 1 nobody reads them any more, -1 failed. */
 static int print_rows(struct ctl *c, struct alterd_result *r, int64_t *ret_rows)
 {
 	struct table *t = table_new(c);
@@ -136,10 +139,8 @@ static int print_rows(struct ctl *c, struct alterd_result *r, int64_t *ret_rows)
 
 	for (int i = 0; i < alterd_columns(r); i++)
 		table_column(t, alterd_column_name(r, i));
-	while ((found = alterd_step(r)) == 1) {
-		table_row(t, alterd_row(r));
+	while ((found = alterd_step(r)) == 1 && table_row(t, alterd_row(r)))
 		rows++;
-	}
 	table_end(t);
 	table_free(t);
 	*ret_rows = rows;
@@ -154,21 +155,66 @@ static void tell_changes(const struct ctl *c, int64_t changes, int64_t rowid)
 		note(c, "%" PRId64 " row%s changed", changes, changes == 1 ? "" : "s");
 }
 
+/* Shows the line of the statement that the error is in, and a mark below the place. */
+static void show_place(const struct ctl *c, const char *sql)
+{
+	const char *data = alterd_error_data(c->conn);
+	struct error err = {0};
+	struct buf line = {0};
+	struct doc *d;
+	int64_t offset = -1;
+	size_t begin, end;
+
+	if (*data && doc_parse(data, strlen(data), &d, &err) == 0) {
+		offset = doc_int(doc_get(doc_root(d), "offset"), -1);
+		doc_free(d);
+	}
+	error_clear(&err);
+	if (offset < 0 || (size_t)offset > strlen(sql))
+		return;
+	for (begin = (size_t)offset; begin > 0 && sql[begin - 1] != '\n';)
+		begin--;
+	end = begin + strcspn(sql + begin, "\n");
+	/* A long line is shown around the place only. */
+	if ((size_t)offset - begin > PLACE_BYTES)
+		begin = (size_t)offset - PLACE_BYTES;
+	if (end - (size_t)offset > PLACE_BYTES)
+		end = (size_t)offset + PLACE_BYTES;
+	text_safe(&line, sql + begin, (size_t)offset - begin);
+	int column = text_width(buf_cstr(&line), line.len);
+	text_safe(&line, sql + offset, end - (size_t)offset);
+	note(c, "  %s\n  %*s^", buf_cstr(&line), column, "");
+	buf_free(&line);
+}
+
+/* Tells the error of a statement. */
+static int statement_failed(const struct ctl *c, const char *sql)
+{
+	int code = ctl_failed(c, c->conn);
+
+	if (!has(c, FLAG_JSON))
+		show_place(c, sql);
+	return code;
+}
+
 static int run_query(struct ctl *c, const char *sql, const struct alterd_value *values, int n)
 {
 	struct alterd_result *r;
 	int64_t rows;
-	int code = 0;
+	int code = 0, printed;
 
 	if (alterd_query(c->conn, sql, values, (size_t)n, &r) != 0)
-		return ctl_failed(c, c->conn);
+		return statement_failed(c, sql);
 	if (alterd_columns(r) == 0) {
 		tell_changes(c, alterd_changes(r), alterd_last_insert_rowid(r));
-	} else if (print_rows(c, r, &rows) < 0) {
-		code = ctl_failed(c, c->conn);
-		note(c, "the rows above are not all: %" PRId64 " came before this", rows);
 	} else {
-		note(c, "%" PRId64 " row%s", rows, rows == 1 ? "" : "s");
+		printed = print_rows(c, r, &rows);
+		if (printed == 0)
+			note(c, "%" PRId64 " row%s", rows, rows == 1 ? "" : "s");
+		if (printed < 0) {
+			code = ctl_failed(c, c->conn);
+			note(c, "the rows above are not all: %" PRId64 " came before this", rows);
+		}
 	}
 	alterd_result_free(r);
 	return code;
@@ -179,7 +225,7 @@ static int run_exec(struct ctl *c, const char *sql, const struct alterd_value *v
 	int64_t changes, rowid;
 
 	if (alterd_exec(c->conn, sql, values, (size_t)n, &changes, &rowid) != 0)
-		return ctl_failed(c, c->conn);
+		return statement_failed(c, sql);
 	tell_changes(c, changes, rowid);
 	return 0;
 }

@@ -178,7 +178,7 @@ void table_free(struct table *t);
 void table_column(struct table *t, const char *name);
 /* A row of as many values as there are columns. Rows are kept until their widths are known, then printed as they come.
  */
-void table_row(struct table *t, const struct alterd_value *row);
+bool table_row(struct table *t, const struct alterd_value *row);
 /* A row of texts; NULL is an empty cell. */
 void table_texts(struct table *t, const char *const *row);
 /* Prints what is still kept. */

@@ -114,7 +114,8 @@ static void bar(struct buf *out, double percent, int cells)
 
 static void rows(struct buf *out, const struct progress *p)
 {
-	if (p->rows_done < 0)
+	/* Before the rows are counted there is nothing to tell. */
+	if (p->rows_done < 0 || (p->rows_done == 0 && p->rows_total <= 0))
 		return;
 	buf_puts(out, "  ");
 	text_count(out, p->rows_done);

@@ -68,19 +68,24 @@ bool print_out(struct buf *b)
 	return true;
 }
 
-static bool has_timeout_reason(const char *data)
+/* Why a statement was given up: the error's "reason", "" if it has none. */
+static void reason_of(const char *data, char *out, size_t size)
 {
 	struct error err = {0};
-	struct doc *d;
-	bool yes;
+	struct doc *d = NULL;
 
-	if (!*data || doc_parse(data, strlen(data), &d, &err) != 0) {
+	if (*data && doc_parse(data, strlen(data), &d, &err) != 0)
 		error_clear(&err);
-		return false;
-	}
-	yes = strcmp(doc_str(doc_get(doc_root(d), "reason"), ""), "timeout") == 0;
+	snprintf(out, size, "%s", d ? doc_str(doc_get(doc_root(d), "reason"), "") : "");
 	doc_free(d);
-	return yes;
+}
+
+static bool is_timeout(const char *name, const char *data)
+{
+	char reason[32];
+
+	reason_of(data, reason, sizeof(reason));
+	return strcmp(name, "SQLITE_INTERRUPT") == 0 && strcmp(reason, "timeout") == 0;
 }
 
 int exit_code_of(int code, const char *name, bool retryable, const char *data)
@@ -91,7 +96,7 @@ int exit_code_of(int code, const char *name, bool retryable, const char *data)
 		return EXIT_DENIED;
 	if (code == ALTERD_E_MISUSE)
 		return EXIT_USAGE;
-	if (retryable || (strcmp(name, "SQLITE_INTERRUPT") == 0 && has_timeout_reason(data)))
+	if (retryable || is_timeout(name, data))
 		return EXIT_RETRY;
 	return EXIT_FAILED;
 }
@@ -100,6 +105,7 @@ int ctl_failed(const struct ctl *c, const struct alterd_conn *conn)
 {
 	const char *name = alterd_error_name(conn), *data = alterd_error_data(conn);
 	const char *message = alterd_error_message(conn);
+	char reason[32];
 	struct buf b = {0};
 
 	if (has(c, FLAG_JSON)) {
@@ -115,8 +121,9 @@ int ctl_failed(const struct ctl *c, const struct alterd_conn *conn)
 	} else {
 		text_safe(&b, message, strlen(message));
 		/* The library's own errors speak for themselves; the daemon's have a name to look up. */
-		if (alterd_error_code(conn) <= ALTERD_E_MISUSE || alterd_error_code(conn) > 0)
-			buf_printf(&b, " (%s)", name);
+		reason_of(data, reason, sizeof(reason));
+		if (alterd_error_code(conn) < ALTERD_E_MISUSE || alterd_error_code(conn) > 0)
+			buf_printf(&b, " (%s%s%s)", name, *reason ? ": " : "", reason);
 		say("%s", buf_cstr(&b));
 		if (alterd_error_code(conn) == ALTERD_E_UNREACHABLE)
 			note(c, "Is alterd running? Another socket is named with --socket PATH or $ALTERD_SOCKET.");

@@ -258,10 +258,10 @@ static void end_row(struct table *t)
 	}
 }
 
-void table_row(struct table *t, const struct alterd_value *row)
+bool table_row(struct table *t, const struct alterd_value *row)
 {
 	if (t->dead)
-		return;
+		return false;
 	for (size_t i = 0; i < t->ncolumns; i++) {
 		size_t at = t->text.len;
 		enum look look;
@@ -277,6 +277,7 @@ void table_row(struct table *t, const struct alterd_value *row)
 			keep(t, i, at, look);
 	}
 	end_row(t);
+	return !t->dead;
 }
 
 void table_texts(struct table *t, const char *const *row)
