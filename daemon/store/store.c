@@ -174,8 +174,11 @@ static int check_folder(const char *path, int *ret_exit, struct error *err)
 static int take_lock(struct store *s, int *ret_exit, struct error *err)
 {
 	struct buf path = {0};
+	/* Through links: by whichever name it is opened, it is the same file. One not made yet has no other name. */
+	char *real = realpath(s->config.path, NULL);
 
-	buf_printf(&path, "%s.alterd-lock", s->config.path);
+	buf_printf(&path, "%s.alterd-lock", real ? real : s->config.path);
+	free(real);
 	s->lock_fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock_fd < 0) {
 		*ret_exit = errno == EACCES || errno == EPERM || errno == EROFS ? EX_NOPERM : EX_IOERR;
