@@ -42,6 +42,9 @@ SCHEMA = [
     "CREATE TABLE wr(k TEXT, j INT, v, PRIMARY KEY(k, j)) WITHOUT ROWID",
     "CREATE TABLE log(what, id)",
     "CREATE INDEX par_a ON par(a)",
+    "CREATE INDEX kid_par ON kid(par)",
+    "CREATE INDEX opt_par ON opt(par)",
+    "CREATE INDEX defer_par ON defer(par)",
     "CREATE TRIGGER par_au AFTER UPDATE OF a ON par BEGIN INSERT INTO log VALUES('au', new.id); END",
     "CREATE TRIGGER par_ad AFTER DELETE ON par BEGIN INSERT INTO log VALUES('ad', old.id); END",
     "CREATE TRIGGER par_no BEFORE INSERT ON par WHEN new.a = 13 BEGIN SELECT RAISE(ABORT, 'thirteen'); END",
@@ -219,14 +222,22 @@ def exact_round(rng, end):
         suite.check(
             "seed %d, step %d: %s" % (args.seed, steps, what),
             False,
-            "got %.300r, wanted %.300r; before: %.600r" % (got, want, history[-4:]),
+            "got %.300r, wanted %.300r; before: %.900r"
+            % (got, want, [h for h in history[:-1] if h[0] == history[-1][0] and h[1][:6] != "SELECT"][-4:]),
         )
+
+    # What changes() and last_insert_rowid() are after a failure is SQLite's accident: asked only when the last one held.
+    held = [True] * len(clients)
 
     def one(k, sql, values):
         """Gives one statement to both; False if they differ."""
         c, plain = clients[k]
+        if "changes()" in sql and not held[k]:
+            return True
         history.append((k, sql, values))
         rows, n, code = plain.run(sql, values)
+        if sql[:6] != "SELECT":
+            held[k] = code == 0
         try:
             r = c.exec(sql, *bind(values))
             got = (rows_of(r), r["changes"], 0)
@@ -278,6 +289,7 @@ def exact_round(rng, end):
                 good = one(k, word, [])
         elif r < 0.35:
             good = batch(rng, gen, k, clients, history, differ, holder == k)
+            held[k] = False
         elif r < 0.5:
             good = one(k, *gen.read())
         else:
@@ -360,7 +372,7 @@ def concurrent_round(number):
         ]:
             c.exec(sql)
         c.exec(
-            "INSERT INTO par(id, a) WITH RECURSIVE g(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM g LIMIT 20000) "
+            "INSERT INTO par(id, a) WITH RECURSIVE g(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM g LIMIT 4000) "
             "SELECT n, n % 12 FROM g"
         )
     done = [{} for _ in range(4)]
@@ -430,7 +442,7 @@ def concurrent_round(number):
         ]:
             plain.execute(sql)
         plain.execute(
-            "INSERT INTO par(id, a) WITH RECURSIVE g(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM g LIMIT 20000) "
+            "INSERT INTO par(id, a) WITH RECURSIVE g(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM g LIMIT 4000) "
             "SELECT n, n % 12 FROM g"
         )
         for w, n in order:
