@@ -217,7 +217,7 @@ static void step_failed_here(struct migrator *m)
 	struct error *err = &m->step.err;
 	enum phase p = m->m.p.phase;
 
-	if (!m->step.ran || (m->abort_asked && (err->code & 0xff) == SQLITE_INTERRUPT))
+	if (!m->step.ran || m->closing || (m->abort_asked && (err->code & 0xff) == SQLITE_INTERRUPT))
 		return;
 	if (passing(err) || m->step.save || p == PHASE_RETIRE || p == PHASE_ABORT || p == PHASE_RESTART) {
 		retry_later(m, err);
