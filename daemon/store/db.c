@@ -148,20 +148,25 @@ void db_close(struct db *db)
 
 /* --- prepare, step, done --- */
 
+/*
+ * What the statement is depends on its text alone, never on the schema: a DROP TABLE IF EXISTS of a table that is not
+ * there compiles to nothing and counts as read-only, but the same text is not a read the next time.
+ */
 static void mark_type(struct stmt_known *known, struct db *db)
 {
 	struct guard_facts *f = &db->facts;
 
-	known->calls_changes = f->calls_changes;
 	if (f->tx != SQL_TYPE_UNKNOWN)
-		known->type = f->tx;
+		f->type = f->tx;
 	else if (sqlite3_stmt_isexplain(known->stmt))
-		known->type = SQL_TYPE_READ;
-	else if (f->ddl)
-		known->type = SQL_TYPE_DDL;
+		f->type = SQL_TYPE_READ;
+	else if (f->ddl || !(f->reads || f->writes))
+		f->type = SQL_TYPE_DDL;
 	else
-		known->type = sqlite3_stmt_readonly(known->stmt) ? SQL_TYPE_READ : SQL_TYPE_WRITE;
-	f->type = (enum sql_type)known->type;
+		f->type = f->writes || !sqlite3_stmt_readonly(known->stmt) ? SQL_TYPE_WRITE : SQL_TYPE_READ;
+	f->ddl = f->type == SQL_TYPE_DDL;
+	known->type = f->type;
+	known->calls_changes = f->calls_changes;
 }
 
 /*
@@ -197,7 +202,7 @@ static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt
 		return 0;
 	mark_type(ret, db);
 	/* VACUUM asks the authoriser only once it runs (it attaches a database then): it is known by its silence. */
-	if (ret->type == SQL_TYPE_WRITE && !db->facts.asked) {
+	if (!db->facts.asked && !sqlite3_stmt_readonly(ret->stmt)) {
 		sqlite3_finalize(ret->stmt);
 		return error_set(err, ERRC_DENIED, "ATTACH, DETACH and VACUUM are not allowed");
 	}

@@ -33,6 +33,8 @@ enum sql_type {
 /* What the authoriser saw while a guarded statement was prepared. */
 struct guard_facts {
 	bool asked;           /* the authoriser was called at all */
+	bool reads;           /* a SELECT or a PRAGMA */
+	bool writes;          /* INSERT, UPDATE, DELETE */
 	bool ddl;             /* CREATE, DROP, ALTER, REINDEX, ANALYZE */
 	bool calls_changes;   /* uses changes() */
 	enum sql_type tx;     /* a transaction statement, else SQL_TYPE_UNKNOWN */

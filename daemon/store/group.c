@@ -6,7 +6,6 @@
  * else along: the culprit is answered and left out, the others are put back to where they were and run again. After a
  * few such culprits each of the rest gets a transaction of its own, so that bad ones cannot make the work quadratic.
  */
-#include "daemon/lib/check.h"
 #include "daemon/lib/fault.h"
 #include "daemon/store/internal.h"
 
@@ -49,13 +48,12 @@ static int execute(struct db *db, struct sql_job *job)
 		return -1;
 	if (!stmt)
 		return error_set(&job->err, ERRC_INVALID_PARAMS, "there is no statement in this text");
-	/* What was a write to the reader that classified it is one here. */
-	INVARIANT(type == SQL_TYPE_WRITE || type == SQL_TYPE_DDL);
-	if (sql_may(job, type)) {
-		db_done(db, stmt);
-		return -1;
-	}
-	return sql_run_write(db, job, stmt, type);
+	if (type != SQL_TYPE_WRITE && type != SQL_TYPE_DDL)
+		error_set(&job->err, ERRC_INTERNAL, "a statement that is no write came to the writer");
+	else if (sql_may(job, type) == 0)
+		return sql_run_write(db, job, stmt, type);
+	db_done(db, stmt);
+	return -1;
 }
 
 static bool breaks_foreign_key(struct db *db)

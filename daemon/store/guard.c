@@ -115,11 +115,18 @@ static int on_vtable(struct db *db, const char *table, const char *module)
 	return on_ddl(db, table, NULL);
 }
 
+static int on_table(struct db *db, const char *table)
+{
+	if (is_own(table))
+		return deny(db, ERRC_DENIED, "table %s belongs to the daemon", table);
+	return SQLITE_OK;
+}
+
 static int authorize(void *arg, int action, const char *a, const char *b, const char *database, const char *trigger)
 {
 	struct db *db = arg;
 
-	(void)trigger;
+	(void)database, (void)trigger;
 	if (!db->guarded)
 		return SQLITE_OK;
 	db->facts.asked = true;
@@ -130,6 +137,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	case SQLITE_DETACH:
 		return deny(db, ERRC_DENIED, "ATTACH, DETACH and VACUUM are not allowed");
 	case SQLITE_PRAGMA:
+		db->facts.reads = true;
 		return on_pragma(db, a, b);
 	case SQLITE_FUNCTION:
 		return on_function(db, b);
@@ -163,16 +171,16 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 		return on_ddl(db, a, NULL);
 	case SQLITE_ALTER_TABLE:
 		return on_ddl(db, b, NULL);
-	case SQLITE_READ:
 	case SQLITE_INSERT:
 	case SQLITE_UPDATE:
 	case SQLITE_DELETE:
-		if (is_own(a))
-			return deny(db, ERRC_DENIED, "table %s belongs to the daemon", a);
-		if (database && strcasecmp(database, "temp") == 0 && action != SQLITE_READ && !db->facts.ddl)
-			return deny(db, ERRC_DENIED, "TEMP objects are not allowed: connections are shared");
-		return SQLITE_OK;
+		db->facts.writes = true;
+		return on_table(db, a);
+	case SQLITE_READ:
+		return on_table(db, a);
 	case SQLITE_SELECT:
+		db->facts.reads = true;
+		return SQLITE_OK;
 	case SQLITE_RECURSIVE:
 		return SQLITE_OK;
 	default:

@@ -166,6 +166,35 @@ START_TEST(test_a_protected_table_refuses_ddl)
 }
 END_TEST
 
+START_TEST(test_what_a_statement_is_does_not_depend_on_the_schema)
+{
+	struct rig rig;
+	struct client c;
+
+	rig_open(&rig);
+	client_open(&rig, &c);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(run(&c, "DROP TABLE IF EXISTS t"), 0);
+		ck_assert_int_eq(run(&c, "CREATE TABLE IF NOT EXISTS t(a)"), 0);
+		ck_assert_int_eq(run(&c, "CREATE TABLE IF NOT EXISTS t(a)"), 0);
+		ck_assert_int_eq(run(&c, "DROP VIEW IF EXISTS v"), 0);
+		ck_assert_int_eq(run(&c, "CREATE VIEW v AS SELECT a FROM t"), 0);
+		ck_assert_int_eq(run(&c, "CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN SELECT 1; END"), 0);
+		ck_assert_int_eq(run(&c, "INSERT INTO v VALUES(1)"), 0);
+		ck_assert_int_eq(run(&c, "DROP TRIGGER tr"), 0);
+		ck_assert_int_eq(run(&c, "CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN INSERT INTO t VALUES(NEW.a); END"), 0);
+		ck_assert_int_eq(run(&c, "INSERT INTO v VALUES(1)"), 0);
+		ck_assert_str_eq(rows(&c, "SELECT count(*) FROM t"), "[[1]]");
+		ck_assert_int_eq(run(&c, "DROP TABLE IF EXISTS t"), 0);
+		ck_assert_int_eq(run(&c, "DROP TABLE IF EXISTS t"), 0);
+	}
+	c.session.role = ROLE_RW;
+	ck_assert_int_eq(run(&c, "DROP TABLE IF EXISTS nosuch"), -32002);
+	client_close(&c);
+	rig_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store");
@@ -177,6 +206,7 @@ int main(void)
 	tcase_add_test(tc, test_stand_ins_answer_like_sqlite);
 	tcase_add_test(tc, test_roles_and_readonly);
 	tcase_add_test(tc, test_a_protected_table_refuses_ddl);
+	tcase_add_test(tc, test_what_a_statement_is_does_not_depend_on_the_schema);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
