@@ -169,6 +169,25 @@ static void mark_type(struct stmt_known *known, struct db *db)
 	known->calls_changes = f->calls_changes;
 }
 
+/* The first byte that is not blank, not a comment and not ';'. */
+static const char *skip_blanks(const char *p)
+{
+	for (; *p; p++) {
+		if (p[0] == '-' && p[1] == '-') {
+			for (; p[1] && p[1] != '\n'; p++)
+				;
+		} else if (p[0] == '/' && p[1] == '*') {
+			const char *end = strstr(p + 2, "*/");
+			if (!end)
+				return p + strlen(p);
+			p = end + 1;
+		} else if (!strchr(" \t\r\n\f;", *p)) {
+			break;
+		}
+	}
+	return p;
+}
+
 /*
  * SQLite finds some errors in a schema that another connection has changed since, without looking whether it has ("table
  * t has 3 columns but 2 values were supplied"). A statement that is run does look: after it the schema is the present one.
@@ -201,31 +220,12 @@ static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt
 	if (!ret->stmt)
 		return 0;
 	mark_type(ret, db);
-	/* VACUUM asks the authoriser only once it runs (it attaches a database then): it is known by its silence. */
-	if (!db->facts.asked && !sqlite3_stmt_readonly(ret->stmt)) {
+	/* VACUUM asks the authoriser only once it runs: it attaches a database then. */
+	if (!db->facts.asked && sqlite3_strnicmp(skip_blanks(sql), "VACUUM", 6) == 0) {
 		sqlite3_finalize(ret->stmt);
 		return error_set(err, ERRC_DENIED, "ATTACH, DETACH and VACUUM are not allowed");
 	}
 	return 0;
-}
-
-/* Blanks, comments and ';' are all there is behind the statement. */
-static bool only_blanks(const char *p)
-{
-	for (; *p; p++) {
-		if (p[0] == '-' && p[1] == '-') {
-			for (; p[1] && p[1] != '\n'; p++)
-				;
-		} else if (p[0] == '/' && p[1] == '*') {
-			const char *end = strstr(p + 2, "*/");
-			if (!end)
-				return true;
-			p = end + 1;
-		} else if (!strchr(" \t\r\n\f;", *p)) {
-			return false;
-		}
-	}
-	return true;
 }
 
 int db_prepare_client(struct db *db, const char *sql, size_t n, sqlite3_stmt **ret, enum sql_type *ret_type,
@@ -246,7 +246,7 @@ int db_prepare_client(struct db *db, const char *sql, size_t n, sqlite3_stmt **r
 	} else if (prepare_guarded(db, sql, n, &known, &tail, err)) {
 		db->guarded = false;
 		return -1;
-	} else if (known.stmt && !only_blanks(tail)) {
+	} else if (known.stmt && *skip_blanks(tail)) {
 		sqlite3_finalize(known.stmt);
 		db->guarded = false;
 		return error_set(err, ERRC_INVALID_PARAMS, "more than one statement: send them with batch {script}");
