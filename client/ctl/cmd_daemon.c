@@ -172,6 +172,11 @@ static int watch_status(struct ctl *c)
 			break;
 		pause_ms(draw ? WATCH_TTY_MS : WATCH_FILE_MS);
 	}
+	/* The terminal has written its "^C" below the status. */
+	if (draw && interrupted()) {
+		buf_puts(&out, "\r\033[K");
+		print_out(&out);
+	}
 	buf_free(&out);
 	return code;
 }

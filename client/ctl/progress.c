@@ -147,11 +147,11 @@ static void remark(struct buf *out, const struct progress *p)
 	if (strcmp(p->state, "paused") == 0) {
 		word = "paused";
 		why = p->reason;
+	} else if (p->postponed && strcmp(p->phase, "ready") == 0) {
+		word = "waiting for alterctl cutover";
 	} else if (p->throttled) {
 		word = "throttled";
 		why = p->throttled;
-	} else if (p->postponed && strcmp(p->phase, "ready") == 0) {
-		word = "waiting for alterctl cutover";
 	}
 	if (!word)
 		return;
