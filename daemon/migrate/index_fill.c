@@ -16,7 +16,7 @@
 #define LOOK_EVERY_ROWS 16
 #define LOOK_EVERY_BYTES 32768
 /* Rows deleted by one statement. */
-#define DELETE_ROWS 500
+#define DELETE_ROWS 100
 
 /* One slice: the position in the batches, which counts only once the transaction is committed. */
 struct slice {

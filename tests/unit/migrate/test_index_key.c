@@ -32,9 +32,30 @@ static void random_bytes(char *out, size_t n, bool text)
 
 static double random_real(void)
 {
-	static const double edges[] = {0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1e300, -1e300, 5e-324, -5e-324, 1.5, 9007199254740993.0,
-				       9223372036854775808.0, -9223372036854775808.0, 18446744073709551616.0, 1e19, -1e19,
-				       9223372036854774784.0, INFINITY, -INFINITY, 255.0, 256.0, 4294967296.25, -256.5};
+	static const double edges[] = {0.0,
+				       -0.0,
+				       0.5,
+				       -0.5,
+				       1.0,
+				       -1.0,
+				       1e300,
+				       -1e300,
+				       5e-324,
+				       -5e-324,
+				       1.5,
+				       9007199254740993.0,
+				       9223372036854775808.0,
+				       -9223372036854775808.0,
+				       18446744073709551616.0,
+				       1e19,
+				       -1e19,
+				       9223372036854774784.0,
+				       INFINITY,
+				       -INFINITY,
+				       255.0,
+				       256.0,
+				       4294967296.25,
+				       -256.5};
 	size_t pick = next_random(sizeof(edges) / sizeof(edges[0]) + 8);
 
 	if (pick < sizeof(edges) / sizeof(edges[0]))
@@ -44,8 +65,22 @@ static double random_real(void)
 
 static int64_t random_integer(void)
 {
-	static const int64_t edges[] = {0, 1, -1, 255, 256, -255, -256, 65535, 65536, INT64_MAX, INT64_MIN, INT64_MAX - 1,
-					9007199254740992, 9007199254740993, -9007199254740993, 9223372036854774784};
+	static const int64_t edges[] = {0,
+					1,
+					-1,
+					255,
+					256,
+					-255,
+					-256,
+					65535,
+					65536,
+					INT64_MAX,
+					INT64_MIN,
+					INT64_MAX - 1,
+					9007199254740992,
+					9007199254740993,
+					-9007199254740993,
+					9223372036854774784};
 	size_t pick = next_random(sizeof(edges) / sizeof(edges[0]) + 8);
 
 	if (pick < sizeof(edges) / sizeof(edges[0]))
@@ -186,8 +221,8 @@ START_TEST(test_order_and_values_are_sqlites)
 		ck_assert(key_read(out, out + record.len, &again));
 		ck_assert_uint_eq(again.total, record.len);
 		ck_assert_int_eq(key_parse(&again, columns, 2, &scratch, got), 0);
-		ck_assert_msg(same(&v, &got[0]), "row %lld type %d came back as %d", sqlite3_column_int64(stmt, 1), v.type,
-			      got[0].type);
+		ck_assert_msg(same(&v, &got[0]), "row %lld type %d came back as %d", sqlite3_column_int64(stmt, 1),
+			      v.type, got[0].type);
 		ck_assert_int_eq(got[1].integer, sqlite3_column_int64(stmt, 1));
 		last = (struct key_ref){.norm = (const uint8_t *)before.data, .norm_n = before.len};
 		ck_assert_msg(before.len == 0 || key_compare(&last, &key) < 0, "row %lld is out of order",

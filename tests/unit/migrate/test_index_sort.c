@@ -18,10 +18,7 @@ static uint64_t next_random(uint64_t below)
 	return seed % below;
 }
 
-static void set_up(void)
-{
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-}
+static void set_up(void) { ck_assert_ptr_nonnull(mkdtemp(dir)); }
 
 static void tear_down(void)
 {
@@ -87,9 +84,9 @@ static const struct shape {
 	size_t prefix, spread;
 	uint64_t spill_every; /* 0: never */
 } shapes[] = {
-	{0, 0, 250, 0},        {1, 0, 250, 0},      {11, 0, 2, 0},       {5000, 0, 250, 0},    {5000, 0, 1, 0},
-	{3000, 100, 2, 0},     {5000, 0, 250, 997}, {5000, 40, 2, 100},  {600, 5000, 3, 50},   {3000, 0, 250, 5},
-	{200000, 3, 200, 0},   {200000, 3, 200, 30000},
+	{0, 0, 250, 0},     {1, 0, 250, 0},    {11, 0, 2, 0},       {5000, 0, 250, 0},
+	{5000, 0, 1, 0},    {3000, 100, 2, 0}, {5000, 0, 250, 997}, {5000, 40, 2, 100},
+	{600, 5000, 3, 50}, {3000, 0, 250, 5}, {200000, 3, 200, 0}, {200000, 3, 200, 30000},
 };
 
 START_TEST(test_keys_come_out_in_order)
