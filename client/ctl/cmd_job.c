@@ -173,13 +173,43 @@ int cmd_cutover(struct ctl *c, int argc, char **argv)
 		       "the swap may happen\nnext: alterctl status --watch");
 }
 
+/* Asks about the job as it stands. True too where none is running: then the daemon says so, and there is nothing to
+ * ask. */
+static bool abort_is_meant(struct ctl *c)
+{
+	struct buf question = {0};
+	struct error err = {0};
+	struct progress p;
+	const char *text;
+	struct doc *d;
+	bool yes = true;
+
+	if (alterd_call(c->conn, "migrate.status", NULL, &text) != 0 || doc_parse(text, strlen(text), &d, &err) != 0) {
+		error_clear(&err);
+		return ctl_confirm(c, "Give up the migration and throw away what it has done?");
+	}
+	if (progress_read(doc_get(doc_root(d), "job"), &p) && !progress_ended(&p)) {
+		progress_line(&question, &p, 0);
+		buf_puts(&question, "\nGive it up and throw away what it has done?");
+		yes = ctl_confirm(c, buf_cstr(&question));
+	}
+	doc_free(d);
+	buf_free(&question);
+	return yes;
+}
+
 int cmd_abort(struct ctl *c, int argc, char **argv)
 {
+	int code;
+
 	if (!has(c, FLAG_FORCE) && !ctl_may_ask(c)) {
 		say("abort throws the migration's work away; say -f to do it without being asked");
 		return EXIT_USAGE;
 	}
-	if (!has(c, FLAG_FORCE) && !ctl_confirm(c, "Give up the migration and throw away what it has done?")) {
+	code = ctl_connect(c);
+	if (code)
+		return code;
+	if (!has(c, FLAG_FORCE) && !abort_is_meant(c)) {
 		note(c, "nothing is changed");
 		return EXIT_FAILED;
 	}
