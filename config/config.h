@@ -1,8 +1,8 @@
 /*
  * The daemon's configuration: the settings table filled from alterd.conf, drop-ins and --set.
  *
- * INI: `[section]`, `key = value`, comments (# or ;) on lines of their own. An unknown section or key, a value that does
- * not parse or is out of range is an error that names file and line. Later wins: defaults, the file, its drop-ins
+ * INI: `[section]`, `key = value`, comments (# or ;) on lines of their own. An unknown section or key, a value that
+ * does not parse or is out of range is an error that names file and line. Later wins: defaults, the file, its drop-ins
  * (<file>.d/ *.conf sorted by name), --set in order. A reload makes a new struct config and compares.
  */
 #ifndef ALTERD_CONFIG_CONFIG_H
@@ -40,7 +40,8 @@ int config_read_file(struct config *c, const char *path, struct error *err);
 int config_read_text(struct config *c, const char *name, const char *text, size_t n, struct error *err);
 /* One "section.key=value". */
 int config_set(struct config *c, const char *assignment, struct error *err);
-/* What must hold between settings (output_low < output_high, wal_cap <= wal_hard_cap, synchronous is full|normal, ..). */
+/* What must hold between settings (output_low < output_high, wal_cap <= wal_hard_cap, synchronous is full|normal, ..).
+ */
 int config_check(const struct config *c, struct error *err);
 
 /* "section.key" of each setting that differs; for a reload report. restart: only those that a reload cannot take. */
