@@ -110,7 +110,7 @@ static void print_plain(const struct options *o, const struct client *clients)
 	}
 }
 
-#define CELL 26
+#define CELL 30
 static void cell(const char *text)
 {
 	printf("%*s", CELL, text);
@@ -122,7 +122,7 @@ static void row_of_waits(const struct options *o, const struct client *clients, 
 	for (int i = 0; i < o->nchanges; i++) {
 		char text[64];
 		const struct latency *l = &sum_window(o, clients, 2 * i + which)->latency;
-		snprintf(text, sizeof(text), "%.2f / %.2f / %.1f ms", ms(latency_quantile(l, 0.5)),
+		snprintf(text, sizeof(text), "%.2f / %.1f / %.1f ms", ms(latency_quantile(l, 0.5)),
 			 ms(latency_quantile(l, 0.99)), ms(l->max_ns));
 		cell(text);
 	}
