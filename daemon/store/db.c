@@ -156,10 +156,10 @@ static void mark_type(struct stmt_known *known, struct db *db)
 {
 	struct guard_facts *f = &db->facts;
 
-	if (f->tx != SQL_TYPE_UNKNOWN)
-		f->type = f->tx;
-	else if (sqlite3_stmt_isexplain(known->stmt))
+	if (sqlite3_stmt_isexplain(known->stmt))
 		f->type = SQL_TYPE_READ;
+	else if (f->tx != SQL_TYPE_UNKNOWN)
+		f->type = f->tx;
 	else if (f->ddl || !(f->reads || f->writes))
 		f->type = SQL_TYPE_DDL;
 	else
@@ -220,6 +220,10 @@ static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt
 	if (!ret->stmt)
 		return 0;
 	mark_type(ret, db);
+	if (db->facts.ddl && guard_names_own(sqlite3_sql(ret->stmt))) {
+		sqlite3_finalize(ret->stmt);
+		return error_set(err, ERRC_DENIED, "names beginning with _alterd_ belong to the daemon");
+	}
 	/* VACUUM asks the authoriser only once it runs: it attaches a database then. */
 	if (!db->facts.asked && sqlite3_strnicmp(skip_blanks(sql), "VACUUM", 6) == 0) {
 		sqlite3_finalize(ret->stmt);

@@ -7,8 +7,10 @@
  */
 #include "daemon/store/guard.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #include "daemon/lib/check.h"
@@ -44,6 +46,16 @@ static bool in_list(const char *word, const char *const *list, size_t n)
 }
 
 static bool is_own(const char *name) { return name && sqlite3_strnicmp(name, "_alterd_", 8) == 0; }
+
+bool guard_names_own(const char *sql)
+{
+	for (const char *p = sql; p && (p = strcasestr(p, "_alterd_")) != NULL; p++) {
+		unsigned char before = p == sql ? ' ' : (unsigned char)p[-1];
+		if (!isalnum(before) && before != '_' && before != '$' && before < 0x80)
+			return true;
+	}
+	return false;
+}
 
 /* Keeps the reason and refuses. */
 static int deny(struct db *db, enum errc which, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -119,6 +131,9 @@ static int on_table(struct db *db, const char *table)
 {
 	if (is_own(table))
 		return deny(db, ERRC_DENIED, "table %s belongs to the daemon", table);
+	/* It reads every page of the file, and tells of every table. */
+	if (strcasecmp(table, "dbstat") == 0)
+		return deny(db, ERRC_DENIED, "dbstat is not allowed");
 	return SQLITE_OK;
 }
 
@@ -166,9 +181,12 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	case SQLITE_CREATE_VIEW:
 	case SQLITE_DROP_TABLE:
 	case SQLITE_DROP_VIEW:
-	case SQLITE_ANALYZE:
 	case SQLITE_REINDEX:
 		return on_ddl(db, a, NULL);
+	case SQLITE_ANALYZE:
+		/* Of the whole file: the daemon's own tables are passed over. */
+		db->facts.ddl = true;
+		return is_own(a) ? SQLITE_IGNORE : on_ddl(db, a, NULL);
 	case SQLITE_ALTER_TABLE:
 		return on_ddl(db, b, NULL);
 	case SQLITE_INSERT:

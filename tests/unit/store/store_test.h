@@ -20,6 +20,7 @@
 struct rig {
 	char folder[64], path[96];
 	uv_loop_t loop;
+	uv_timer_t awake; /* the store's handles do not keep the loop alive; this one does, and bounds its sleep */
 	struct store *store;
 	struct store_config config;
 	uint64_t sessions;
@@ -65,12 +66,16 @@ static inline struct store_config rig_config(const char *path)
 	};
 }
 
+static inline void wake(uv_timer_t *timer) { (void)timer; }
+
 static inline void rig_start(struct rig *rig)
 {
 	struct error err = {0};
 	int code = 0;
 
 	ck_assert_int_eq(uv_loop_init(&rig->loop), 0);
+	uv_timer_init(&rig->loop, &rig->awake);
+	uv_timer_start(&rig->awake, wake, 1000, 1000);
 	int rc = store_open(&rig->config, &rig->loop, &rig->store, &code, &err);
 	ck_assert_msg(rc == 0, "store_open: %s", err.message);
 }
@@ -88,6 +93,7 @@ static inline void rig_open(struct rig *rig)
 static inline void rig_stop(struct rig *rig)
 {
 	store_close(rig->store);
+	uv_close((uv_handle_t *)&rig->awake, NULL);
 	while (uv_run(&rig->loop, UV_RUN_NOWAIT))
 		;
 	ck_assert_int_eq(uv_loop_close(&rig->loop), 0);
@@ -131,19 +137,10 @@ static inline void client_send(struct client *c, enum sql_kind kind)
 	sql_submit(c->rig->store, &c->job);
 }
 
-static inline void wake(uv_timer_t *timer) { (void)timer; }
-
 static inline void client_wait(struct client *c)
 {
-	uv_timer_t awake;
-
-	/* The mailbox does not keep the loop alive; this timer does, and bounds the sleep. */
-	uv_timer_init(&c->rig->loop, &awake);
-	uv_timer_start(&awake, wake, 1000, 1000);
 	while (c->busy)
 		uv_run(&c->rig->loop, UV_RUN_ONCE);
-	uv_close((uv_handle_t *)&awake, NULL);
-	uv_run(&c->rig->loop, UV_RUN_NOWAIT);
 }
 
 static inline int ask(struct client *c, enum sql_kind kind)
