@@ -1,5 +1,6 @@
 /* alterd: arguments, configuration, run, exit code. */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -140,6 +141,11 @@ int main(int argc, char **argv)
 	struct arguments a = {0};
 	int exit_code;
 
+	/*
+	 * Small freed chunks are joined with their neighbours at once, not all together when some later malloc is large: after
+	 * a statement that took much memory in small pieces that took half a second, with SQLite's allocator locked for all.
+	 */
+	(void)mallopt(M_MXFAST, 0);
 	log_init();
 	exit_code = parse(argc, argv, &a);
 	if (exit_code == EX_OK && !a.done)
