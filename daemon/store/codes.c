@@ -11,6 +11,7 @@
 #include "proto/response.h"
 #include "proto/value.h"
 
+/* clang-format off */
 #define CODES(X)                                                                                                       \
 	X(ERROR) X(INTERNAL) X(PERM) X(ABORT) X(BUSY) X(LOCKED) X(NOMEM) X(READONLY) X(INTERRUPT) X(IOERR) X(CORRUPT)          \
 	X(NOTFOUND) X(FULL) X(CANTOPEN) X(PROTOCOL) X(EMPTY) X(SCHEMA) X(TOOBIG) X(CONSTRAINT) X(MISMATCH) X(MISUSE)           \
@@ -25,6 +26,7 @@
 	X(ABORT_ROLLBACK) X(CONSTRAINT_CHECK) X(CONSTRAINT_COMMITHOOK) X(CONSTRAINT_FOREIGNKEY) X(CONSTRAINT_FUNCTION)         \
 	X(CONSTRAINT_NOTNULL) X(CONSTRAINT_PRIMARYKEY) X(CONSTRAINT_TRIGGER) X(CONSTRAINT_UNIQUE) X(CONSTRAINT_VTAB)           \
 	X(CONSTRAINT_ROWID) X(CONSTRAINT_PINNED) X(CONSTRAINT_DATATYPE) X(AUTH_USER)
+/* clang-format on */
 
 const char *sqlite_code_name(int code)
 {

@@ -12,8 +12,6 @@
 /* Culprits in one group before the rest run singly. */
 #define CULPRITS_MAX 3
 
-static struct sql_job *sql_job_of(struct list_node *n) { return (struct sql_job *)(void *)LIST_ENTRY(n, struct mail, node); }
-
 static void remember(struct sql_job *job)
 {
 	const struct sql_session *session = job->session;

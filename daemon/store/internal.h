@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <uv.h>
 
+#include "daemon/lib/check.h"
 #include "daemon/lib/histogram.h"
 #include "daemon/store/class_cache.h"
 #include "daemon/store/codes.h"
@@ -125,6 +126,16 @@ struct store {
 	uint64_t space_checked_ns; /* loop: when disk space was last looked at */
 	const char *throttled;     /* loop */
 };
+
+/* A queue's node is its job's mail. */
+static inline struct job *job_of(struct list_node *n)
+{
+	PRE(n != NULL);
+	return (struct job *)(void *)LIST_ENTRY(n, struct mail, node);
+}
+
+/* The same where only clients' jobs wait. */
+static inline struct sql_job *sql_job_of(struct list_node *n) { return (struct sql_job *)(void *)job_of(n); }
 
 /* store.c */
 bool store_protected(struct store *s, const char *table, char *ret_job, size_t size);

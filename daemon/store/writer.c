@@ -12,14 +12,6 @@
 #include "daemon/lib/log.h"
 #include "daemon/store/internal.h"
 
-static struct sql_job *sql_job_of(struct list_node *n)
-{
-	PRE(n != NULL);
-	return (struct sql_job *)(void *)LIST_ENTRY(n, struct mail, node);
-}
-
-static struct job *job_of(struct list_node *n) { return &sql_job_of(n)->job; }
-
 /* --- under the lock --- */
 
 static void note_waiting(struct writer *w)
