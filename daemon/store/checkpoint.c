@@ -1,7 +1,7 @@
 /*
  * Checkpoints away from the writer: a thread with a connection of its own copies the WAL back (PASSIVE) once it has
- * grown to checkpoint_bytes. Under a steady load it never quite catches up, and a WAL that is not wholly copied cannot be
- * begun anew: so when only a little is left, the writer copies the rest itself between two commits.
+ * grown to checkpoint_bytes. Under a steady load it never quite catches up, and a WAL that is not wholly copied cannot
+ * be begun anew: so when only a little is left, the writer copies the rest itself between two commits.
  */
 #include <string.h>
 
@@ -119,9 +119,10 @@ static struct db *open_connection(struct store *s, struct error *err)
 
 	*db = (struct db){.store = s};
 	stmt_cache_init(&db->cache, 1);
-	if (sqlite3_open_v2(s->config.path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK &&
-	    sqlite3_exec(db->handle, "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-256; SELECT 1 FROM sqlite_schema", NULL,
-			 NULL, NULL) == SQLITE_OK)
+	if (sqlite3_open_v2(s->config.path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
+		    SQLITE_OK &&
+	    sqlite3_exec(db->handle, "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-256; SELECT 1 FROM sqlite_schema",
+			 NULL, NULL, NULL) == SQLITE_OK)
 		return db;
 	db_error(db, "opening the checkpoint connection", err);
 	db_close(db);

@@ -1,7 +1,8 @@
 /*
  * What known statements are, by their text: so that a write goes to the writer without a stop on a reader lane.
  *
- * What a text is (read, write, transaction statement) does not depend on the schema, so entries never go stale. Loop only.
+ * What a text is (read, write, transaction statement) does not depend on the schema, so entries never go stale. Loop
+ * only.
  */
 #ifndef ALTERD_STORE_CLASS_CACHE_H
 #define ALTERD_STORE_CLASS_CACHE_H

@@ -96,8 +96,8 @@ static struct sql_cursor *get(struct sql_job *job)
 	struct sql_cursor *cursor = find(job->session, job->params->cursor);
 
 	if (!cursor)
-		error_set(&job->err, ERRC_CURSOR_EXPIRED, "cursor %.40s is closed, expired or was never this connection's",
-			  job->params->cursor);
+		error_set(&job->err, ERRC_CURSOR_EXPIRED,
+			  "cursor %.40s is closed, expired or was never this connection's", job->params->cursor);
 	return cursor;
 }
 
@@ -167,7 +167,8 @@ int cursor_close(struct sql_job *job)
 
 static bool is_due(const struct sql_cursor *cursor, uint64_t now)
 {
-	return now >= cursor->deadline_ns || now >= cursor->idle_ns || (cursor->db && atomic_load(&cursor->db->overdue));
+	return now >= cursor->deadline_ns || now >= cursor->idle_ns ||
+	       (cursor->db && atomic_load(&cursor->db->overdue));
 }
 
 bool cursors_due(const struct sql_session *session, uint64_t now)

@@ -112,8 +112,8 @@ int db_open(struct store *s, bool writer, struct db **ret, bool *ret_was_rollbac
 	*db = (struct db){.store = s, .writer = writer};
 	stmt_cache_init(&db->cache, writer ? WRITER_STATEMENTS : READER_STATEMENTS);
 	if (sqlite3_open_v2(store_get_config(s)->path, &db->handle, flags, NULL) != SQLITE_OK || !db->handle) {
-		error_from_sqlite(err, db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_NOMEM, -1, "opening the database",
-				  db->handle ? sqlite3_errmsg(db->handle) : "out of memory");
+		error_from_sqlite(err, db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_NOMEM, -1,
+				  "opening the database", db->handle ? sqlite3_errmsg(db->handle) : "out of memory");
 		goto err_after_alloc;
 	}
 	if (set_up(db, &was_rollback, err))
@@ -135,8 +135,8 @@ void db_close(struct db *db)
 	stmt_cache_clear(&db->cache);
 	if (db->handle) {
 		/*
-		 * Functions and hooks point at db: no statement may be left to call them. The first close takes along the
-		 * statements that virtual tables keep for themselves; what is left then is a client's.
+		 * Functions and hooks point at db: no statement may be left to call them. The first close takes along
+		 * the statements that virtual tables keep for themselves; what is left then is a client's.
 		 */
 		if (sqlite3_close(db->handle) != SQLITE_OK) {
 			for (sqlite3_stmt *stmt; (stmt = sqlite3_next_stmt(db->handle, NULL));)
@@ -153,10 +153,7 @@ void db_close(struct db *db)
 
 bool db_in_transaction(struct db *db) { return !sqlite3_get_autocommit(db->handle); }
 
-int db_begin(struct db *db, struct error *err)
-{
-	return db_run(db, db->writer ? "BEGIN IMMEDIATE" : "BEGIN", err);
-}
+int db_begin(struct db *db, struct error *err) { return db_run(db, db->writer ? "BEGIN IMMEDIATE" : "BEGIN", err); }
 
 int db_flush(struct db *db, struct error *err)
 {

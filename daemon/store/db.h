@@ -32,23 +32,23 @@ enum sql_type {
 
 /* What the authoriser saw while a guarded statement was prepared. */
 struct guard_facts {
-	bool asked;           /* the authoriser was called at all */
-	bool reads;           /* a SELECT or a PRAGMA */
-	bool writes;          /* INSERT, UPDATE, DELETE */
-	bool ddl;             /* CREATE, DROP, ALTER, REINDEX, ANALYZE */
-	bool calls_changes;   /* uses changes() */
-	enum sql_type tx;     /* a transaction statement, else SQL_TYPE_UNKNOWN */
-	enum sql_type type;   /* what the statement is, all told */
-	uint64_t until_ns;    /* a prepare past this moment is refused at the next callback */
-	struct error denied;  /* why it was refused, if it was */
+	bool asked;          /* the authoriser was called at all */
+	bool reads;          /* a SELECT or a PRAGMA */
+	bool writes;         /* INSERT, UPDATE, DELETE */
+	bool ddl;            /* CREATE, DROP, ALTER, REINDEX, ANALYZE */
+	bool calls_changes;  /* uses changes() */
+	enum sql_type tx;    /* a transaction statement, else SQL_TYPE_UNKNOWN */
+	enum sql_type type;  /* what the statement is, all told */
+	uint64_t until_ns;   /* a prepare past this moment is refused at the next callback */
+	struct error denied; /* why it was refused, if it was */
 };
 
 struct db {
 	sqlite3 *handle;
 	struct store *store;
-	bool writer;              /* the one read-write connection */
-	bool guarded;             /* a client's statement is being prepared or stepped */
-	bool no_cache;            /* the statement being finished must not go back to the cache */
+	bool writer;   /* the one read-write connection */
+	bool guarded;  /* a client's statement is being prepared or stepped */
+	bool no_cache; /* the statement being finished must not go back to the cache */
 	struct stmt_cache cache;
 	struct job *job;          /* running job, NULL between jobs */
 	bool moved;               /* the running job was handed to another lane: it is not done */
@@ -59,21 +59,22 @@ struct db {
 	int64_t total_before;   /* sqlite3_total_changes64 when the statement began */
 	int64_t changes_before; /* sqlite3_changes64 then */
 
-	sqlite3 *scratch;     /* :memory: connection behind the bounded functions; opened when first needed */
+	sqlite3 *scratch; /* :memory: connection behind the bounded functions; opened when first needed */
 
 	/* Writer only. */
 	struct observer observer; /* row == NULL: none */
 	bool unflushed;           /* row() was called since the last flush */
 
 	/* Reader only. */
-	struct reader_lane *lane;        /* that runs it; the lane's thread only */
-	bool pinned;                     /* belongs to a cursor or a read transaction, not to a lane */
-	struct list_node link;           /* in the readers' idle pool or their list of pinned ones */
-	uint64_t snapshot_ns;            /* when its open snapshot began; 0 = none. Under the readers' lock */
-	atomic_bool overdue;             /* the WAL cap wants its snapshot ended */
+	struct reader_lane *lane; /* that runs it; the lane's thread only */
+	bool pinned;              /* belongs to a cursor or a read transaction, not to a lane */
+	struct list_node link;    /* in the readers' idle pool or their list of pinned ones */
+	uint64_t snapshot_ns;     /* when its open snapshot began; 0 = none. Under the readers' lock */
+	atomic_bool overdue;      /* the WAL cap wants its snapshot ended */
 };
 
-/* Opens the writer (creates the file, turns WAL on) or a reader. *ret_was_rollback: the file was not in WAL mode before. */
+/* Opens the writer (creates the file, turns WAL on) or a reader. *ret_was_rollback: the file was not in WAL mode
+ * before. */
 int db_open(struct store *s, bool writer, struct db **ret, bool *ret_was_rollback, struct error *err);
 void db_close(struct db *db);
 

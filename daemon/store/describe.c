@@ -53,10 +53,11 @@ static void text_member(struct buf *out, const char *key, sqlite3_stmt *stmt, in
 
 int sql_schema(struct db *db, struct sql_job *job)
 {
-	static const char sql[] = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL"
-				  " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_alterd\\_%' ESCAPE '\\'"
-				  " AND tbl_name NOT LIKE '\\_alterd\\_%' ESCAPE '\\'"
-				  " AND (?1 IS NULL OR tbl_name = ?1 COLLATE NOCASE) ORDER BY rowid";
+	static const char sql[] =
+		"SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL"
+		" AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_alterd\\_%' ESCAPE '\\'"
+		" AND tbl_name NOT LIKE '\\_alterd\\_%' ESCAPE '\\'"
+		" AND (?1 IS NULL OR tbl_name = ?1 COLLATE NOCASE) ORDER BY rowid";
 	const char *table = params_has(job->params, PARAM_TABLE) ? job->params->table : NULL;
 	int64_t most = store_get_config(job->store)->value_bytes;
 	sqlite3_stmt *stmt;
@@ -78,7 +79,8 @@ int sql_schema(struct db *db, struct sql_job *job)
 		text_member(job->out, "sql", stmt, 3);
 		jw_close(job->out, '}');
 		if ((int64_t)(job->out->len - job->out_start) > most) {
-			rc = error_set_sqlite(&job->err, SQLITE_TOOBIG, "SQLITE_TOOBIG", "the schema is too large for one answer");
+			rc = error_set_sqlite(&job->err, SQLITE_TOOBIG, "SQLITE_TOOBIG",
+					      "the schema is too large for one answer");
 			break;
 		}
 	}

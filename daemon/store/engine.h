@@ -41,7 +41,8 @@ bool db_in_transaction(struct db *db);
 /* Commit durability of the transactions that follow: FULL (true) or NORMAL; outside of a transaction; writer only. */
 int db_set_full(struct db *db, bool full, struct error *err);
 
-/* SQLite's last error of the connection into err, with "<doing>: " before its text where doing is not NULL. Returns -1. */
+/* SQLite's last error of the connection into err, with "<doing>: " before its text where doing is not NULL. Returns -1.
+ */
 int db_error(struct db *db, const char *doing, struct error *err);
 
 /* Writes to sqlite_schema in the open transaction: DEFENSIVE off and writable_schema on, and back. Writer only. */
@@ -61,9 +62,10 @@ void sql_quote_text(struct buf *out, const char *text);
  * The observer sees each row that a statement on the writer changes, by the preupdate hook: client writes, cascades,
  * triggers, REPLACE victims. It is one per store; set on the writer lane inside a job; NULL takes it away.
  *
- * row() runs inside the hook: no SQL there; copy what is needed into memory. flush() runs after each statement (whatever
- * its outcome) and before COMMIT, inside the transaction: there the keys are written down. If flush fails the statement's
- * transaction fails. rolled_back() tells that the transaction was undone: what row() kept in memory is void.
+ * row() runs inside the hook: no SQL there; copy what is needed into memory. flush() runs after each statement
+ * (whatever its outcome) and before COMMIT, inside the transaction: there the keys are written down. If flush fails the
+ * statement's transaction fails. rolled_back() tells that the transaction was undone: what row() kept in memory is
+ * void.
  *
  * Changes of the daemon's own tables (_alterd_*) are not reported.
  */

@@ -145,18 +145,20 @@ int sql_bind(sqlite3_stmt *stmt, const struct binds *binds, bool copy, struct er
 	int count = sqlite3_bind_parameter_count(stmt), rc = SQLITE_OK;
 
 	if (!binds->names && binds->n != (size_t)count)
-		return error_set(err, ERRC_INVALID_PARAMS, "bind: the statement has %d parameters, %zu values were given", count,
-				 binds->n);
+		return error_set(err, ERRC_INVALID_PARAMS,
+				 "bind: the statement has %d parameters, %zu values were given", count, binds->n);
 	for (size_t k = 0; binds->names && k < binds->n; k++)
 		if (!names_parameter(stmt, binds->names[k]))
-			return error_set(err, ERRC_INVALID_PARAMS, "bind: the statement has no parameter %.60s", binds->names[k]);
+			return error_set(err, ERRC_INVALID_PARAMS, "bind: the statement has no parameter %.60s",
+					 binds->names[k]);
 	for (int i = 1; i <= count && rc == SQLITE_OK; i++) {
 		const struct value *v = &binds->values[i - 1];
 		if (binds->names) {
 			const char *name = sqlite3_bind_parameter_name(stmt, i);
 			v = name ? by_name(binds, name) : NULL;
 			if (!v)
-				return error_set(err, ERRC_INVALID_PARAMS, "bind: no value for parameter %s", name ? name : "?");
+				return error_set(err, ERRC_INVALID_PARAMS, "bind: no value for parameter %s",
+						 name ? name : "?");
 		}
 		rc = bind_one(stmt, i, v, copy);
 	}
@@ -194,8 +196,8 @@ static int step_all(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, stru
 		if ((int64_t)n > limits.bytes && !page_row_fits_alone(stmt, limits.bytes))
 			return page_row_too_big(stmt, n, limits.bytes, &job->err);
 		if ((int64_t)rest->len > most)
-			return error_set_sqlite(&job->err, SQLITE_TOOBIG, "SQLITE_TOOBIG", "the rows returned are above %lld bytes",
-						(long long)most);
+			return error_set_sqlite(&job->err, SQLITE_TOOBIG, "SQLITE_TOOBIG",
+						"the rows returned are above %lld bytes", (long long)most);
 		if (!fits) {
 			memcpy(to->data + start, &n, sizeof n);
 		} else if (rows && (int64_t)page->len > limits.bytes) {
@@ -364,10 +366,11 @@ static int batch_statement(struct db *db, struct sql_job *job, sqlite3_stmt *stm
 	(void)before;
 	int64_t changed = type == SQL_TYPE_WRITE ? job->session->changes : 0;
 	if (rc == 0 && step && step->expect_changes >= 0 && changed != step->expect_changes)
-		rc = error_set(&job->err, ERRC_EXPECTATION_FAILED, "%lld rows changed, %lld expected", (long long)changed,
-			       (long long)step->expect_changes);
+		rc = error_set(&job->err, ERRC_EXPECTATION_FAILED, "%lld rows changed, %lld expected",
+			       (long long)changed, (long long)step->expect_changes);
 	if (rc == 0 && (int64_t)(job->out->len - job->out_start) > store_get_config(job->store)->value_bytes)
-		rc = error_set_sqlite(&job->err, SQLITE_TOOBIG, sqlite_code_name(SQLITE_TOOBIG), "the batch's results are too large");
+		rc = error_set_sqlite(&job->err, SQLITE_TOOBIG, sqlite_code_name(SQLITE_TOOBIG),
+				      "the batch's results are too large");
 	return rc;
 }
 
@@ -393,7 +396,7 @@ static int batch_script(struct db *db, struct sql_job *job, int64_t *ret_at)
 {
 	const char *at = job->params->script, *end = at + job->params->script_len;
 
-	for (*ret_at = 0; at < end; ) {
+	for (*ret_at = 0; at < end;) {
 		sqlite3_stmt *stmt = NULL;
 		enum sql_type type;
 		if (db_prepare_script(db, at, (size_t)(end - at), &stmt, &type, &at, &job->err))

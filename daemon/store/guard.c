@@ -1,6 +1,6 @@
 /*
- * The guard. Set once per connection: sqlite3_set_authorizer() would expire every prepared statement. `db->guarded` says
- * whether a client's statement is at work; the daemon's own SQL passes through.
+ * The guard. Set once per connection: sqlite3_set_authorizer() would expire every prepared statement. `db->guarded`
+ * says whether a client's statement is at work; the daemon's own SQL passes through.
  *
  * A statement is classified while it is prepared, from what the authoriser sees: some PRAGMAs act already in
  * sqlite3_prepare() and count as read-only, so nothing may be prepared without it.
@@ -21,12 +21,13 @@
 
 /* PRAGMAs that only read, with and without an argument. Everything else is refused. */
 static const char *const pragmas[] = {
-	"application_id", "auto_vacuum",      "cache_size",       "collation_list", "compile_options", "data_version",
-	"database_list",  "defer_foreign_keys", "encoding",       "foreign_key_list", "foreign_keys",  "freelist_count",
-	"function_list",  "index_info",       "index_list",       "index_xinfo",    "journal_mode",    "journal_size_limit",
-	"max_page_count", "module_list",      "page_count",       "page_size",      "pragma_list",     "query_only",
-	"read_uncommitted", "recursive_triggers", "schema_version", "secure_delete", "synchronous",    "table_info",
-	"table_list",     "table_xinfo",      "temp_store",       "user_version",   "wal_autocheckpoint",
+	"application_id",     "auto_vacuum",    "cache_size",         "collation_list", "compile_options",
+	"data_version",       "database_list",  "defer_foreign_keys", "encoding",       "foreign_key_list",
+	"foreign_keys",       "freelist_count", "function_list",      "index_info",     "index_list",
+	"index_xinfo",        "journal_mode",   "journal_size_limit", "max_page_count", "module_list",
+	"page_count",         "page_size",      "pragma_list",        "query_only",     "read_uncommitted",
+	"recursive_triggers", "schema_version", "secure_delete",      "synchronous",    "table_info",
+	"table_list",         "table_xinfo",    "temp_store",         "user_version",   "wal_autocheckpoint",
 };
 static const char *const pragmas_with_argument[] = {
 	"foreign_key_list", "index_info", "index_list", "index_xinfo", "table_info", "table_list", "table_xinfo",
@@ -86,7 +87,8 @@ static int on_ddl(struct db *db, const char *name, const char *table)
 
 	db->facts.ddl = true;
 	if (is_own(name) || is_own(table))
-		return deny(db, ERRC_DENIED, "%s: names beginning with _alterd_ belong to the daemon", is_own(name) ? name : table);
+		return deny(db, ERRC_DENIED, "%s: names beginning with _alterd_ belong to the daemon",
+			    is_own(name) ? name : table);
 	if (store_protected(db->store, table ? table : name, job, sizeof job)) {
 		deny(db, ERRC_MIGRATION_RUNNING, "migration %s is changing table %s", job, table ? table : name);
 		error_add_str(&db->facts.denied, "job", job);
@@ -250,7 +252,8 @@ static void set_limits(struct db *db)
 	sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, (int)c->value_bytes);
 	sqlite3_limit(db->handle, SQLITE_LIMIT_SQL_LENGTH, (int)c->sql_bytes);
 	sqlite3_limit(db->handle, SQLITE_LIMIT_ATTACHED, 0);
-	/* A LIKE of n bytes against m compares up to n*m; long patterns only serve to burn time nobody can interrupt. */
+	/* A LIKE of n bytes against m compares up to n*m; long patterns only serve to burn time nobody can interrupt.
+	 */
 	sqlite3_limit(db->handle, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000);
 	sqlite3_limit(db->handle, SQLITE_LIMIT_WORKER_THREADS, 0);
 }

@@ -8,8 +8,8 @@
 #include "daemon/store/db.h"
 
 /*
- * True if the text holds a name that begins with _alterd_. For DDL, where the authoriser is not told every name: the new
- * one of a RENAME, what a view reads, what a trigger's body touches.
+ * True if the text holds a name that begins with _alterd_. For DDL, where the authoriser is not told every name: the
+ * new one of a RENAME, what a view reads, what a trigger's body touches.
  */
 bool guard_names_own(const char *sql);
 

@@ -52,7 +52,7 @@ struct readers {
 	int slow_running;       /* lanes with a job of the slow queue */
 	uint64_t crowded_ns;    /* when a lane was missing last */
 	bool closing;
-	atomic_int queued;      /* length of queue, readable without the lock */
+	atomic_int queued; /* length of queue, readable without the lock */
 };
 
 /* The session that holds the writer. */
@@ -60,9 +60,9 @@ struct holder {
 	uint64_t session_id; /* 0: nobody */
 	uint64_t serial;
 	uint64_t since_ns;
-	uint64_t total_ns;   /* deadline of the whole */
-	uint64_t idle_ns;    /* deadline of the present pause */
-	int64_t max_ms;      /* what total_ns was made from, for the text */
+	uint64_t total_ns; /* deadline of the whole */
+	uint64_t idle_ns;  /* deadline of the present pause */
+	int64_t max_ms;    /* what total_ns was made from, for the text */
 };
 
 struct writer {
@@ -74,10 +74,10 @@ struct writer {
 	struct list background; /* engine jobs */
 	struct holder holder;   /* written by the lane under the lock */
 	struct db *db;
-	struct job *job;        /* running. Under the lock */
+	struct job *job; /* running. Under the lock */
 	bool closing;
-	uint64_t background_due_ns; /* background work may not be put off beyond this */
-	atomic_bool client_waits;   /* a client's write is in the queue; for db_turn_over */
+	uint64_t background_due_ns;           /* background work may not be put off beyond this */
+	atomic_bool client_waits;             /* a client's write is in the queue; for db_turn_over */
 	atomic_uint_fast64_t client_since_ns; /* since when */
 	uint64_t next_serial;
 };
@@ -88,8 +88,8 @@ struct checkpointer {
 	pthread_t thread;
 	struct db *db;
 	bool wanted, closing;
-	atomic_int writer_turn;        /* the writer should finish the checkpoint itself between two commits */
-	atomic_int_fast64_t wal_frames; /* frames in the WAL, from the WAL hook */
+	atomic_int writer_turn;          /* the writer should finish the checkpoint itself between two commits */
+	atomic_int_fast64_t wal_frames;  /* frames in the WAL, from the WAL hook */
 	atomic_int_fast64_t left_frames; /* of them not yet in the database file, after the last run */
 };
 
@@ -100,10 +100,10 @@ struct store {
 	struct mailbox *mailbox;
 	uv_timer_t tick;
 	int handles_open; /* uv handles whose close callback has not run */
-	uv_check_t check;      /* flushes what one round of the loop has submitted: one lock and one wake-up for all */
+	uv_check_t check; /* flushes what one round of the loop has submitted: one lock and one wake-up for all */
 	uv_prepare_t prepare;
 	struct list to_readers, to_writer; /* submitted in this round. Loop */
-	int in_flight; /* submitted and not yet done. Loop */
+	int in_flight;                     /* submitted and not yet done. Loop */
 	bool draining;
 	struct readers readers;
 	struct writer writer;
@@ -118,7 +118,8 @@ struct store {
 	void *expired_arg;
 
 	/* Counters. */
-	atomic_uint_fast64_t queries, writes, groups, tx_expired, cursor_expired, busy, checkpoints, checkpoints_blocked;
+	atomic_uint_fast64_t queries, writes, groups, tx_expired, cursor_expired, busy, checkpoints,
+		checkpoints_blocked;
 	atomic_uint_fast64_t beat;
 	atomic_int_fast64_t freelist_pages;
 	struct histogram wait, query;
@@ -140,9 +141,9 @@ static inline struct sql_job *sql_job_of(struct list_node *n) { return (struct s
 /* store.c */
 bool store_protected(struct store *s, const char *table, char *ret_job, size_t size);
 void store_finish(struct store *s, struct job *job); /* any lane: the job is done, back to the loop */
-void store_submitted(struct store *s); /* loop: a job is on its way */
-void store_delivered(struct store *s); /* loop: and is back */
-void store_flush(struct store *s);     /* loop: hands over what was submitted in this round */
+void store_submitted(struct store *s);               /* loop: a job is on its way */
+void store_delivered(struct store *s);               /* loop: and is back */
+void store_flush(struct store *s);                   /* loop: hands over what was submitted in this round */
 int64_t store_wal_file_bytes(const struct store *s);
 
 /* readers.c */
@@ -186,12 +187,13 @@ void group_run(struct store *s, struct db *db, struct list *jobs);
 /* tx.c */
 void tx_begin_write(struct store *s, struct db *db, struct sql_job *job); /* writer lane */
 void tx_run_held(struct store *s, struct db *db, struct sql_job *job);    /* writer lane: a job of the holder */
-void tx_clean_up(struct store *s, struct db *db, struct sql_job *job);    /* writer lane: ROLLBACK or END of a failed one */
-void tx_expire_holder(struct store *s, struct db *db);                    /* writer lane: its time is up */
-int tx_begin_read(struct db *db, struct sql_job *job);                    /* reader lane */
-int tx_end_read(struct db *db, struct sql_job *job);                      /* reader lane */
+void tx_clean_up(struct store *s, struct db *db,
+		 struct sql_job *job);                 /* writer lane: ROLLBACK or END of a failed one */
+void tx_expire_holder(struct store *s, struct db *db); /* writer lane: its time is up */
+int tx_begin_read(struct db *db, struct sql_job *job); /* reader lane */
+int tx_end_read(struct db *db, struct sql_job *job);   /* reader lane */
 bool tx_read_due(const struct sql_session *session, uint64_t now);
-void tx_expire_read(struct sql_job *job);                                 /* reader lane */
+void tx_expire_read(struct sql_job *job); /* reader lane */
 void tx_fail(struct sql_session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int tx_gone(struct sql_job *job); /* TX_EXPIRED with the session's text; -1 */
 
@@ -226,8 +228,8 @@ int cursor_open_rows(struct sql_job *job, struct buf *rows, char *ret_name, size
 int cursor_fetch(struct sql_job *job);
 int cursor_close(struct sql_job *job);
 void cursors_sweep(struct sql_job *job, uint64_t now, bool all);
-void cursors_close_of(struct sql_session *session, struct db *db); /* those on this connection */
-bool cursor_is_on(const struct list_node *node, const struct db *db); /* node of a session's list */
+void cursors_close_of(struct sql_session *session, struct db *db);         /* those on this connection */
+bool cursor_is_on(const struct list_node *node, const struct db *db);      /* node of a session's list */
 struct db *cursor_db(const struct sql_session *session, const char *name); /* the connection it needs, NULL if none */
 
 bool cursors_due(const struct sql_session *session, uint64_t now);

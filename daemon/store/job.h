@@ -29,15 +29,17 @@ enum job_class { JOB_CLIENT, JOB_BACKGROUND };
 struct db;
 
 struct job {
-	struct mail mail;                          /* first: queue link while waiting, then the way back; deliver = done */
-	void (*run)(struct job *job, struct db *); /* on the lane, with a connection that is this job's until it returns */
+	struct mail mail; /* first: queue link while waiting, then the way back; deliver = done */
+	void (*run)(struct job *job,
+		    struct db *); /* on the lane, with a connection that is this job's until it returns */
 	enum job_class class;
-	struct db *on;                             /* the pinned connection it must run on; NULL: the lane's own */
-	atomic_int stop;          /* enum stop_reason; set by any thread, read by the progress handler */
-	uint64_t deadline_ns;     /* monotonic; past it the job is stopped with STOP_TIMEOUT; CLOCK_NEVER or (engine jobs) 0 = none */
-	uint64_t submitted_ns;    /* set by store_submit_* */
-	uint64_t started_ns;      /* set by the lane when it took the job */
-	uint64_t ended_ns;        /* set by the lane when run returned */
+	struct db *on;        /* the pinned connection it must run on; NULL: the lane's own */
+	atomic_int stop;      /* enum stop_reason; set by any thread, read by the progress handler */
+	uint64_t deadline_ns; /* monotonic; past it the job is stopped with STOP_TIMEOUT; CLOCK_NEVER or (engine jobs) 0
+				 = none */
+	uint64_t submitted_ns; /* set by store_submit_* */
+	uint64_t started_ns;   /* set by the lane when it took the job */
+	uint64_t ended_ns;     /* set by the lane when run returned */
 };
 
 /* Sets the reason unless one is set already. Any thread. */

@@ -116,7 +116,8 @@ int page_rows(struct buf *out, struct db *db, sqlite3_stmt *stmt, const struct p
 				buf_truncate(out, before);
 				break;
 			}
-			/* A page of its own, if the row is at the limit and only base64 or escapes have made it longer. */
+			/* A page of its own, if the row is at the limit and only base64 or escapes have made it longer.
+			 */
 			if (!page_row_fits_alone(stmt, limits->bytes))
 				return page_row_too_big(stmt, out->len - row_start, limits->bytes, err);
 		}

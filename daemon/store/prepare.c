@@ -27,7 +27,8 @@ static void mark_type(struct stmt_known *known, struct db *db)
 		f->type = SQL_TYPE_DDL;
 	else
 		/* A virtual table that is opened on the way prepares writes of its own: a SELECT stays a read. */
-		f->type = (f->writes && !f->reads) || !sqlite3_stmt_readonly(known->stmt) ? SQL_TYPE_WRITE : SQL_TYPE_READ;
+		f->type = (f->writes && !f->reads) || !sqlite3_stmt_readonly(known->stmt) ? SQL_TYPE_WRITE
+											  : SQL_TYPE_READ;
 	f->ddl = f->type == SQL_TYPE_DDL;
 	known->type = f->type;
 	known->calls_changes = f->calls_changes;
@@ -53,8 +54,9 @@ static const char *skip_blanks(const char *p)
 }
 
 /*
- * SQLite finds some errors in a schema that another connection has changed since, without looking whether it has ("table
- * t has 3 columns but 2 values were supplied"). A statement that is run does look: after it the schema is the present one.
+ * SQLite finds some errors in a schema that another connection has changed since, without looking whether it has
+ * ("table t has 3 columns but 2 values were supplied"). A statement that is run does look: after it the schema is the
+ * present one.
  */
 static int prepare_again(struct db *db, const char *sql, size_t n, sqlite3_stmt **ret, const char **ret_tail)
 {
@@ -243,4 +245,3 @@ int db_int(struct db *db, int64_t *ret, struct error *err, const char *format, .
 	sqlite3_free(sql);
 	return rc == 1 ? 0 : -1;
 }
-

@@ -53,7 +53,8 @@ int readers_pin(struct db *db, struct error *err)
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (!room)
-		return error_set(err, ERRC_TOO_MANY, "%zu cursors and read transactions are open, no more at a time", most);
+		return error_set(err, ERRC_TOO_MANY, "%zu cursors and read transactions are open, no more at a time",
+				 most);
 	db->pinned = true;
 	atomic_store(&db->overdue, false);
 	return 0;
@@ -94,4 +95,3 @@ uint64_t readers_oldest(struct store *s, bool mark_overdue)
 	pthread_mutex_unlock(&r->lock);
 	return since;
 }
-

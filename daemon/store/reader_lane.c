@@ -220,4 +220,3 @@ void *reader_lane_main(void *arg)
 		db_close(lane->db);
 	return NULL;
 }
-

@@ -189,7 +189,8 @@ void readers_notice_long(struct db *db, uint64_t running_ns)
 
 	if (running_ns < NS_PER_MS / 3)
 		return;
-	/* Only this thread adds to its batch, so a look without the lock is enough to know that there is nothing to do. */
+	/* Only this thread adds to its batch, so a look without the lock is enough to know that there is nothing to do.
+	 */
 	bool batch = lane && !list_empty(&lane->batch);
 	if (!batch && atomic_load_explicit(&r->queued, memory_order_relaxed) == 0)
 		return;
@@ -199,4 +200,3 @@ void readers_notice_long(struct db *db, uint64_t running_ns)
 	readers_wake(r, true);
 	pthread_mutex_unlock(&r->lock);
 }
-

@@ -1,8 +1,8 @@
 /*
  * Which lane a client's request takes, and how it comes back.
  *
- * The first time a text is seen it goes to a reader lane, where it is prepared under the guard: there a prepare may take
- * long and hurts nobody. A read stays and runs; a write moves on to the writer. From then on the text is known and
+ * The first time a text is seen it goes to a reader lane, where it is prepared under the guard: there a prepare may
+ * take long and hurts nobody. A read stays and runs; a write moves on to the writer. From then on the text is known and
  * takes the short way.
  */
 #include "daemon/store/sql.h"
@@ -200,7 +200,8 @@ static int begin_mode(struct store *s, struct sql_job *job)
 	bool read = strcmp(mode, "read") == 0;
 
 	if (!read && strcmp(mode, "immediate") != 0)
-		return error_set(&job->err, ERRC_INVALID_PARAMS, "mode: \"immediate\" or \"read\", not \"%.40s\"", mode);
+		return error_set(&job->err, ERRC_INVALID_PARAMS, "mode: \"immediate\" or \"read\", not \"%.40s\"",
+				 mode);
 	if (read || job->session->readonly || job->session->role < ROLE_RW)
 		to_reader(s, job, NULL);
 	else

@@ -41,10 +41,10 @@ struct sql_session {
 	int64_t last_insert_rowid; /* what the SQL functions answer */
 	int64_t changes;
 	int64_t total_changes;
-	struct list cursors;       /* struct sql_cursor, oldest first */
-	uint64_t cursors_made;     /* names: "c<n>" */
-	struct db *pinned;         /* TX_READ: its connection */
-	bool slow;                 /* its last read was long: the next waits behind others' */
+	struct list cursors;   /* struct sql_cursor, oldest first */
+	uint64_t cursors_made; /* names: "c<n>" */
+	struct db *pinned;     /* TX_READ: its connection */
+	bool slow;             /* its last read was long: the next waits behind others' */
 };
 
 void sql_session_init(struct sql_session *session, uint64_t id);
@@ -75,18 +75,18 @@ struct sql_job {
 
 	/* The store's own. */
 	struct store *store;
-	int type;                /* enum sql_type of the statement, once known */
-	size_t out_start;        /* length of *out at submission */
-	uint64_t give_up_ns;     /* the client's timeout_ms as a moment; CLOCK_NEVER if it gave none */
-	uint64_t wait_until_ns;  /* while still waiting for the writer: BUSY from here on */
+	int type;               /* enum sql_type of the statement, once known */
+	size_t out_start;       /* length of *out at submission */
+	uint64_t give_up_ns;    /* the client's timeout_ms as a moment; CLOCK_NEVER if it gave none */
+	uint64_t wait_until_ns; /* while still waiting for the writer: BUSY from here on */
 	struct sql_counters {
 		int64_t last_insert_rowid, changes, total_changes;
-	} before;                /* the session's, for a write that is run again */
+	} before; /* the session's, for a write that is run again */
 };
 
 /*
- * Submits; job->done is called exactly once, never from inside this call. A refusal (queue full, draining) comes that way
- * too. `params->timeout_ms` and the defaults become the deadline here.
+ * Submits; job->done is called exactly once, never from inside this call. A refusal (queue full, draining) comes that
+ * way too. `params->timeout_ms` and the defaults become the deadline here.
  */
 void sql_submit(struct store *s, struct sql_job *job);
 
@@ -97,8 +97,8 @@ bool sql_session_open(const struct sql_session *session);
 
 /*
  * A write transaction's time was up while its session was idle: the lane has rolled it back and tells the loop. The
- * server finds the session by tx_serial and calls sql_session_expire() on it, between jobs (while a job is in flight the
- * lane answers that job with TX_EXPIRED and does this itself).
+ * server finds the session by tx_serial and calls sql_session_expire() on it, between jobs (while a job is in flight
+ * the lane answers that job with TX_EXPIRED and does this itself).
  */
 void sql_on_expired(struct store *s, void (*expired)(void *arg, uint64_t tx_serial, const char *text), void *arg);
 void sql_session_expire(struct sql_session *session, uint64_t tx_serial, const char *text);

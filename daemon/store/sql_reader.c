@@ -1,6 +1,6 @@
 /*
- * What clients' requests do on a reader lane: reads run here; a write is prepared here first, where a long prepare hurts
- * nobody, and then moves on to the writer.
+ * What clients' requests do on a reader lane: reads run here; a write is prepared here first, where a long prepare
+ * hurts nobody, and then moves on to the writer.
  */
 #include "daemon/store/internal.h"
 
@@ -197,4 +197,3 @@ void sql_run_on_reader(struct job *j, struct db *db)
 		session->slow = false;
 	sql_cut_back(job);
 }
-

@@ -1,8 +1,8 @@
 /*
  * Prepared statements of one connection by their SQL text, the least recently used given up first.
  *
- * A statement handed out leaves the cache and comes back with stmt_cache_put(), so the same text in use twice at a time is
- * simply prepared twice.
+ * A statement handed out leaves the cache and comes back with stmt_cache_put(), so the same text in use twice at a time
+ * is simply prepared twice.
  */
 #ifndef ALTERD_STORE_STMT_CACHE_H
 #define ALTERD_STORE_STMT_CACHE_H

@@ -48,7 +48,6 @@ void store_delivered(struct store *s)
 	s->in_flight--;
 }
 
-
 static void prepare_engine_job(struct store *s, struct job *job)
 {
 	job->class = JOB_BACKGROUND;
@@ -111,7 +110,7 @@ static void look_at_space(struct store *s, uint64_t now)
 	s->space_checked_ns = now;
 	bool disk_full = statvfs(s->config.path, &disk) == 0 &&
 			 (int64_t)(disk.f_bavail * disk.f_frsize) < s->config.disk_reserve_bytes;
-	s->throttled = disk_full ? "free disk space is below store.disk_reserve"
+	s->throttled = disk_full  ? "free disk space is below store.disk_reserve"
 		       : wal_full ? "the write-ahead log is above store.wal_cap"
 				  : NULL;
 	if (wal_bytes_used(s) > s->config.wal_hard_bytes && readers_oldest(s, true))
@@ -322,7 +321,8 @@ void store_close(struct store *s)
 	mailbox_drain(s->mailbox);
 	/* All is in the database file when the daemon has ended: a copy of that one file is a backup then. */
 	if (db_exec(s->writer.db, &err, "PRAGMA wal_checkpoint(TRUNCATE)"))
-		log_warning("store", "the last checkpoint failed: %s; nothing is lost, the log is read at the next start",
+		log_warning("store",
+			    "the last checkpoint failed: %s; nothing is lost, the log is read at the next start",
 			    err.message);
 	error_clear(&err);
 	db_close(s->writer.db);

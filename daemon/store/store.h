@@ -18,25 +18,25 @@
 struct store;
 
 struct store_config {
-	const char *path;           /* the database file; created if missing, its folder must exist */
-	bool synchronous_full;      /* true: an acknowledged write survives a power cut; false: NORMAL */
-	int readers;                /* reader lanes kept ready */
-	int readers_max;            /* reader lanes at most, when long reads hold the others */
-	int pinned_max;             /* connections held by open cursors and read transactions, at most */
-	int queue_max;              /* jobs waiting for the writer, at most; one more is BUSY */
-	int group_max;              /* client writes committed together, at most */
-	int64_t cache_bytes;        /* page cache of the writer; a reader has a quarter */
-	int64_t memory_bytes;       /* SQLite's heap in all, hard limit */
-	int64_t value_bytes;        /* longest string, BLOB or row */
-	int64_t sql_bytes;          /* longest statement */
-	int64_t wal_cap_bytes;      /* background work pauses above it */
-	int64_t wal_hard_bytes;     /* above it the oldest reader is expired */
-	int64_t checkpoint_bytes;   /* WAL size from which the checkpointer works */
-	int64_t page_bytes;         /* bytes of a page of rows, at most */
-	int64_t page_rows;          /* rows of a page: default and cap */
-	int64_t read_ms, write_ms;  /* default and greatest statement time */
-	int64_t wait_ms;            /* default wait for a turn to write */
-	int64_t tx_ms, tx_idle_ms;  /* transaction: total and idle time */
+	const char *path;          /* the database file; created if missing, its folder must exist */
+	bool synchronous_full;     /* true: an acknowledged write survives a power cut; false: NORMAL */
+	int readers;               /* reader lanes kept ready */
+	int readers_max;           /* reader lanes at most, when long reads hold the others */
+	int pinned_max;            /* connections held by open cursors and read transactions, at most */
+	int queue_max;             /* jobs waiting for the writer, at most; one more is BUSY */
+	int group_max;             /* client writes committed together, at most */
+	int64_t cache_bytes;       /* page cache of the writer; a reader has a quarter */
+	int64_t memory_bytes;      /* SQLite's heap in all, hard limit */
+	int64_t value_bytes;       /* longest string, BLOB or row */
+	int64_t sql_bytes;         /* longest statement */
+	int64_t wal_cap_bytes;     /* background work pauses above it */
+	int64_t wal_hard_bytes;    /* above it the oldest reader is expired */
+	int64_t checkpoint_bytes;  /* WAL size from which the checkpointer works */
+	int64_t page_bytes;        /* bytes of a page of rows, at most */
+	int64_t page_rows;         /* rows of a page: default and cap */
+	int64_t read_ms, write_ms; /* default and greatest statement time */
+	int64_t wait_ms;           /* default wait for a turn to write */
+	int64_t tx_ms, tx_idle_ms; /* transaction: total and idle time */
 	int64_t cursor_ms, cursor_idle_ms;
 	int64_t background_percent; /* share of the writer's time that background work is sure of */
 	int64_t disk_reserve_bytes; /* background work pauses when less is free */
@@ -48,27 +48,29 @@ struct store_stats {
 	uint64_t tx_expired_total, cursor_expired_total, busy_total;
 	uint64_t checkpoints_total, checkpoint_blocked_total;
 	int64_t db_bytes, wal_bytes, freelist_pages;
-	double oldest_reader_s;  /* age of the oldest open snapshot of a cursor or read transaction; 0 = none */
-	int writer_queue;        /* jobs waiting */
+	double oldest_reader_s; /* age of the oldest open snapshot of a cursor or read transaction; 0 = none */
+	int writer_queue;       /* jobs waiting */
 	int reader_lanes, readers_busy, pinned;
 	uint64_t wait_p50_ns, wait_p99_ns, wait_max_ns;    /* client jobs waiting for the writer */
 	uint64_t query_p50_ns, query_p99_ns, query_max_ns; /* statement time on a lane */
-	uint64_t writer_beat;    /* moves whenever the writer lane is alive; for the watchdog */
-	const char *throttled;   /* why background work waits, NULL if it does not; static string */
+	uint64_t writer_beat;  /* moves whenever the writer lane is alive; for the watchdog */
+	const char *throttled; /* why background work waits, NULL if it does not; static string */
 };
 
 /*
- * Opens or creates the file, takes the instance lock (<path>.alterd-lock), turns WAL on, starts the lanes. Errors: err's
- * text is for the log; *ret_exit is the sysexits code to leave with (65 not a database, 66 folder missing, 74 I/O, 75
- * locked by another daemon, 77 not permitted).
+ * Opens or creates the file, takes the instance lock (<path>.alterd-lock), turns WAL on, starts the lanes. Errors:
+ * err's text is for the log; *ret_exit is the sysexits code to leave with (65 not a database, 66 folder missing, 74
+ * I/O, 75 locked by another daemon, 77 not permitted).
  */
-int store_open(const struct store_config *config, uv_loop_t *loop, struct store **ret, int *ret_exit, struct error *err);
+int store_open(const struct store_config *config, uv_loop_t *loop, struct store **ret, int *ret_exit,
+	       struct error *err);
 
 /* Refuses new client jobs (SHUTTING_DOWN); those queued and running go on. */
 void store_drain(struct store *s);
 /* True when no client job is queued or running and no transaction is open. */
 bool store_idle(const struct store *s);
-/* Stops what still runs, joins the lanes (waits for them), checkpoints, closes. Every job still out is delivered first. */
+/* Stops what still runs, joins the lanes (waits for them), checkpoints, closes. Every job still out is delivered first.
+ */
 void store_close(struct store *s);
 
 /*

@@ -326,7 +326,8 @@ int tx_begin_read(struct db *db, struct sql_job *job)
 	if (readers_pin(db, &job->err))
 		return -1;
 	/* The snapshot begins here, not at the first SELECT: that is what the client reads out of "begin". */
-	if (db_begin(db, &job->err) || db_int(db, &ignored, &job->err, "SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)")) {
+	if (db_begin(db, &job->err) ||
+	    db_int(db, &ignored, &job->err, "SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)")) {
 		db_rollback(db);
 		readers_unpin(db);
 		return -1;
@@ -361,8 +362,8 @@ int tx_end_read(struct db *db, struct sql_job *job)
 
 bool tx_read_due(const struct sql_session *session, uint64_t now)
 {
-	return session->tx == TX_READ && (now >= session->tx_deadline_ns || now >= session->tx_idle_ns ||
-					  atomic_load(&session->pinned->overdue));
+	return session->tx == TX_READ &&
+	       (now >= session->tx_deadline_ns || now >= session->tx_idle_ns || atomic_load(&session->pinned->overdue));
 }
 
 void tx_expire_read(struct sql_job *job)
@@ -375,6 +376,6 @@ void tx_expire_read(struct sql_job *job)
 	atomic_fetch_add(&job->store->tx_expired, 1);
 	tx_fail(session, "read transaction ended: %s",
 		overdue ? "the write-ahead log is at its hard cap and this was the oldest reader"
-			: total ? "its time was up"
-				: "it was idle for too long");
+		: total ? "its time was up"
+			: "it was idle for too long");
 }

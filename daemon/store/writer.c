@@ -212,7 +212,8 @@ void writer_push_list(struct store *s, struct list *jobs)
 	pthread_mutex_lock(&w->lock);
 	for (struct list_node *n; (n = list_pop(jobs));) {
 		struct sql_job *job = sql_job_of(n);
-		bool full = (int)w->queue.count >= s->config.queue_max && job->kind != SQL_END && job->kind != SQL_ROLLBACK;
+		bool full = (int)w->queue.count >= s->config.queue_max && job->kind != SQL_END &&
+			    job->kind != SQL_ROLLBACK;
 		list_push(full ? &refused : &w->queue, n);
 	}
 	note_waiting(w);

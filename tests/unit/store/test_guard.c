@@ -38,7 +38,8 @@ START_TEST(test_escapes_are_denied)
 	run(&c, "CREATE TABLE t(id INTEGER PRIMARY KEY, v)");
 	for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
 		run(&c, sql[i]);
-		bool missing = strstr(sql[i], "_alterd_o") != NULL; /* not on every connection: "no such table" will do */
+		bool missing = strstr(sql[i], "_alterd_o") !=
+			       NULL; /* not on every connection: "no such table" will do */
 		ck_assert_msg(c.job.err.code == -32002 || (missing && c.job.err.code == 1), "%s: %d %s", sql[i],
 			      c.job.err.code, c.job.err.message);
 	}
@@ -182,7 +183,8 @@ START_TEST(test_what_a_statement_is_does_not_depend_on_the_schema)
 		ck_assert_int_eq(run(&c, "CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN SELECT 1; END"), 0);
 		ck_assert_int_eq(run(&c, "INSERT INTO v VALUES(1)"), 0);
 		ck_assert_int_eq(run(&c, "DROP TRIGGER tr"), 0);
-		ck_assert_int_eq(run(&c, "CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN INSERT INTO t VALUES(NEW.a); END"), 0);
+		ck_assert_int_eq(
+			run(&c, "CREATE TRIGGER tr INSTEAD OF INSERT ON v BEGIN INSERT INTO t VALUES(NEW.a); END"), 0);
 		ck_assert_int_eq(run(&c, "INSERT INTO v VALUES(1)"), 0);
 		ck_assert_str_eq(rows(&c, "SELECT count(*) FROM t"), "[[1]]");
 		ck_assert_int_eq(run(&c, "DROP TABLE IF EXISTS t"), 0);

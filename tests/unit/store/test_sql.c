@@ -146,7 +146,8 @@ START_TEST(test_long_reads_do_not_park_the_lanes)
 	rig_open(&rig);
 	for (int i = 0; i < 10; i++) {
 		client_open(&rig, &busy[i]);
-		set_sql(&busy[i], "WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM x) SELECT count(*) FROM x");
+		set_sql(&busy[i],
+			"WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM x) SELECT count(*) FROM x");
 		client_send(&busy[i], SQL_STATEMENT);
 	}
 	client_open(&rig, &c);
@@ -200,8 +201,9 @@ START_TEST(test_returning_rows_beyond_a_page_come_by_cursor)
 	rig_open(&rig);
 	client_open(&rig, &c);
 	run(&c, "CREATE TABLE t(id INTEGER PRIMARY KEY)");
-	set_sql(&c, "INSERT INTO t WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM x LIMIT 5) SELECT n FROM x"
-		    " RETURNING id");
+	set_sql(&c,
+		"INSERT INTO t WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM x LIMIT 5) SELECT n FROM x"
+		" RETURNING id");
 	c.params.page_rows = 2;
 	c.params.present |= P(PAGE_ROWS);
 	ck_assert_int_eq(ask(&c, SQL_STATEMENT), 0);
@@ -223,7 +225,8 @@ START_TEST(test_a_batch_is_all_or_nothing)
 	rig_open(&rig);
 	client_open(&rig, &c);
 	run(&c, "CREATE TABLE t(id INTEGER PRIMARY KEY)");
-	static const char *const sql[] = {"INSERT INTO t VALUES(1)", "INSERT INTO t VALUES(2)", "INSERT INTO t VALUES(1)"};
+	static const char *const sql[] = {"INSERT INTO t VALUES(1)", "INSERT INTO t VALUES(2)",
+					  "INSERT INTO t VALUES(1)"};
 	for (int i = 0; i < 3; i++)
 		c.steps[i] = (struct step){.sql = sql[i], .sql_len = strlen(sql[i]), .expect_changes = -1};
 	c.params = (struct params){.present = P(STATEMENTS), .steps = c.steps, .nsteps = 3};
