@@ -101,23 +101,23 @@ serve_own_file() {
 	    $ctl alter $alter
 	    $ctl --help
 
-	From Python, without any package:
+	From Python, without any package (paste it as it is):
 
-	    import json, socket
-	    class Alterd:
-	        def __init__(self, path):
-	            self.s = socket.socket(socket.AF_UNIX); self.s.connect(path); self.n = 0
-	            self.r = self.s.makefile("r", encoding="utf-8")
-	        def __call__(self, method, **params):
-	            self.n += 1
-	            call = {"jsonrpc": "2.0", "id": self.n, "method": method, "params": params}
-	            self.s.sendall((json.dumps(call) + "\\n").encode())
-	            while (m := json.loads(self.r.readline())).get("id") != self.n: pass
-	            if "error" in m: raise RuntimeError(m["error"])
-	            return m["result"]
+	import json, socket
+	class Alterd:
+	    def __init__(self, path):
+	        self.s = socket.socket(socket.AF_UNIX); self.s.connect(path); self.n = 0
+	        self.r = self.s.makefile("r", encoding="utf-8")
+	    def __call__(self, method, **params):
+	        self.n += 1
+	        call = {"jsonrpc": "2.0", "id": self.n, "method": method, "params": params}
+	        self.s.sendall((json.dumps(call) + "\\n").encode())
+	        while (m := json.loads(self.r.readline())).get("id") != self.n: pass
+	        if "error" in m: raise RuntimeError(m["error"])
+	        return m["result"]
 
-	    db = Alterd("$socket")
-	    print(db("query", sql=$query))
+	db = Alterd("$socket")
+	print(db("query", sql=$query))
 
 	Ctrl-C here stops alterd (or: kill -TERM $daemon): requests that run are finished first.
 	TEXT
