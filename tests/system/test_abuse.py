@@ -15,6 +15,7 @@ from load import Load, Noise
 from suite import Suite
 from wire import Closed, RpcError, encode
 
+HOPS = 3  # threads that must be woken for one request: each may be as late as the sleeper that measures the machine
 suite = Suite(limit=110)
 d = Daemon()
 c = d.client()
@@ -55,7 +56,7 @@ class Bystander:
             slow = x.slowest(self.since)
             suite.check(
                 "%s: a %s beside it is served" % (self.what, name),
-                not x.error and not x.closed and slow < LIMIT + late,
+                not x.error and not x.closed and slow < LIMIT + HOPS * late,
                 "%.3f s (noise %.3f s), %s" % (slow, late, x.error or x.closed),
             )
 

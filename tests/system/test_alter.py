@@ -584,7 +584,8 @@ def steering():
     seed(c, 60_000)
     base = shadows(c)
     suite.refused("pause with nothing running", lambda: c("migrate.pause"), "NOT_FOUND", "WRONG_STATE")
-    name = c("migrate.alter", sql=CHANGE, allow_data_loss=True)["job"]
+    # Postponed, so that it is sure to be there when it is aborted.
+    name = c("migrate.alter", sql=CHANGE, allow_data_loss=True, postpone_cutover=True)["job"]
     r = c("migrate.pause", job=name)
     suite.same("pause", r["state"], "paused")
     j = until("it stands", lambda: (lambda j: j if j["state"] == "paused" else None)(job(c)), 5)
@@ -630,7 +631,7 @@ def steering():
     suite.same("status", (job(c)["state"], job(c)["id"]), ("aborted", name))
     suite.refused("abort of nothing", lambda: c("migrate.abort"), "NOT_FOUND", "WRONG_STATE")
     with d.client() as w:
-        n = w.send("migrate.alter", sql=CHANGE, allow_data_loss=True, wait=True)
+        n = w.send("migrate.alter", sql=CHANGE, allow_data_loss=True, wait=True, postpone_cutover=True)
         until("it runs", lambda: job(c)["state"] == "running", 5)
         suite.same("wait leaves the connection usable for what overtakes", w("ping"), {})
         c("migrate.abort")

@@ -15,6 +15,7 @@ from load import Load, Noise
 from suite import Suite
 from wire import RpcError, blob
 
+HOPS = 3  # threads that must be woken for one request: each may be as late as the sleeper that measures the machine
 suite = Suite(limit=90)
 d = Daemon()
 c = d.client(timeout=20)
@@ -308,7 +309,7 @@ def bombs():
         slow = max(reader.slowest(t), writer.slowest(t))
         suite.check(
             "%s: a bystander is served" % what,
-            slow < 0.1 * max(1, scaled(1)) + late,
+            slow < 0.1 * max(1, scaled(1)) + HOPS * late,
             "%.3f s (noise %.3f s)" % (slow, late),
         )
     reader.end()
@@ -350,7 +351,9 @@ def bombs_in_writes():
         most = 10 if DOUBLED in sql else TIMED / 1000
         suite.check(what + ": over in time", s < most + scaled(0.7) + late, s)
         suite.check(
-            what + ": readers are served", reader.slowest(t) < 0.1 * max(1, scaled(1)) + late, (reader.slowest(t), late)
+            what + ": readers are served",
+            reader.slowest(t) < 0.1 * max(1, scaled(1)) + HOPS * late,
+            (reader.slowest(t), late),
         )
         t = time.monotonic()
         c.exec("UPDATE t SET v = v WHERE id = 1")
