@@ -24,12 +24,18 @@ struct alter_task {
 	struct error err;
 };
 
+static void plan_next(struct migrator *m);
+
+/* The task is over; the next one in line is planned. */
 static void free_task(struct alter_task *t)
 {
+	struct migrator *m = t->m;
+
 	list_remove(&t->m->alters, &t->node);
 	record_free(t->r);
 	error_clear(&t->err);
 	free(t);
+	plan_next(m);
 }
 
 static void refuse(struct alter_task *t)
@@ -149,6 +155,17 @@ static void planned(struct mail *mail)
 	store_submit_writer(t->m->s, &t->job);
 }
 
+/* One at a time, so that jobs take their numbers and places in the order in which they were asked for. */
+static void plan_next(struct migrator *m)
+{
+	struct list_node *n = list_first(&m->alters);
+	if (!n)
+		return;
+	struct alter_task *t = LIST_ENTRY(n, struct alter_task, node);
+	t->job = (struct job){.mail = {.deliver = planned}, .run = plan_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
+	store_submit_reader(m->s, &t->job);
+}
+
 void migrator_alter(struct migrator *m, const struct params *params, struct migrator_wait *w)
 {
 	if (m->closing || (int64_t)(m->entries.count + m->alters.count) > m->config.queue_max) {
@@ -169,8 +186,8 @@ void migrator_alter(struct migrator *m, const struct params *params, struct migr
 	record_set(&t->r->sql, params->sql);
 	record_set(&t->r->table, "");
 	list_push(&m->alters, &t->node);
-	t->job = (struct job){.mail = {.deliver = planned}, .run = plan_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
-	store_submit_reader(m->s, &t->job);
+	if (m->alters.count == 1)
+		plan_next(m);
 }
 
 static bool forget_in(struct list *l, struct migrator_wait *w)

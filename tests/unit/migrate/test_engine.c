@@ -1,54 +1,444 @@
-/* The engine against a real store: rebuilds with clients writing in between, refusals, aborts, restarts. */
+/* The engine against a real store: refusals with the rows named, aborts, pauses, the queue, restarts in every phase. */
 #include "tests/unit/migrate/world.h"
 
+#define COUNT(n) "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<" #n ") "
 #define SETUP                                                                                                          \
-	"CREATE TABLE expenses(id INTEGER PRIMARY KEY, group_id INT, payer TEXT, amount INT, category TEXT, note TEXT);"     \
-	"CREATE INDEX gc ON expenses(group_id, payer); CREATE INDEX cat ON expenses(category);"                        \
-	"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1000) INSERT INTO expenses SELECT i, i%13,"     \
-	" 'p'||(i%7), i*3, 'c'||(i%5), 'note '||i FROM n;"
+	"CREATE TABLE t(id INTEGER PRIMARY KEY, g INT, payer TEXT, amount INT, note TEXT);"                              \
+	"CREATE INDEX tg ON t(g, payer); CREATE INDEX tn ON t(note);" COUNT(1000)                                      \
+	"INSERT INTO t SELECT i, i%13, 'p'||(i%7), i*3, 'note '||i FROM n;"
 
-START_TEST(test_rebuild_changes_a_type_and_adds_a_column)
+static void check_query(struct world *w, const char *sql, const char *want)
+{
+	struct buf got = {0};
+	world_query(w->path, sql, &got);
+	ck_assert_str_eq(buf_cstr(&got), want);
+	buf_free(&got);
+}
+
+/* Neither shadow nor index nor dirty keys are left, and the file is whole. */
+static void check_clean(struct world *w)
+{
+	check_query(w, "SELECT name FROM sqlite_schema WHERE name LIKE '\\_alterd\\_%' ESCAPE '\\' ORDER BY 1",
+		    "_alterd_dirty|\n_alterd_job|\n_alterd_meta|\n");
+	check_query(w, "SELECT count(*) FROM _alterd_dirty", "0|\n");
+	check_query(w, "PRAGMA integrity_check", "ok|\n");
+}
+
+/* Turns until the job's phase is at least `phase`, or it has ended. */
+static void until(struct world *w, struct world_wait *wait, enum phase phase)
+{
+	while (!wait->done && (world_phase(w) < phase || world_phase(w) == PHASE_END))
+		world_turn(w);
+}
+
+START_TEST(test_rebuild_ends_done_and_tells_its_figures)
 {
 	struct world w = {0};
-	struct buf got = {0};
+	struct world_wait wait;
+	static const char *const keys[] = {"\"state\":\"done\"", "\"verified_rows\":1000", "\"rows_done\":1000",
+					   "\"rows_total\":1000", "\"percent\":100.0", "\"swap_ms\":", "\"longest_hold_ms\":",
+					   "\"longest_wait_ms\":", "\"strategy\":\"rebuild\""};
 
 	world_init(&w, SETUP);
-	ck_assert_int_eq(
-		world_change(&w, "ALTER TABLE expenses ALTER amount TYPE REAL, ADD COLUMN currency TEXT NOT NULL DEFAULT 'EUR'"), 0);
+	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL, ADD c TEXT NOT NULL DEFAULT 'EUR'", false, false);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		ck_assert_msg(strstr(buf_cstr(&wait.out), keys[i]) != NULL, "%s not in %s", keys[i], buf_cstr(&wait.out));
+	world_wait_free(&wait);
+	check_clean(&w);
+	check_query(&w, "SELECT count(*),sum(amount),typeof(amount),c FROM t", "1000|1501500.0|real|EUR|\n");
 	world_free(&w);
-	(void)got;
 }
 END_TEST
 
-START_TEST(test_result_is_what_the_offline_change_gives)
+START_TEST(test_nulls_are_named)
 {
 	struct world w = {0};
-	struct buf got = {0}, want = {0}, status = {0};
-	const char *rows = "SELECT rowid,*,typeof(amount) FROM expenses ORDER BY rowid";
+	struct world_wait wait;
+
+	world_init(&w, SETUP "UPDATE t SET note=NULL WHERE id IN (5, 700);");
+	world_alter(&w, &wait, "ALTER TABLE t ALTER note SET NOT NULL", false, false);
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_ptr_nonnull(
+		strstr(buf_cstr(&wait.w.err.data), "{\"rowid\":5,\"column\":\"note\",\"value\":null,\"reason\":\"NOT NULL\"}"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"count\":2"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"phase\":\"preparing\""));
+	world_wait_free(&wait);
+	check_clean(&w);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_values_that_would_be_lost_are_named)
+{
+	struct world w = {0};
+	struct world_wait wait;
+
+	world_init(&w, SETUP "UPDATE t SET note='12.50'; UPDATE t SET note='007' WHERE id=3; UPDATE t SET note='12abc' WHERE id=900;"
+			     "UPDATE t SET note='9007199254740993' WHERE id=901;");
+	world_alter(&w, &wait, "ALTER TABLE t ALTER note TYPE REAL", false, false);
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_ptr_nonnull(
+		strstr(buf_cstr(&wait.w.err.data), "{\"rowid\":3,\"column\":\"note\",\"value\":\"007\",\"reason\":\"TYPE\"}"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"count\":3"));
+	world_wait_free(&wait);
+	check_clean(&w);
+	/* With consent SQLite's affinity decides. */
+	world_alter(&w, &wait, "ALTER TABLE t ALTER note TYPE REAL", true, false);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	check_query(&w, "SELECT note,typeof(note) FROM t WHERE id IN (2,3,900) ORDER BY id",
+		    "12.5|real|\n7.0|real|\n12abc|text|\n");
+	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_check_and_unique_are_named)
+{
+	struct world w = {0};
+	struct world_wait wait;
+
+	world_init(&w, SETUP "UPDATE t SET amount=-1 WHERE id IN (200,300,400);");
+	world_alter(&w, &wait, "ALTER TABLE t ADD CONSTRAINT pos CHECK(amount >= 0)", false, false);
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"count\":3"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"rowid\":200"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"reason\":\"CHECK\""));
+	world_wait_free(&wait);
+	check_clean(&w);
+	world_alter(&w, &wait, "ALTER TABLE t ADD UNIQUE(amount)", false, false);
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"count\":2"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data),
+				     "{\"rowid\":300,\"column\":\"amount\",\"value\":-1,\"reason\":\"UNIQUE\"}"));
+	world_wait_free(&wait);
+	check_clean(&w);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_unique_index_over_converted_values_names_duplicates)
+{
+	struct world w = {0};
+	struct world_wait wait;
+
+	world_init(&w, "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT); CREATE UNIQUE INDEX ta ON t(a);"
+		       "INSERT INTO t VALUES(1,'1',1),(2,'1.0',2),(3,NULL,3),(4,NULL,4),(5,'2',5);");
+	world_alter(&w, &wait, "ALTER TABLE t ALTER a TYPE INTEGER", false, false);
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"count\":1"));
+	ck_assert_ptr_nonnull(
+		strstr(buf_cstr(&wait.w.err.data), "{\"rowid\":2,\"column\":\"a\",\"value\":1,\"reason\":\"UNIQUE\"}"));
+	world_wait_free(&wait);
+	check_clean(&w);
+	world_free(&w);
+}
+END_TEST
+
+/* The offender comes when the copy is past its row, or before it: the migration fails, the client does not. */
+START_TEST(test_offender_during_the_run_fails_the_migration_not_the_client)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+	static const char *const writes[] = {"UPDATE t SET note=NULL WHERE id=1", "UPDATE t SET note=NULL WHERE id=1000",
+					     "INSERT INTO t VALUES(-5,1,'x',1,NULL)"};
 
 	world_init(&w, SETUP);
-	ck_assert_int_eq(world_change(&w, "ALTER TABLE expenses ALTER amount TYPE REAL, ADD note2 TEXT NOT NULL DEFAULT 'x'"), 0);
-	migrator_status(w.m, &status);
-	if (getenv("LOG"))
-		fprintf(stderr, "%s\n", buf_cstr(&status));
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&status), "\"state\":\"done\""));
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&status), "\"verified_rows\":1000"));
+	world_alter(&w, &wait, "ALTER TABLE t ALTER note SET NOT NULL", false, _i == 2);
+	until(&w, &wait, _i == 2 ? PHASE_READY : PHASE_BACKFILL);
+	while (_i < 2 && w.m->m.r->p.rows_done < 20)
+		world_turn(&w);
+	world_ok(&w, writes[_i]);
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"reason\":\"NOT NULL\""));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"count\":1"));
+	world_wait_free(&wait);
+	check_clean(&w);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_dropping_values_needs_consent)
+{
+	struct world w = {0};
+	ck_assert_int_eq((world_init(&w, SETUP), world_change(&w, "ALTER TABLE t DROP COLUMN note")), -32025);
+	world_ok(&w, "UPDATE t SET note=NULL");
+	ck_assert_int_eq(world_change(&w, "ALTER TABLE t DROP COLUMN note"), 0);
+	check_query(&w, "SELECT name FROM sqlite_schema WHERE type='index' AND name NOT LIKE 'sqlite%'", "tg|\n");
+	check_clean(&w);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_abort_leaves_nothing)
+{
+	/* In every phase before the swap. */
+	static const enum phase phases[] = {PHASE_CHECK, PHASE_BACKFILL, PHASE_INDEX, PHASE_VERIFY, PHASE_READY};
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait, aborted = {.w = {.done = world_waited}};
+	struct params none = {0};
+
+	world_init(&w, SETUP);
+	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL", false, true);
+	until(&w, &wait, phases[_i]);
+	world_ok(&w, "DELETE FROM t WHERE id%3=0");
+	world_ok(&w, "UPDATE t SET note=NULL WHERE id%5=0");
+	aborted.w.out = &aborted.out;
+	migrator_abort(w.m, &none, &aborted.w);
+	ck_assert_int_eq(world_await(&w, &aborted), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&aborted.out), "\"state\":\"aborted\""));
+	ck_assert_int_eq(world_await(&w, &wait), -32027);
+	check_clean(&w);
+	check_query(&w, "SELECT count(*),typeof(amount) FROM t", "667|integer|\n");
+	ck_assert_int_eq(world_change(&w, "ALTER TABLE t ALTER amount TYPE REAL"), 0);
+	world_wait_free(&wait);
+	world_wait_free(&aborted);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_paused_stays_paused_over_a_restart)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+	struct params none = {0};
+	struct buf out = {0};
+	struct error err = {0};
+
+	world_init(&w, SETUP);
+	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL", false, false);
+	until(&w, &wait, PHASE_BACKFILL);
+	ck_assert_int_eq(migrator_pause(w.m, &none, &out, &err), 0);
+	ck_assert_str_eq(buf_cstr(&out), "{\"state\":\"paused\"}");
+	for (int i = 0; i < 20; i++)
+		world_ok(&w, "UPDATE t SET amount=amount+1 WHERE id%2=0");
+	world_restart(&w);
+	buf_reset(&out, 0);
+	migrator_status(w.m, &out);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\"state\":\"paused\",\"phase\":\"backfilling\""));
+	world_ok(&w, "UPDATE t SET amount=amount+1 WHERE id%3=0");
+	buf_reset(&out, 0);
+	ck_assert_int_eq(migrator_resume(w.m, &none, &out, &err), 0);
+	ck_assert_int_eq(migrator_resume(w.m, &none, &out, &err), -1);
+	ck_assert_int_eq(err.code, -32028);
+	error_clear(&err);
+	while (w.m->nhistory == 0)
+		world_turn(&w);
+	ck_assert_int_eq(w.m->history[0]->state, JOB_DONE);
+	check_query(&w, "SELECT sum(amount),typeof(amount) FROM t", "1511833.0|real|\n");
+	check_clean(&w);
+	buf_free(&out);
+	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_jobs_queue_and_the_queue_is_bounded)
+{
+	struct world w = {0};
+	struct world_wait wait[6], gone = {.w = {.done = world_waited}};
+	struct params third = {.present = P(JOB), .job = "m3"};
+
+	world_init(&w, SETUP);
+	for (int i = 0; i < 6; i++) {
+		char sql[128];
+		snprintf(sql, sizeof(sql), "ALTER TABLE t ADD CONSTRAINT c%d CHECK(g<100)", i);
+		world_alter(&w, &wait[i], sql, false, i == 0);
+	}
+	/* One runs, four wait: the sixth is refused. */
+	ck_assert_int_eq(world_await(&w, &wait[5]), -32006);
+	while (w.m->entries.count < 5)
+		world_turn(&w);
+	gone.w.out = &gone.out;
+	migrator_abort(w.m, &third, &gone.w);
+	ck_assert_int_eq(world_await(&w, &gone), 0);
+	struct params none = {0};
+	struct buf out = {0};
+	struct error err = {0};
+	ck_assert_int_eq(migrator_cutover(w.m, &none, &out, &err), 0);
+	buf_free(&out);
+	for (int i = 0; i < 5; i++)
+		(void)world_await(&w, &wait[i]);
+	ck_assert_int_eq((int)w.m->nhistory, 5);
+	ck_assert_int_eq(wait[2].w.err.code, -32027);
+	ck_assert_int_eq(wait[3].w.err.code, 0);
+	check_query(&w, "SELECT group_concat(id) FROM (SELECT id FROM _alterd_job ORDER BY started_ms)", "3,1,2,4,5|\n");
+	check_clean(&w);
+	for (int i = 0; i < 6; i++)
+		world_wait_free(&wait[i]);
+	world_wait_free(&gone);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_huge_statements_are_captured)
+{
+	struct world w = {.batch_rows = 5000};
+	struct world_wait wait;
+
+	world_init(&w, "CREATE TABLE t(id INTEGER PRIMARY KEY, v INT);" COUNT(150000) "INSERT INTO t SELECT i*2, i FROM n;");
+	world_alter(&w, &wait, "ALTER TABLE t ALTER v TYPE REAL", false, true);
+	until(&w, &wait, _i ? PHASE_READY : PHASE_INDEX);
+	world_ok(&w, "UPDATE t SET v=v+1");
+	world_ok(&w, "UPDATE t SET id=-id WHERE id>100");
+	world_ok(&w, "DELETE FROM t WHERE id<-150000");
+	struct params none = {0};
+	struct buf out = {0};
+	struct error err = {0};
+	ck_assert_int_eq(migrator_cutover(w.m, &none, &out, &err), 0);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	check_query(&w, "SELECT count(*),sum(v),typeof(v) FROM t", "75000|2812612500.0|real|\n");
+	check_clean(&w);
+	buf_free(&out);
+	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_transactions_and_savepoints_are_captured)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+
+	world_init(&w, SETUP);
+	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL", false, false);
+	until(&w, &wait, PHASE_BACKFILL);
+	while (w.m->m.r->p.rows_done < 50)
+		world_turn(&w);
+	static const char *const script[] = {"BEGIN",
+					     "SAVEPOINT a",
+					     "UPDATE t SET amount=0 WHERE id=1",
+					     "ROLLBACK TO a",
+					     "UPDATE t SET amount=7 WHERE id=1",
+					     "DELETE FROM t WHERE id=2",
+					     "RELEASE a",
+					     "COMMIT",
+					     "BEGIN",
+					     "DELETE FROM t",
+					     "ROLLBACK",
+					     "BEGIN",
+					     "INSERT OR REPLACE INTO t VALUES(3,0,'','9','')",
+					     "COMMIT"};
+	for (size_t i = 0; i < sizeof(script) / sizeof(script[0]); i++)
+		world_ok(&w, script[i]);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	check_query(&w, "SELECT id,amount FROM t WHERE id<5", "1|7.0|\n3|9.0|\n4|12.0|\n");
+	check_query(&w, "SELECT count(*) FROM t", "999|\n");
+	check_clean(&w);
+	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_another_process_makes_the_copy_start_over)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+	struct buf none = {0};
+
+	world_init(&w, SETUP);
+	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL", false, false);
+	until(&w, &wait, PHASE_BACKFILL);
+	while (w.m->m.r->p.rows_done < 100)
+		world_turn(&w);
+	struct params p = {0};
+	struct error err = {0};
+	struct buf out = {0};
+	ck_assert_int_eq(migrator_pause(w.m, &p, &out, &err), 0);
+	while (w.m->busy)
+		world_turn(&w);
+	world_query(w.path, "UPDATE t SET amount=-1 WHERE id=1", &none);
+	ck_assert_int_eq(migrator_resume(w.m, &p, &out, &err), 0);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.out), "\"restarts\":1"));
+	check_query(&w, "SELECT amount FROM t WHERE id=1", "-1.0|\n");
+	check_clean(&w);
+	buf_free(&out);
+	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_client_ddl_on_the_table_waits_its_turn)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+
+	world_init(&w, SETUP "CREATE TABLE other(x);");
+	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL", false, true);
+	until(&w, &wait, PHASE_BACKFILL);
+	ck_assert_int_eq(world_sql(&w, "CREATE INDEX bad ON t(amount)", NULL), -32020);
+	ck_assert_int_eq(world_sql(&w, "DROP TABLE t", NULL), -32020);
+	ck_assert_int_eq(world_sql(&w, "CREATE TRIGGER bad AFTER INSERT ON t BEGIN SELECT 1; END", NULL), -32020);
+	world_ok(&w, "CREATE INDEX fine ON other(x)");
+	struct params none = {0};
+	struct buf out = {0};
+	struct error err = {0};
+	ck_assert_int_eq(migrator_cutover(w.m, &none, &out, &err), 0);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	world_ok(&w, "CREATE INDEX good ON t(amount)");
+	buf_free(&out);
+	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_instant_and_needless_changes)
+{
+	struct world w = {0};
+	struct world_wait wait;
+
+	world_init(&w, SETUP);
+	world_alter(&w, &wait, "ALTER TABLE t ADD COLUMN extra TEXT DEFAULT 'x', ADD e2", false, false);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.out), "\"strategy\":\"instant\""));
+	world_wait_free(&wait);
+	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE INT, ALTER note DROP NOT NULL", false, false);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.out), "\"state\":\"done\""));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.out), "\"strategy\":\"none\""));
+	world_wait_free(&wait);
+	ck_assert_int_eq(world_change(&w, "ALTER TABLE t RENAME COLUMN extra TO more; ALTER TABLE t RENAME TO t2"), 0);
+	check_query(&w, "SELECT more,e2 FROM t2 WHERE id=1", "x|NULL|\n");
+	check_clean(&w);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_proj_db_usage_is_rebuilt)
+{
+	struct world w = {.batch_rows = 500};
+	struct buf before = {0}, after = {0};
+	struct world_wait wait;
+	char setup[256];
+
+	if (access("/usr/share/proj/proj.db", R_OK) != 0)
+		return; /* proj-data is not installed */
+	world_init(&w, "SELECT 1");
 	world_stop(&w);
-	world_dump(w.path, rows, &got);
-	struct world o = {0};
-	world_init(&o, "CREATE TABLE expenses(id INTEGER PRIMARY KEY, group_id INT, payer TEXT, amount REAL, category TEXT, note TEXT,"
-		       " note2 TEXT NOT NULL DEFAULT 'x');"
-		       "CREATE INDEX gc ON expenses(group_id, payer); CREATE INDEX cat ON expenses(category);"
-		       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1000) INSERT INTO expenses SELECT i, i%13,"
-		       " 'p'||(i%7), i*3, 'c'||(i%5), 'note '||i, 'x' FROM n;");
-	world_stop(&o);
-	world_dump(o.path, rows, &want);
-	ck_assert_str_eq(buf_cstr(&got), buf_cstr(&want));
+	snprintf(setup, sizeof(setup), "VACUUM INTO '%s'", w.path);
 	world_remove(&w);
-	world_remove(&o);
-	buf_free(&got);
-	buf_free(&want);
-	buf_free(&status);
+	ck_assert_ptr_nonnull(mkdtemp(strcpy(w.dir, "/tmp/alterd-test-XXXXXX")));
+	snprintf(w.path, sizeof(w.path), "%s/t.db", w.dir);
+	snprintf(setup, sizeof(setup), "VACUUM INTO '%s'", w.path);
+	world_query("/usr/share/proj/proj.db", setup, &before);
+	world_query(w.path, "SELECT type,name,sql FROM sqlite_schema WHERE type IN ('trigger','view','index') ORDER BY rowid", &before);
+	world_serve(&w);
+	world_alter(&w, &wait, "ALTER TABLE usage ALTER COLUMN object_code TYPE TEXT", false, false);
+	until(&w, &wait, PHASE_BACKFILL);
+	world_ok(&w, "DELETE FROM scope WHERE auth_name='EPSG' AND code IN (SELECT scope_code FROM usage LIMIT 3)");
+	world_ok(&w, "UPDATE usage SET object_code=object_code WHERE rowid%7=0");
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	check_query(&w, "SELECT DISTINCT typeof(object_code) FROM usage", "text|\n");
+	check_query(&w, "PRAGMA foreign_key_check", "");
+	check_clean(&w);
+	world_query(w.path, "SELECT type,name,sql FROM sqlite_schema WHERE type IN ('trigger','view','index')"
+			    " AND name NOT LIKE '\\_alterd%' ESCAPE '\\' ORDER BY rowid", &after);
+	ck_assert_int_eq((int)before.len, (int)after.len);
+	world_wait_free(&wait);
+	buf_free(&before);
+	buf_free(&after);
+	world_free(&w);
 }
 END_TEST
 
@@ -57,8 +447,22 @@ int main(void)
 	Suite *s = suite_create("migrate");
 	TCase *c = tcase_create("engine");
 	tcase_set_timeout(c, 120);
-	tcase_add_test(c, test_rebuild_changes_a_type_and_adds_a_column);
-	tcase_add_test(c, test_result_is_what_the_offline_change_gives);
+	tcase_add_test(c, test_rebuild_ends_done_and_tells_its_figures);
+	tcase_add_test(c, test_nulls_are_named);
+	tcase_add_test(c, test_values_that_would_be_lost_are_named);
+	tcase_add_test(c, test_check_and_unique_are_named);
+	tcase_add_test(c, test_unique_index_over_converted_values_names_duplicates);
+	tcase_add_loop_test(c, test_offender_during_the_run_fails_the_migration_not_the_client, 0, 3);
+	tcase_add_test(c, test_dropping_values_needs_consent);
+	tcase_add_loop_test(c, test_abort_leaves_nothing, 0, 5);
+	tcase_add_test(c, test_paused_stays_paused_over_a_restart);
+	tcase_add_test(c, test_jobs_queue_and_the_queue_is_bounded);
+	tcase_add_loop_test(c, test_huge_statements_are_captured, 0, 2);
+	tcase_add_test(c, test_transactions_and_savepoints_are_captured);
+	tcase_add_test(c, test_another_process_makes_the_copy_start_over);
+	tcase_add_test(c, test_client_ddl_on_the_table_waits_its_turn);
+	tcase_add_test(c, test_instant_and_needless_changes);
+	tcase_add_test(c, test_proj_db_usage_is_rebuilt);
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
