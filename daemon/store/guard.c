@@ -166,6 +166,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 		return deny(db, ERRC_DENIED, "TEMP objects are not allowed: connections are shared");
 	if (clock_now_ns() > db->facts.until_ns)
 		return deny(db, ERRC_DENIED, "the statement is too complex: preparing it takes too long");
+	/* flat switch */
 	switch (action) {
 	case SQLITE_ATTACH:
 	case SQLITE_DETACH:
