@@ -142,8 +142,9 @@ int main(int argc, char **argv)
 	int exit_code;
 
 	/*
-	 * Small freed chunks are joined with their neighbours at once, not all together when some later malloc is large: after
-	 * a statement that took much memory in small pieces that took half a second, with SQLite's allocator locked for all.
+	 * Small freed chunks are joined with their neighbours at once, not all together when some later malloc is
+	 * large: after a statement that took much memory in small pieces that took half a second, with SQLite's
+	 * allocator locked for all.
 	 */
 	(void)mallopt(M_MXFAST, 0);
 	log_init();

@@ -251,7 +251,7 @@ int server_run(const struct server_options *options, struct config *config)
 		exit_code = EX_CONFIG;
 		goto out;
 	}
-	/* A client that left and a file size limit are errors of the call that meets them, not the end of the daemon. */
+	/* A client that left and a file size limit are errors of the call that meets them, not the daemon's end. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	raise_fd_limit(&server.config);
