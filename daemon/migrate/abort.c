@@ -33,11 +33,24 @@ static int give_up(struct migration *m, struct db *db, struct error *err)
 	return rc;
 }
 
+/* What an index build has made so far, in slices of its own. *ret_more: it is not all gone. */
+static int give_up_indexes(struct migration *m, struct db *db, bool *ret_more, struct error *err)
+{
+	*ret_more = false;
+	index_build_free(m->index);
+	m->index = NULL;
+	return m->r->shadow ? index_build_abandon(db, m->r->shadow, m->allow.hold_ns, ret_more, err) : 0;
+}
+
 enum step_outcome abort_step(struct migration *m, struct db *db, struct error *err)
 {
-	bool moved = false, done = true;
+	bool moved = false, done = true, more = false;
 
 	m->next = m->p;
+	if (give_up_indexes(m, db, &more, err) != 0)
+		return step_failed(m, db);
+	if (more)
+		return STEP_MORE;
 	if (m->capture->table && m->capture->job == m->r->id)
 		capture_stop(m->capture, db);
 	if (step_begin(m, db, &moved, err) != 0)

@@ -78,7 +78,7 @@ int index_build_read(struct index_build *b, struct db *db, struct error *err);
 /*
  * Writer lane, outside of a transaction: one slice, a transaction of its own, over when db_turn_over(db, budget_ns) or
  * a little earlier, so that the commit fits in. On failure nothing of it is kept and it can be tried again. How durable
- * the commit is, is the caller's choice (db_set_full); adopt's transaction must be the caller's most durable one.
+ * the commit is, is the caller's choice (db_set_full).
  */
 int index_build_fill(struct index_build *b, struct db *db, uint64_t budget_ns, struct error *err);
 
@@ -98,6 +98,9 @@ void index_build_free(struct index_build *b);
  */
 int index_build_abandon(struct db *db, const char *table, uint64_t budget_ns, bool *ret_more, struct error *err);
 
+/* True if sidecars of `table` are there: a build was begun and neither adopted nor abandoned. Any lane. */
+int index_build_begun(struct db *db, const char *table, bool *ret, struct error *err);
+
 struct index_build_progress {
 	uint64_t rows;          /* of the table, scanned */
 	uint64_t keys;          /* entries of all indexes; grows while scanning */
@@ -112,7 +115,7 @@ void index_build_progress(struct index_build *b, struct index_build_progress *re
 /*
  * After FAILED_MIGRATION: the rows whose key a row before them has (by rowid), the first INDEX_OFFENDERS_MAX of them as
  * a JSON array of {"rowid","column","value","reason":"UNIQUE"} without its brackets, and how many there are in all.
- * rowid is missing WITHOUT ROWID; an index of several columns has their names joined and an array of values.
+ * rowid is missing WITHOUT ROWID; column and value are those of the index's first column, a long value cut short.
  */
 void index_build_offenders(struct index_build *b, struct buf *out, uint64_t *ret_count);
 

@@ -229,6 +229,17 @@ static int find_sidecar(struct db *db, const char *table, struct buf *ret, struc
 	return row < 0 ? -1 : 0;
 }
 
+int index_build_begun(struct db *db, const char *table, bool *ret, struct error *err)
+{
+	struct buf name = {0};
+	int result = find_sidecar(db, table, &name, err);
+
+	if (result == 0)
+		*ret = name.len > 0;
+	buf_free(&name);
+	return result;
+}
+
 /*
  * Deletes up to DELETE_ROWS rows from the front, one by one by IS: what DELETE .. LIMIT leaves, since that compares
  * keys by IN and never finds one with a NULL in it.

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "daemon/lib/check.h"
+#include "daemon/migrate/index_varint.h"
 
 enum {
 	CLASS_NULL = 0x01,
@@ -63,34 +63,6 @@ void key_value_get(sqlite3_stmt *stmt, int column, struct key_value *ret)
 	default:
 		break;
 	}
-}
-
-static size_t put_varint(uint8_t *out, uint64_t v)
-{
-	size_t n = 0;
-
-	while (v >= 0x80) {
-		out[n++] = (uint8_t)(v | 0x80);
-		v >>= 7;
-	}
-	out[n++] = (uint8_t)v;
-	return n;
-}
-
-/* Moves *at behind the number; false when it is cut off. */
-static bool get_varint(const uint8_t **at, const uint8_t *end, size_t *ret)
-{
-	uint64_t v = 0;
-
-	for (unsigned shift = 0; *at < end && shift < 35; shift += 7) {
-		uint8_t byte = *(*at)++;
-		v |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80) {
-			*ret = (size_t)v;
-			return true;
-		}
-	}
-	return false;
 }
 
 static size_t put_big_endian(uint8_t *out, uint64_t v, size_t n)
@@ -153,11 +125,11 @@ static size_t put_huge(uint8_t *out, double r)
 static void add_tail(struct buf *tail, size_t at, enum tail_kind kind, const void *data, size_t n)
 {
 	uint8_t head[12];
-	size_t used = put_varint(head, at);
+	size_t used = key_put_varint(head, at);
 
 	head[used++] = (uint8_t)kind;
 	if (kind == TAIL_TEXT)
-		used += put_varint(head + used, n);
+		used += key_put_varint(head + used, n);
 	buf_add(tail, head, used);
 	if (kind == TAIL_TEXT)
 		buf_add(tail, data, n);
@@ -366,7 +338,7 @@ static bool parse_tail(struct parser *p, size_t at, struct key_value *ret)
 
 	if (from == p->tail_end)
 		return true;
-	if (!get_varint(&from, p->tail_end, &column) || from == p->tail_end)
+	if (!key_get_varint(&from, p->tail_end, &column) || from == p->tail_end)
 		return false;
 	if (column != at)
 		return true;
@@ -378,7 +350,7 @@ static bool parse_tail(struct parser *p, size_t at, struct key_value *ret)
 		*ret = (struct key_value){.type = SQLITE_FLOAT, .real = -0.0};
 		break;
 	case TAIL_TEXT:
-		if (!get_varint(&from, p->tail_end, &n) || (size_t)(p->tail_end - from) < n)
+		if (!key_get_varint(&from, p->tail_end, &n) || (size_t)(p->tail_end - from) < n)
 			return false;
 		*ret = (struct key_value){.type = SQLITE_TEXT, .data = from, .n = n};
 		from += n;
@@ -426,43 +398,4 @@ int key_parse(const struct key_ref *key, const struct key_column *columns, size_
 		if (!parse_column(&p, &columns[i], &ret[i]) || !parse_tail(&p, i, &ret[i]))
 			return -1;
 	return p.at == p.end && p.tail == p.tail_end ? 0 : -1;
-}
-
-size_t key_write_size(const struct key_ref *key) { return KEY_HEADER_MAX + key->norm_n + key->tail_n; }
-
-size_t key_write(uint8_t *out, const struct key_ref *key)
-{
-	size_t n = put_varint(out, key->norm_n);
-
-	n += put_varint(out + n, key->unique_n);
-	n += put_varint(out + n, key->tail_n);
-	memcpy(out + n, key->norm, key->norm_n);
-	n += key->norm_n;
-	if (key->tail_n > 0)
-		memcpy(out + n, key->tail, key->tail_n);
-	return n + key->tail_n;
-}
-
-bool key_read(const uint8_t *at, const uint8_t *end, struct key_ref *ret)
-{
-	const uint8_t *from = at;
-
-	if (!get_varint(&from, end, &ret->norm_n) || !get_varint(&from, end, &ret->unique_n) ||
-	    !get_varint(&from, end, &ret->tail_n) || (size_t)(end - from) < ret->norm_n ||
-	    (size_t)(end - from) - ret->norm_n < ret->tail_n)
-		return false;
-	ret->norm = from;
-	ret->tail = from + ret->norm_n;
-	ret->total = (size_t)(from - at) + ret->norm_n + ret->tail_n;
-	return true;
-}
-
-int key_compare(const struct key_ref *a, const struct key_ref *b)
-{
-	size_t n = a->norm_n < b->norm_n ? a->norm_n : b->norm_n;
-	int order = memcmp(a->norm, b->norm, n);
-
-	if (order != 0 || a->norm_n == b->norm_n)
-		return order;
-	return a->norm_n < b->norm_n ? -1 : 1;
 }

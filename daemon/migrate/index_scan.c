@@ -8,7 +8,6 @@
 #include "daemon/lib/check.h"
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/index_state.h"
-#include "proto/value.h"
 
 #define CHUNK_ROWS 5000
 #define CHUNK_NS (20 * NS_PER_MS)
@@ -236,53 +235,6 @@ static int scan(struct index_build *b, struct db *db, struct error *err)
 	}
 }
 
-static void write_value(struct buf *out, const struct key_value *v)
-{
-	switch (v->type) {
-	case SQLITE_INTEGER:
-		value_write_int(out, v->integer, INT64_AUTO);
-		break;
-	case SQLITE_FLOAT:
-		value_write_real(out, v->real);
-		break;
-	case SQLITE_TEXT:
-		value_write_text(out, v->data, v->n);
-		break;
-	case SQLITE_BLOB:
-		value_write_blob(out, v->data, v->n);
-		break;
-	default:
-		value_write_null(out);
-		break;
-	}
-}
-
-static void write_offender(struct index_build *b, const struct index_target *t, const struct key_ref *key)
-{
-	struct buf names = {0}, *out = &b->offenders;
-
-	if (key_parse(key, t->columns, t->count, &b->scratch, b->values) != 0)
-		return;
-	for (size_t i = 0; i < t->key_count; i++)
-		buf_printf(&names, "%s%s", i > 0 ? ", " : "", t->column_names[i]);
-	buf_puts(out, out->len > 0 ? ",{" : "{");
-	if (!b->spec.without_rowid) {
-		buf_puts(out, "\"rowid\":");
-		value_write_int(out, b->values[t->count - 1].integer, INT64_AUTO);
-		buf_putc(out, ',');
-	}
-	buf_puts(out, "\"column\":");
-	json_write_string(out, buf_cstr(&names), names.len);
-	buf_puts(out, t->key_count > 1 ? ",\"value\":[" : ",\"value\":");
-	for (size_t i = 0; i < t->key_count; i++) {
-		if (i > 0)
-			buf_putc(out, ',');
-		write_value(out, &b->values[i]);
-	}
-	buf_puts(out, t->key_count > 1 ? "],\"reason\":\"UNIQUE\"}" : ",\"reason\":\"UNIQUE\"}");
-	buf_free(&names);
-}
-
 /* In the order of the keys those of one value are neighbours. A NULL equals nothing, and then unique_n is 0. */
 static void check_unique(struct index_build *b, const struct index_target *t, const struct key_ref *key)
 {
@@ -290,7 +242,7 @@ static void check_unique(struct index_build *b, const struct index_target *t, co
 	    memcmp(key->norm, b->unique.data, key->unique_n) == 0) {
 		pthread_mutex_lock(&b->lock);
 		if (b->offender_count++ < INDEX_OFFENDERS_MAX)
-			write_offender(b, t, key);
+			index_offender(b, t, key);
 		pthread_mutex_unlock(&b->lock);
 		return;
 	}

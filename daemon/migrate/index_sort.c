@@ -1,7 +1,6 @@
 /*
  * The sorter behind index_sort.h: an arena of records with an array of (next eight bytes, record) pairs, sorted by
- * multikey quicksort, so that a long common beginning is looked at once and not in each comparison; runs lie one behind
- * the other in one unlinked file and are merged through a heap.
+ * index_quick.c; runs lie one behind the other in one unlinked file and are merged through a heap.
  *
  * Arena and array are mapped, not allocated: their memory goes back to the system as soon as a run is written.
  */
@@ -16,25 +15,17 @@
 #include <unistd.h>
 
 #include "daemon/lib/check.h"
+#include "daemon/migrate/index_quick.h"
 
 #define BLOCK_BYTES ((size_t)1 << 20)
 #define ENTRIES_FIRST ((size_t)1 << 12)
 #define WRITE_BYTES ((size_t)256 << 10)
 #define READ_BYTES_LEAST ((size_t)4 << 10)
 #define READ_BYTES_MOST ((size_t)1 << 20)
-#define INSERTION_BELOW 12
-/* Records lie all over the arena: how far ahead of the sort they are asked for. */
-#define PREFETCH 12
-#define RECORD_MOST ((size_t)1 << 40)
 
 struct block {
 	struct block *next;
 	size_t size, used; /* of the mapping, this head included */
-};
-
-struct entry {
-	uint64_t word;         /* eight bytes of norm from the depth the sort has reached, as a number */
-	const uint8_t *record; /* in a block */
 };
 
 struct run {
@@ -58,7 +49,6 @@ struct sorter {
 	struct run **heap; /* the runs with keys left, least key first */
 	size_t heap_count;
 	bool advance; /* the heap's first run has given its key out */
-	uint64_t random;
 	uint64_t keys;
 };
 
@@ -68,7 +58,6 @@ struct sorter *sorter_new(const char *temp_dir)
 
 	s->temp_dir = temp_dir;
 	s->fd = -1;
-	s->random = UINT64_C(0x9e3779b97f4a7c15);
 	return s;
 }
 
@@ -154,30 +143,6 @@ static bool entries_reserve(struct sorter *s)
 	return true;
 }
 
-/* A record of the arena is whole; its length is its own. */
-static struct key_ref record_key(const uint8_t *record)
-{
-	struct key_ref key = {0};
-
-	CHECK(key_read(record, record + RECORD_MOST, &key));
-	return key;
-}
-
-/* The eight bytes of a record's norm from `depth`, zeros behind its end. */
-static uint64_t word_at(const uint8_t *record, size_t depth)
-{
-	struct key_ref key = record_key(record);
-	uint64_t word = 0;
-
-	if (key.norm_n >= depth + sizeof(word)) {
-		memcpy(&word, key.norm + depth, sizeof(word));
-		return __builtin_bswap64(word);
-	}
-	if (key.norm_n > depth)
-		memcpy(&word, key.norm + depth, key.norm_n - depth);
-	return __builtin_bswap64(word);
-}
-
 int sorter_add(struct sorter *s, const struct key_ref *key, struct error *err)
 {
 	PRE(s->run_count == 0 || !s->heap);
@@ -186,99 +151,9 @@ int sorter_add(struct sorter *s, const struct key_ref *key, struct error *err)
 	if (!out || !entries_reserve(s))
 		return no_memory(err);
 	s->blocks->used += key_write(out, key);
-	s->entries[s->count++] = (struct entry){.word = word_at(out, 0), .record = out};
+	s->entries[s->count++] = (struct entry){.word = quick_word(out, 0), .record = out};
 	s->keys++;
 	return 0;
-}
-
-static int compare_from(const struct entry *a, const struct entry *b)
-{
-	if (a->word != b->word)
-		return a->word < b->word ? -1 : 1;
-	struct key_ref left = record_key(a->record), right = record_key(b->record);
-	return key_compare(&left, &right);
-}
-
-static void insertion_sort(struct entry *e, size_t n)
-{
-	for (size_t i = 1; i < n; i++) {
-		struct entry moving = e[i];
-		size_t j = i;
-		for (; j > 0 && compare_from(&moving, &e[j - 1]) < 0; j--)
-			e[j] = e[j - 1];
-		e[j] = moving;
-	}
-}
-
-static void swap_entries(struct entry *a, struct entry *b)
-{
-	struct entry kept = *a;
-
-	*a = *b;
-	*b = kept;
-}
-
-/* The median of three entries at random places: a client cannot craft an order that makes the sort quadratic. */
-static uint64_t choose_pivot(struct sorter *s, const struct entry *e, size_t n)
-{
-	uint64_t word[3];
-
-	for (size_t i = 0; i < 3; i++) {
-		s->random ^= s->random << 13;
-		s->random ^= s->random >> 7;
-		s->random ^= s->random << 17;
-		word[i] = e[s->random % n].word;
-	}
-	uint64_t low = word[0] < word[1] ? word[0] : word[1], high = word[0] < word[1] ? word[1] : word[0];
-	return word[2] <= low ? low : word[2] >= high ? high : word[2];
-}
-
-/*
- * Three parts by the word: less, equal, greater. The equal part goes on eight bytes deeper. The largest part is done by
- * the loop and only the others by recursion, each at most half of n, so that the stack stays small.
- */
-static void sort_entries(struct sorter *s, struct entry *e, size_t n, size_t depth)
-{
-	while (n >= INSERTION_BELOW) {
-		uint64_t pivot = choose_pivot(s, e, n);
-		size_t less = 0, at = 0, greater = n;
-		while (at < greater) {
-			if (e[at].word < pivot)
-				swap_entries(&e[less++], &e[at++]);
-			else if (e[at].word > pivot)
-				swap_entries(&e[at], &e[--greater]);
-			else
-				at++;
-		}
-		struct entry *equal = e + less;
-		size_t equal_n = greater - less, greater_n = n - greater;
-		/* No key is a prefix of another: where one has ended they are all the same key, and in order. */
-		if (equal_n > 1 && record_key(equal->record).norm_n <= depth + 8)
-			equal_n = 0;
-		for (size_t i = 0; equal_n > 1 && i < equal_n; i++) {
-			if (i + PREFETCH < equal_n)
-				__builtin_prefetch(equal[i + PREFETCH].record);
-			equal[i].word = word_at(equal[i].record, depth + 8);
-		}
-		bool most_less = less >= equal_n && less >= greater_n, most_equal = !most_less && equal_n >= greater_n;
-		if (!most_less)
-			sort_entries(s, e, less, depth);
-		if (!most_equal && equal_n > 1)
-			sort_entries(s, equal, equal_n, depth + 8);
-		if (most_less || most_equal)
-			sort_entries(s, e + greater, greater_n, depth);
-		if (most_less) {
-			n = less;
-		} else if (most_equal) {
-			e = equal;
-			n = equal_n;
-			depth += 8;
-		} else {
-			e += greater;
-			n = greater_n;
-		}
-	}
-	insertion_sort(e, n);
 }
 
 static int open_file(struct sorter *s, struct error *err)
@@ -325,9 +200,9 @@ static int write_run(struct sorter *s, struct error *err)
 	int result = 0;
 
 	for (size_t i = 0; result == 0 && i < s->count; i++) {
-		if (i + PREFETCH < s->count)
-			__builtin_prefetch(s->entries[i + PREFETCH].record);
-		struct key_ref key = record_key(s->entries[i].record);
+		if (i + QUICK_PREFETCH < s->count)
+			__builtin_prefetch(s->entries[i + QUICK_PREFETCH].record);
+		struct key_ref key = quick_key(s->entries[i].record);
 		if (used + key.total > WRITE_BYTES) {
 			result = write_all(s, out, used, err);
 			used = 0;
@@ -360,7 +235,7 @@ int sorter_spill(struct sorter *s, struct error *err)
 	if (open_file(s, err) != 0)
 		return -1;
 	off_t start = s->file_end;
-	sort_entries(s, s->entries, s->count, 0);
+	quick_sort(s->entries, s->count);
 	if (write_run(s, err) != 0)
 		return -1;
 	s->runs[s->run_count++] = (struct run){.at = start, .end = s->file_end};
@@ -457,7 +332,7 @@ static int open_merge(struct sorter *s, size_t merge_bytes, struct error *err)
 int sorter_finish(struct sorter *s, size_t merge_bytes, struct error *err)
 {
 	if (s->run_count == 0) {
-		sort_entries(s, s->entries, s->count, 0);
+		quick_sort(s->entries, s->count);
 		return 0;
 	}
 	return sorter_spill(s, err) == 0 ? open_merge(s, merge_bytes, err) : -1;
@@ -468,9 +343,9 @@ int sorter_next(struct sorter *s, struct key_ref *ret, struct error *err)
 	if (s->run_count == 0) {
 		if (s->at == s->count)
 			return 0;
-		if (s->at + PREFETCH < s->count)
-			__builtin_prefetch(s->entries[s->at + PREFETCH].record);
-		*ret = record_key(s->entries[s->at++].record);
+		if (s->at + QUICK_PREFETCH < s->count)
+			__builtin_prefetch(s->entries[s->at + QUICK_PREFETCH].record);
+		*ret = quick_key(s->entries[s->at++].record);
 		return 1;
 	}
 	if (s->advance) {

@@ -74,4 +74,7 @@ struct index_build {
 	struct key_value *fill_values;
 };
 
+/* Adds the row of a key to the offenders. Under the lock. */
+void index_offender(struct index_build *b, const struct index_target *t, const struct key_ref *key);
+
 #endif

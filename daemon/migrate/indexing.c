@@ -1,23 +1,38 @@
 /*
  * INDEXING: the target's indexes are built on the shadow, under names of their own.
  *
- * Entered: all rows are copied, every change is captured, the shadow has no index but those of its PRIMARY KEY and UNIQUE.
- * In between: the first `indexes` of the plan exist. Left: all of them do. Dirty keys only gather meanwhile.
+ * Entered: all rows are copied, every change is captured, the shadow has no index but those of its PRIMARY KEY and
+ * UNIQUE. In between: tables that hold the entries so far, see index_build.h. Left: all indexes exist. Dirty keys only
+ * gather meanwhile: the shadow stays as it was when the build began, also over a restart.
  *
- * build_index() is the one place that makes an index: SQLite's own CREATE INDEX, which holds the writer for as long as it
- * takes.
+ * Where index_build.h cannot do it, native_step() lets SQLite's own CREATE INDEX do it, one index a step, each of which
+ * holds the writer for as long as it takes.
  */
+#include <string.h>
+
 #include "daemon/lib/log.h"
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migration.h"
 
-static int build_index(struct db *db, const struct plan_index *x, struct error *err)
+bool index_on_writer(const struct migration *m)
 {
-	return db_exec(db, err, "%s", x->shadow_sql);
+	unsigned needs = m->index ? index_build_needs(m->index) : 0;
+
+	return needs == 0 || (needs & INDEX_NEEDS_WRITER);
 }
 
-/* A UNIQUE index failed: names the duplicates. */
-static enum step_outcome duplicates(struct migration *m, struct db *db, const struct plan_index *x, struct error *err)
+/* All indexes are there. */
+static void leave(struct migration *m)
+{
+	m->next.indexes = (int64_t)m->plan->nindexes;
+	m->next.phase = PHASE_VERIFY;
+	m->next.verified_rows = 0;
+	m->has_verified = false;
+}
+
+/* A UNIQUE index failed natively: names the duplicates. */
+static enum step_outcome native_duplicates(struct migration *m, struct db *db, const struct plan_index *x,
+					   struct error *err)
 {
 	if (offenders_duplicates(m, db, x->name, err) == 0) {
 		if (m->offenders.count == 0) {
@@ -29,26 +44,22 @@ static enum step_outcome duplicates(struct migration *m, struct db *db, const st
 	return step_failed(m, db);
 }
 
-enum step_outcome index_step(struct migration *m, struct db *db, struct error *err)
+static enum step_outcome native_step(struct migration *m, struct db *db, struct error *err)
 {
 	struct error why = {0};
-	bool moved = false, left = false;
+	bool left = false;
 
-	m->next = m->p;
-	if (step_begin(m, db, &moved, err) != 0)
-		return step_failed(m, db);
-	if (moved)
-		return step_restart(m, db, "another process wrote the database", err);
 	if (m->next.indexes < (int64_t)m->plan->nindexes) {
 		const struct plan_index *x = &m->plan->indexes[m->next.indexes];
-		/* Without the rows that clients have changed the shadow is an image of the source: a duplicate is a real one. */
+		/* Without the rows that clients have changed the shadow is an image of the source: a duplicate is a
+		 * real one. */
 		if (x->unique && dirty_purge(m, db, INT64_MAX, &left, err) != 0)
 			return step_failed(m, db);
 		if (!left) {
-			if (build_index(db, x, &why) != 0) {
+			if (db_exec(db, &why, "%s", x->shadow_sql) != 0) {
 				if (offending(&why)) {
 					error_clear(&why);
-					return duplicates(m, db, x, err);
+					return native_duplicates(m, db, x, err);
 				}
 				error_move(err, &why);
 				return step_failed(m, db);
@@ -56,12 +67,142 @@ enum step_outcome index_step(struct migration *m, struct db *db, struct error *e
 			m->next.indexes++;
 		}
 	}
-	if (m->next.indexes == (int64_t)m->plan->nindexes) {
-		m->next.phase = PHASE_VERIFY;
-		m->next.verified_rows = 0;
-		m->has_verified = false;
-	}
-	if (step_commit(m, db, err) != 0)
+	if (m->next.indexes == (int64_t)m->plan->nindexes)
+		leave(m);
+	return step_commit(m, db, err) == 0 ? STEP_MORE : step_failed(m, db);
+}
+
+/* The duplicates are known by name. */
+static void take_offenders(struct migration *m, struct error *err)
+{
+	struct error why = {0};
+	uint64_t count = 0;
+
+	error_move(&why, err);
+	index_build_offenders(m->index, &m->offenders.rows, &count);
+	m->offenders.count = (int64_t)count;
+	m->offenders.named = count < OFFENDERS_NAMED ? (int)count : OFFENDERS_NAMED;
+	snprintf(m->offenders.first, sizeof(m->offenders.first), "UNIQUE: %.180s", why.message);
+	error_clear(&why);
+	offenders_error(m, err);
+}
+
+/* The folder of the database: what is written there is watched for room. */
+static void temp_dir(struct db *db, struct buf *out)
+{
+	const char *path = sqlite3_db_filename(db_handle(db), "main"), *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!slash)
+		buf_putc(out, '.');
+	else
+		buf_add(out, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static int open_build(struct migration *m, struct db *db, struct error *err)
+{
+	struct pool pool = {0};
+	struct buf dir = {0};
+	const char **sql = pool_alloc(&pool, (m->plan->nindexes + 1) * sizeof(*sql));
+
+	for (size_t i = 0; i < m->plan->nindexes; i++)
+		sql[i] = m->plan->indexes[i].shadow_sql;
+	temp_dir(db, &dir);
+	struct index_build_config config = {
+		.table = m->plan->shadow, .sql = sql, .count = m->plan->nindexes, .temp_dir = buf_cstr(&dir)};
+	int rc = index_build_open(db, &config, &m->index, err);
+	buf_free(&dir);
+	pool_free(&pool);
+	return rc;
+}
+
+static bool any_unique(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->nindexes; i++)
+		if (plan->indexes[i].unique)
+			return true;
+	return false;
+}
+
+/* Begins the build, or takes up that of an earlier run, in the open transaction. */
+static enum step_outcome begin_build(struct migration *m, struct db *db, bool begun, struct error *err)
+{
+	bool left = false;
+
+	/*
+	 * Without the rows that clients have changed the shadow is an image of the source: a duplicate is a real one. A
+	 * build that was begun has seen this done, and the shadow is as it left it.
+	 */
+	if (!begun && any_unique(m->plan) && dirty_purge(m, db, INT64_MAX, &left, err) != 0)
 		return step_failed(m, db);
+	if (!left && open_build(m, db, err) != 0) {
+		/* A positive code is SQLite's: the disk, memory, .. Else: this cannot be built here. */
+		if (err->code > 0)
+			return step_failed(m, db);
+		log_warning("migrate", "m%lld %s: %s; using CREATE INDEX", (long long)m->r->id, m->r->table,
+			    err->message);
+		error_clear(err);
+		db_rollback(db);
+		m->index_native = true;
+		return STEP_MORE;
+	}
+	if (step_commit(m, db, err) == 0)
+		return STEP_MORE;
+	index_build_free(m->index);
+	m->index = NULL;
+	return step_failed(m, db);
+}
+
+static enum step_outcome adopt_build(struct migration *m, struct db *db, struct error *err)
+{
+	leave(m);
+	if (index_build_adopt(m->index, db, err) != 0 || step_commit(m, db, err) != 0)
+		return step_failed(m, db);
+	index_build_free(m->index);
+	m->index = NULL;
 	return STEP_MORE;
+}
+
+/* A piece of the build under way, on the lane index_on_writer() named. It has its own transactions. */
+static enum step_outcome continue_build(struct migration *m, struct db *db, struct error *err)
+{
+	if (index_on_writer(m))
+		return index_build_fill(m->index, db, m->allow.hold_ns, err) == 0 ? STEP_MORE : step_failed(m, db);
+	if (index_build_read(m->index, db, err) == 0)
+		return STEP_MORE;
+	if (err->code == errc_code(ERRC_FAILED_MIGRATION))
+		take_offenders(m, err);
+	else
+		m->mismatch = err->code < 0 && m->resumed;
+	return step_failed(m, db);
+}
+
+enum step_outcome index_step(struct migration *m, struct db *db, struct error *err)
+{
+	bool moved = false, begun = false, more = false;
+
+	m->next = m->p;
+	if (m->index && index_build_needs(m->index) != 0)
+		return continue_build(m, db, err);
+	if (!m->index && index_build_begun(db, m->plan->shadow, &begun, err) != 0)
+		return step_failed(m, db);
+	if (!m->index && !m->index_native && !index_build_available(db))
+		m->index_native = true;
+	if (begun && m->index_native) {
+		/* An earlier run could, this one cannot: what it left goes first. */
+		if (index_build_abandon(db, m->plan->shadow, m->allow.hold_ns, &more, err) != 0)
+			return step_failed(m, db);
+		return STEP_MORE;
+	}
+	if (step_begin(m, db, &moved, err) != 0)
+		return step_failed(m, db);
+	if (moved) {
+		index_build_free(m->index);
+		m->index = NULL;
+		return step_restart(m, db, "another process wrote the database", err);
+	}
+	if (m->index)
+		return adopt_build(m, db, err);
+	if (m->index_native || m->plan->nindexes == 0)
+		return native_step(m, db, err);
+	return begin_build(m, db, begun, err);
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "daemon/migrate/capture.h"
+#include "daemon/migrate/index_build.h"
 #include "daemon/migrate/offenders.h"
 #include "daemon/migrate/plan.h"
 #include "daemon/migrate/pool.h"
@@ -69,6 +70,8 @@ struct migration {
 	bool has_checked;
 	int64_t verify_cursor; /* VERIFY: the same */
 	bool has_verified;
+	struct index_build *index; /* INDEX: the build under way; owned. NULL: not begun, or SQLite's CREATE INDEX is used */
+	bool index_native;         /* INDEX: this table's indexes are left to CREATE INDEX */
 	struct offenders offenders;
 
 	/* What the step tells the loop's pacer. */
@@ -112,6 +115,9 @@ int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left
 
 /* Compares one row of source and shadow; -1 with err when they differ. Inside a transaction. */
 int verify_key(struct migration *m, struct db *db, int64_t key, struct error *err);
+
+/* INDEX: whether the next step belongs on the writer lane. */
+bool index_on_writer(const struct migration *m);
 
 /* Writes the texts. */
 void texts_make(struct migration *m);

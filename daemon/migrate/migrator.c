@@ -104,6 +104,7 @@ static void leave(struct migrator *m)
 		 r->error_text ? r->error_text : "");
 	store_protect(m->s, NULL, NULL);
 	m->running = m->ended = m->abort_asked = false;
+	index_build_free(m->m.index);
 	pool_free(&m->m.pool);
 	offenders_free(&m->m.offenders);
 	migrator_leave(m, e);
@@ -565,6 +566,7 @@ static void forget_all(struct migrator *m)
 	}
 	for (size_t i = 0; i < m->nhistory; i++)
 		record_free(m->history[i]);
+	index_build_free(m->m.index);
 	pool_free(&m->m.pool);
 	offenders_free(&m->m.offenders);
 	error_clear(&m->step.err);

@@ -30,7 +30,10 @@ static const struct phase_info *info(const struct migration *m)
 	return i->plan && !m->plan ? &phases[PHASE_PLAN] : i;
 }
 
-bool migration_on_writer(const struct migration *m) { return info(m)->writer; }
+bool migration_on_writer(const struct migration *m)
+{
+	return info(m)->step == index_step ? index_on_writer(m) : info(m)->writer;
+}
 
 enum step_outcome migration_step(struct migration *m, struct db *db, struct error *err)
 {
@@ -41,7 +44,7 @@ enum step_outcome migration_step(struct migration *m, struct db *db, struct erro
 	if (keep_register(db_handle(db), err) != 0)
 		return STEP_FAILED;
 	/* A batch that a power cut takes back is copied again; only what clients may see needs the disk's word. */
-	bool relax = i->writer && m->allow.full && m->p.phase != PHASE_SWAP && m->p.phase != PHASE_INSTANT;
+	bool relax = migration_on_writer(m) && m->allow.full && m->p.phase != PHASE_SWAP && m->p.phase != PHASE_INSTANT;
 	if (relax && db_set_full(db, false, err) != 0)
 		return STEP_FAILED;
 	enum step_outcome outcome = i->step(m, db, err);
