@@ -193,18 +193,8 @@ static void compare(const struct shape *s, struct world *w, struct script *scrip
 	world_dump(w->path, s->rows, &got);
 	snprintf(path, sizeof(path), "%s/o.db", w->dir);
 	oracle(s, script, path, &want);
-	if (strcmp(buf_cstr(&got), buf_cstr(&want)) != 0) {
-		FILE *f = fopen("/tmp/alterd-got.txt", "w");
-		if (f) {
-			fputs(buf_cstr(&got), f);
-			fclose(f);
-		}
-		f = fopen("/tmp/alterd-want.txt", "w");
-		if (f) {
-			fputs(buf_cstr(&want), f);
-			fclose(f);
-		}
-	}
+	if (strcmp(buf_cstr(&got), buf_cstr(&want)) != 0 && getenv("LOG"))
+		fprintf(stderr, "-- got:\n%s-- wanted:\n%s", buf_cstr(&got), buf_cstr(&want));
 	ck_assert_msg(strcmp(buf_cstr(&got), buf_cstr(&want)) == 0, "%s: ALTERD_SEED=%lu: differs from the oracle", s->name, first);
 	struct buf left = {0};
 	world_query(w->path, "SELECT name FROM sqlite_schema WHERE name LIKE '%new%' AND name LIKE '\\_alterd%' ESCAPE '\\'", &left);

@@ -1,0 +1,2 @@
+instant
+ALTER TABLE main."t" ADD COLUMN b TEXT DEFAULT 'x' NOT NULL;

@@ -1,0 +1,1 @@
+ALTER TABLE t_data ALTER block TYPE INT

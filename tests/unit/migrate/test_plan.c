@@ -1,0 +1,121 @@
+/* Plans: each folder of tests/golden/plan is a schema, a change, and the plan or the refusal. */
+#include <check.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/migrate/plan.h"
+
+#define FOLDERS_MAX 200
+
+static char folders[FOLDERS_MAX][256];
+static int nfolders;
+
+static char *slurp(const char *folder, const char *name)
+{
+	char path[512];
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return NULL;
+	char *text = calloc(1, 65536);
+	ck_assert_ptr_nonnull(text);
+	size_t n = fread(text, 1, 65535, f);
+	fclose(f);
+	while (n > 0 && text[n - 1] == '\n')
+		text[--n] = '\0';
+	return text;
+}
+
+/* The plan as text, one fact a line; line breaks inside parentheses are the mapping's own. */
+static void describe(const struct plan *p, struct buf *out)
+{
+	if (p->strategy == STRATEGY_NONE)
+		buf_puts(out, "none");
+	if (p->strategy == STRATEGY_INSTANT)
+		buf_printf(out, "instant\n%s", p->instant_sql);
+	if (p->strategy != STRATEGY_REBUILD)
+		return;
+	buf_printf(out, "%s\n%s", p->target_sql, p->shadow_sql);
+	for (size_t i = 0; i < p->ndropped; i++)
+		buf_printf(out, "\ndropped %s", p->dropped[i]);
+	for (size_t i = 0; i < p->nindexes; i++)
+		buf_printf(out, "\n%s", p->indexes[i].shadow_sql);
+	for (size_t i = 0; i < p->ncolumns; i++) {
+		buf_printf(out, "\n%s = ", p->columns[i].name);
+		for (const char *c = p->columns[i].expr; *c; c++)
+			if (*c != '\n')
+				buf_putc(out, *c);
+	}
+}
+
+START_TEST(test_plan_is_as_expected)
+{
+	const char *folder = folders[_i];
+	char *schema = slurp(folder, "schema.sql"), *change = slurp(folder, "change.sql");
+	char *expect = slurp(folder, "expect.sql"), *refusal = slurp(folder, "refuse.txt");
+	struct pool pool = {0};
+	struct error err = {0};
+	struct alter alter;
+	struct plan *plan = NULL;
+	struct plan_options options = {0};
+	struct buf got = {0};
+	sqlite3 *db;
+
+	ck_assert(schema && change && (expect || refusal));
+	ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+	ck_assert_msg(sqlite3_exec(db, schema, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", folder, sqlite3_errmsg(db));
+	int rc = alter_parse(&pool, change, strlen(change), &alter, &err);
+	if (rc == 0)
+		rc = plan_make(&pool, db, &alter, &options, &plan, &err);
+	if (refusal) {
+		ck_assert_msg(rc != 0, "%s: not refused", folder);
+		ck_assert_msg(strstr(err.message, refusal) != NULL, "%s: refused with: %s", folder, err.message);
+	} else {
+		ck_assert_msg(rc == 0, "%s: %s", folder, err.message);
+		describe(plan, &got);
+		while (got.len && got.data[got.len - 1] == '\n')
+			buf_truncate(&got, got.len - 1);
+		ck_assert_msg(strcmp(buf_cstr(&got), expect) == 0, "%s:\n%s\n-- wanted:\n%s", folder, buf_cstr(&got), expect);
+	}
+	sqlite3_close(db);
+	error_clear(&err);
+	buf_free(&got);
+	pool_free(&pool);
+	free(schema);
+	free(change);
+	free(expect);
+	free(refusal);
+}
+END_TEST
+
+static void find_folders(void)
+{
+	const char *path = ALTERD_SOURCE_DIR "/tests/golden/plan";
+	DIR *d = opendir(path);
+	for (struct dirent *e; d && (e = readdir(d)) && nfolders < FOLDERS_MAX;)
+		if (e->d_name[0] != '.')
+			snprintf(folders[nfolders++], sizeof(folders[0]), "%.150s/%.100s", path, e->d_name);
+	if (d)
+		closedir(d);
+}
+
+int main(void)
+{
+	find_folders();
+	if (nfolders == 0) {
+		fprintf(stderr, "no folders in tests/golden/plan\n");
+		return 1;
+	}
+	Suite *s = suite_create("migrate");
+	TCase *c = tcase_create("plan");
+	tcase_set_timeout(c, 30);
+	tcase_add_loop_test(c, test_plan_is_as_expected, 0, nfolders);
+	suite_add_tcase(s, c);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
