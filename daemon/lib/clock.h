@@ -15,6 +15,8 @@
 
 /* Monotonic nanoseconds; any thread. */
 uint64_t clock_now_ns(void);
+/* Nanoseconds the calling thread has computed: what time is not counted when the machine is busy with others. */
+uint64_t clock_cpu_ns(void);
 /* Wall clock as milliseconds since 1970; any thread. */
 int64_t clock_wall_ms(void);
 /* "2026-03-01T10:00:00.123Z" (decimals = 3) or "2026-03-01T10:00:00Z" (0). `out` has room for 32 bytes. */

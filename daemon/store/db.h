@@ -39,7 +39,8 @@ struct guard_facts {
 	bool calls_changes;  /* uses changes() */
 	enum sql_type tx;    /* a transaction statement, else SQL_TYPE_UNKNOWN */
 	enum sql_type type;  /* what the statement is, all told */
-	uint64_t until_ns;   /* a prepare past this moment is refused at the next callback */
+	uint64_t until_ns;   /* a prepare past this moment is looked at more closely */
+	uint64_t cpu_ns;     /* the thread's computing time when it began */
 	struct error denied; /* why it was refused, if it was */
 };
 
@@ -51,6 +52,7 @@ struct db {
 	bool no_cache; /* the statement being finished must not go back to the cache */
 	struct stmt_cache cache;
 	struct job *job;          /* running job, NULL between jobs */
+	unsigned looks;           /* calls of the progress handler for this job: work done, whatever the clock says */
 	bool moved;               /* the running job was handed to another lane: it is not done */
 	struct guard_facts facts; /* of the last guarded prepare */
 
@@ -87,6 +89,9 @@ int db_prepare_client(struct db *db, const char *sql, size_t n, sqlite3_stmt **r
 /* The same for the first statement of a script; *ret_tail is where the next begins. Not cached. */
 int db_prepare_script(struct db *db, const char *sql, size_t n, sqlite3_stmt **ret, enum sql_type *ret_type,
 		      const char **ret_tail, struct error *err);
+
+/* True once the prepare at work (or just ended) has computed for longer than any honest statement needs. */
+bool db_prepare_is_long(const struct db *db);
 
 /* Tells the observer to write down what it saw. 0, or -1 with err. */
 int db_flush(struct db *db, struct error *err);

@@ -164,7 +164,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	db->facts.asked = true;
 	if (makes_in_temp(action, database))
 		return deny(db, ERRC_DENIED, "TEMP objects are not allowed: connections are shared");
-	if (clock_now_ns() > db->facts.until_ns)
+	if (clock_now_ns() > db->facts.until_ns && db_prepare_is_long(db))
 		return deny(db, ERRC_DENIED, "the statement is too complex: preparing it takes too long");
 	/* flat switch */
 	switch (action) {
@@ -234,6 +234,7 @@ static int progress(void *arg)
 
 	if (!job)
 		return 0;
+	db->looks++;
 	if (atomic_load_explicit(&job->stop, memory_order_relaxed) != STOP_NONE)
 		return 1;
 	uint64_t now = clock_now_ns();
@@ -241,9 +242,11 @@ static int progress(void *arg)
 		job_stop(job, STOP_TIMEOUT);
 		return 1;
 	}
-	if (!db->writer)
-		readers_notice_long(db, now - job->started_ns);
-	return 0;
+	if (db->writer)
+		return 0;
+	readers_notice_long(db, now - job->started_ns);
+	readers_take_turn(db);
+	return atomic_load_explicit(&job->stop, memory_order_relaxed) != STOP_NONE;
 }
 
 static void set_limits(struct db *db)

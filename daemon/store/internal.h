@@ -22,8 +22,6 @@
 /* What the writer's last_insert_rowid is set to before each client statement: still there = nothing was inserted. */
 #define ROWID_UNSET (INT64_MIN + INT64_C(0x5AFE1D))
 
-/* A read that runs this long counts as long: its lane is not counted on for others. */
-#define LONG_READ_NS (20 * NS_PER_MS)
 /* How often the loop looks after what is in flight. */
 #define TICK_MS 20
 
@@ -31,12 +29,23 @@ struct reader_lane {
 	struct list_node node; /* in readers.lanes */
 	struct store *store;
 	pthread_t thread;
-	struct db *db;      /* its own connection; NULL after a cursor took it. The lane's thread only */
-	struct db *running; /* the connection in use for `job`. Under the lock */
-	struct job *job;    /* NULL: waiting for one. Under the lock */
-	struct list batch;  /* reads taken along, not yet begun. Under the lock */
-	bool slow;          /* the job came from the slow queue */
-	bool ended;         /* a surplus lane that has left */
+	struct db *db;         /* its own connection; NULL after a cursor took it. The lane's thread only */
+	struct db *running;    /* the connection in use for `job`. Under the lock */
+	struct job *job;       /* NULL: waiting for one. Under the lock */
+	struct list batch;     /* reads taken along, not yet begun. Under the lock */
+	struct list_node turn; /* in the line of turns */
+	bool has_turn;         /* its job is long and may compute; the lane's thread only */
+	uint64_t turn_ns;      /* since when */
+	bool slow;             /* the job came from the slow queue */
+	bool ended;            /* a surplus lane that has left */
+};
+
+/* Turns of long reads; see reader_turns.c. */
+struct turns {
+	pthread_mutex_t lock;
+	pthread_cond_t change;
+	struct list line; /* lanes that wait for a turn, the first to come first */
+	int free;         /* turns nobody has */
 };
 
 struct readers {
@@ -50,7 +59,8 @@ struct readers {
 	struct list pinned_dbs; /* connections of cursors and read transactions */
 	int waiting;            /* lanes that wait for work */
 	int slow_running;       /* lanes with a job of the slow queue */
-	uint64_t crowded_ns;    /* when a lane was missing last */
+	struct turns turns;
+	uint64_t crowded_ns; /* when a lane was missing last */
 	bool closing;
 	atomic_int queued; /* length of queue, readable without the lock */
 };
@@ -154,6 +164,7 @@ void readers_push_list(struct store *s, struct list *jobs);     /* client jobs; 
 bool readers_take_back(struct store *s, struct job *job);       /* loop: true if it was still waiting */
 void readers_interrupt(struct store *s, struct job *job);       /* loop */
 void readers_tick(struct store *s, uint64_t now);
+void readers_take_turn(struct db *db);                        /* the same: waits for a turn once the read is long */
 void readers_notice_long(struct db *db, uint64_t running_ns); /* a lane, from its progress handler */
 /* Lane: keeps the running connection for a cursor or transaction; -1 when there are too many. */
 int readers_pin(struct db *db, struct error *err);

@@ -8,7 +8,7 @@
 #include "daemon/store/guard.h"
 #include "daemon/store/internal.h"
 
-/* Longest prepare of a client's statement; looked at where the authoriser is called. */
+/* Most computing a client's statement may take to prepare; looked at where the authoriser is called. */
 #define PREPARE_NS (250 * NS_PER_MS)
 
 /*
@@ -64,15 +64,17 @@ static int prepare_again(struct db *db, const char *sql, size_t n, sqlite3_stmt 
 
 	db_own(db, "SELECT 1 FROM main.sqlite_schema LIMIT 1", &ignored);
 	error_clear(&ignored);
-	db->facts = (struct guard_facts){.until_ns = db->facts.until_ns};
+	db->facts = (struct guard_facts){.until_ns = db->facts.until_ns, .cpu_ns = db->facts.cpu_ns};
 	return sqlite3_prepare_v3(db->handle, sql, (int)n + 1, 0, ret, ret_tail);
 }
+
+bool db_prepare_is_long(const struct db *db) { return clock_cpu_ns() - db->facts.cpu_ns > PREPARE_NS; }
 
 static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt_known *ret, const char **ret_tail,
 			   struct error *err)
 {
 	error_clear(&db->facts.denied);
-	db->facts = (struct guard_facts){.until_ns = clock_now_ns() + PREPARE_NS};
+	db->facts = (struct guard_facts){.until_ns = clock_now_ns() + PREPARE_NS, .cpu_ns = clock_cpu_ns()};
 	*ret = (struct stmt_known){.type = SQL_TYPE_EMPTY};
 	if (n > (size_t)sqlite3_limit(db->handle, SQLITE_LIMIT_SQL_LENGTH, -1))
 		return error_from_sqlite(err, SQLITE_TOOBIG, -1, NULL, "statement too long");

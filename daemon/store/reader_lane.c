@@ -96,7 +96,9 @@ static bool run_job(struct store *s, struct reader_lane *lane, struct job *job, 
 	db->job = job;
 	db->lane = lane;
 	db->moved = false;
+	db->looks = 0;
 	job->run(job, db);
+	readers_end_turn(lane);
 	db->job = NULL;
 	if (!db->moved) {
 		job->ended_ns = clock_now_ns();

@@ -6,8 +6,9 @@
 
 /* A job that has waited this long when no lane can be added makes a long read give way. */
 #define WAIT_TO_STOP_NS (30 * NS_PER_MS)
-/* A read is stopped for others only after it had this much time. */
+/* A read is stopped for others only after it had this much time; for others that are slow themselves, this much. */
 #define STOP_AFTER_NS (100 * NS_PER_MS)
+#define STOP_FOR_SLOW_NS NS_PER_S
 
 /* Under the lock: client jobs that waited past their deadline leave the queue. */
 static void collect_overdue(struct list *queue, uint64_t now, struct list *overdue)
@@ -23,7 +24,7 @@ static void collect_overdue(struct list *queue, uint64_t now, struct list *overd
 }
 
 /* Under the lock: stops up to n of the longest running client reads. */
-static void stop_longest(struct readers *r, size_t n, uint64_t now)
+static void stop_longest(struct readers *r, size_t n, uint64_t least_ns, uint64_t now)
 {
 	for (; n > 0; n--) {
 		struct reader_lane *longest = NULL;
@@ -31,7 +32,7 @@ static void stop_longest(struct readers *r, size_t n, uint64_t now)
 			struct reader_lane *lane = LIST_ENTRY(at, struct reader_lane, node);
 			struct job *job = lane->job;
 			if (!job || job->class != JOB_CLIENT || atomic_load(&job->stop) != STOP_NONE ||
-			    !lane->running || now - job->started_ns < STOP_AFTER_NS)
+			    !lane->running || now - job->started_ns < least_ns)
 				continue;
 			if (!longest || job->started_ns < longest->job->started_ns)
 				longest = lane;
@@ -108,10 +109,16 @@ void readers_tick(struct store *s, uint64_t now)
 				      : 0;
 		start = (int)(work < room ? work : room);
 		if (room == 0 && !list_empty(&r->queue) && waited >= WAIT_TO_STOP_NS)
-			stop_longest(r, r->queue.count, now);
+			stop_longest(r, r->queue.count, STOP_AFTER_NS, now);
 	}
+	struct list_node *left = list_first(&r->slow);
+	if (left && now - job_of(left)->submitted_ns > STOP_FOR_SLOW_NS)
+		stop_longest(r, 1, STOP_FOR_SLOW_NS, now);
+	bool given_up = r->queue.count + r->slow.count > 0;
 	atomic_store(&r->queued, (int)r->queue.count);
 	pthread_mutex_unlock(&r->lock);
+	if (given_up)
+		readers_wake_line(&r->turns);
 	while (start-- > 0 && readers_start_lane(s, &err) == 0)
 		;
 	error_clear(&err);

@@ -42,6 +42,7 @@ int readers_start(struct store *s, struct error *err)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&r->work, &attr);
 	pthread_condattr_destroy(&attr);
+	readers_turns_init(&r->turns);
 	struct list *lists[] = {&r->queue, &r->slow, &r->background, &r->lanes, &r->idle_dbs, &r->pinned_dbs};
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		list_init(lists[i]);
@@ -89,9 +90,11 @@ void readers_stop(struct store *s)
 	}
 	pthread_cond_broadcast(&r->work);
 	pthread_mutex_unlock(&r->lock);
+	readers_wake_line(&r->turns);
 	readers_reap(s, true);
 	for (struct list_node *n; (n = list_pop(&r->idle_dbs));)
 		db_close(LIST_ENTRY(n, struct db, link));
+	readers_turns_free(&r->turns);
 	pthread_cond_destroy(&r->work);
 	pthread_mutex_destroy(&r->lock);
 }
@@ -165,6 +168,7 @@ void readers_interrupt(struct store *s, struct job *job)
 			sqlite3_interrupt(lane->running->handle);
 	}
 	pthread_mutex_unlock(&r->lock);
+	readers_wake_line(&r->turns);
 }
 
 void readers_let_go(struct db *db)

@@ -22,6 +22,12 @@ int readers_slow_lanes(const struct store *s); /* lanes that slow sessions may h
 /* Under the lock: what the lane took along and has not begun goes back to the head of the queue. */
 void readers_give_back(struct readers *r, struct reader_lane *lane);
 
+/* reader_turns.c */
+void readers_turns_init(struct turns *t);
+void readers_turns_free(struct turns *t);
+void readers_end_turn(struct reader_lane *lane); /* the lane's job is over */
+void readers_wake_line(struct turns *t);         /* a job in line may have been given up */
+
 /* reader_dbs.c */
 struct db *readers_take_db(struct store *s); /* NULL if none can be opened (logged) */
 void readers_give_db(struct store *s, struct db *db);

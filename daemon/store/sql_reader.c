@@ -4,10 +4,13 @@
  */
 #include "daemon/store/internal.h"
 
-/* A statement that took a reader longer than this to prepare is not let to the writer. */
+/* What took a reader longer than this to prepare is not let to the writer. */
 #define WRITER_PREPARE_NS (250 * NS_PER_MS)
-/* A read faster than this takes its session out of the slow queue again. */
-#define FAST_READ_NS (5 * NS_PER_MS)
+/*
+ * A read slower than this puts its session's next one into the slow queue, a faster one takes it out again. Far above
+ * what a short read may take by being put off the processor.
+ */
+#define SLOW_READ_NS (250 * NS_PER_MS)
 
 /* From a reader lane: nothing of the job may be touched afterwards. */
 static void move_to_writer(struct sql_job *job, struct db *db)
@@ -75,7 +78,7 @@ static void run_statement(struct db *db, struct sql_job *job)
 {
 	sqlite3_stmt *stmt = NULL;
 	enum sql_type type = SQL_TYPE_UNKNOWN;
-	uint64_t began = clock_now_ns();
+	uint64_t began = clock_cpu_ns();
 	int rc = db_prepare_client(db, job->params->sql, job->params->sql_len, &stmt, &type, &job->err);
 
 	if (rc && job->session->tx == TX_WRITE && job->err.code > 0) {
@@ -92,7 +95,7 @@ static void run_statement(struct db *db, struct sql_job *job)
 		error_set(&job->err, ERRC_INVALID_PARAMS, "there is no statement in this text");
 	if (!stmt)
 		return;
-	if (type != SQL_TYPE_READ && clock_now_ns() - began > WRITER_PREPARE_NS) {
+	if (type != SQL_TYPE_READ && clock_cpu_ns() - began > WRITER_PREPARE_NS) {
 		db_done(db, stmt);
 		error_set(&job->err, ERRC_DENIED, "the statement is too complex: preparing it takes too long");
 		return;
@@ -104,7 +107,7 @@ static void run_statement(struct db *db, struct sql_job *job)
 /* Prepares what a batch holds, to find out here what would hold up the writer. Errors are the writer's to tell. */
 static int try_batch(struct db *db, struct sql_job *job)
 {
-	uint64_t began = clock_now_ns();
+	uint64_t began = clock_cpu_ns();
 	const struct params *p = job->params;
 	const char *at = p->script, *end = p->script ? at + p->script_len : NULL;
 	struct error err = {0};
@@ -118,7 +121,7 @@ static int try_batch(struct db *db, struct sql_job *job)
 		db_done(db, stmt);
 		if (!p->script)
 			error_clear(&err), rc = 0;
-		if (clock_now_ns() - began > WRITER_PREPARE_NS)
+		if (clock_cpu_ns() - began > WRITER_PREPARE_NS)
 			rc = error_set(&job->err, ERRC_DENIED, "the batch is too complex: preparing it takes too long");
 	}
 	error_clear(&err);
@@ -191,9 +194,6 @@ void sql_run_on_reader(struct job *j, struct db *db)
 	uint64_t now = clock_now_ns(), took = now - j->started_ns;
 	if (session->tx == TX_READ)
 		session->tx_idle_ns = now + (uint64_t)job->store->config.tx_idle_ms * NS_PER_MS;
-	if (took > LONG_READ_NS)
-		session->slow = true;
-	else if (took < FAST_READ_NS)
-		session->slow = false;
+	session->slow = took > SLOW_READ_NS;
 	sql_cut_back(job);
 }
