@@ -2,7 +2,7 @@
 import random
 
 from daemon import Daemon
-from limits import pause, scaled, until
+from limits import lasting, pause, until
 from owner import Owner, seed
 
 OLD = "id, w, amount, note, old, u"
@@ -45,7 +45,7 @@ def plain_rounds(suite, rounds, number, rows=2000):
         for o in owners:
             o.start()
         until("some operations", lambda: sum(o.acked for o in owners) > before + 20, 20)
-        pause(rng.uniform(0, scaled(0.8)))
+        pause(rng.uniform(0, lasting(0.8)))
         d.kill()
         for o in owners:
             o.end()
@@ -77,7 +77,7 @@ def change_rounds(suite, rounds, number, rows=200_000, kills=2):
             job = c("migrate.alter", sql=CHANGE, allow_data_loss=True)["job"]
         seen = []
         for _ in range(kills):
-            pause(rng.uniform(0, scaled(span)))
+            pause(rng.uniform(0, lasting(span)))
             try:
                 j = job_of(d)
                 seen.append("%s/%s %s%%" % (j["state"], j["phase"], j["percent"]))

@@ -15,6 +15,11 @@ def scaled(seconds):
     return seconds * SCALE
 
 
+def lasting(seconds):
+    """How long a load goes on: longer in a slow build, but not by as much as its limits are wider."""
+    return seconds * min(SCALE, 2.0)
+
+
 def pause(seconds):
     """Lets a clock that the protocol defines run on. Not for waiting till something has happened: that is until()."""
     threading.Event().wait(seconds)

@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 sys.dont_write_bytecode = True
 
 from daemon import Daemon
-from limits import scaled, until
+from limits import lasting, scaled, until
 from load import together
 from suite import Suite, same_value
 from wire import RpcError, blob
@@ -32,7 +32,7 @@ args = args.parse_args()
 sys.argv = sys.argv[:1]
 print("     --seed %d --seconds %g" % (args.seed, args.seconds), flush=True)
 suite = Suite(limit=args.seconds * 2 + 90)
-deadline = time.monotonic() + scaled(args.seconds)
+deadline = time.monotonic() + lasting(args.seconds)
 
 SCHEMA = [
     "CREATE TABLE par(id INTEGER PRIMARY KEY, a INT, b TEXT UNIQUE, n INT NOT NULL DEFAULT 0 CHECK(n < 1000))",

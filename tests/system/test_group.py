@@ -9,7 +9,7 @@ sys.dont_write_bytecode = True
 import time
 
 from daemon import Daemon
-from limits import pause, scaled
+from limits import lasting, pause
 from load import together
 from suite import Suite
 from wire import RpcError
@@ -130,7 +130,7 @@ BAD = {
 def each_alone():
     for i, (name, (spoil, codes, every)) in enumerate(BAD.items()):
         base = (i + 1) * 100_000_000
-        r = Round(scaled(0.8))
+        r = Round(lasting(0.8))
         together(*[lambda w=w: r.good(w, base) for w in range(4)], lambda: r.bad(name, spoil, codes, every))
         r.verdict(name, base)
 
@@ -138,7 +138,7 @@ def each_alone():
 @suite.section
 def all_at_once():
     base = 2_000_000_000
-    r = Round(scaled(3))
+    r = Round(lasting(3))
     together(
         *[lambda w=w: r.good(w, base) for w in range(4)],
         *[lambda n=n, b=b: r.bad(n, *b) for n, b in BAD.items()],
@@ -150,7 +150,7 @@ def all_at_once():
 @suite.section
 def or_fail_keeps_its_part():
     """Autocommit OR FAIL keeps the rows before the failing one, as in SQLite, whoever else is in the group."""
-    end = time.monotonic() + scaled(1.5)
+    end = time.monotonic() + lasting(1.5)
     wrong, rounds = [], [0]
 
     def failing():
@@ -209,7 +209,7 @@ def counters_stay_the_sessions_own():
 @suite.section
 def constraint_errors_among_others():
     """Ordinary failures are the commonest poison: each writer must get its own answer."""
-    end = time.monotonic() + scaled(1.5)
+    end = time.monotonic() + lasting(1.5)
     o.exec("CREATE TABLE c(id INTEGER PRIMARY KEY, n INT NOT NULL CHECK(n > 0), p INT REFERENCES t(id))")
 
     def one(w):
@@ -256,7 +256,7 @@ def durable_together():
             pass
 
     def killer():
-        pause(scaled(1))
+        pause(lasting(1))
         d.kill()
 
     together(*[lambda w=w: good(w) for w in range(4)], lambda: bad("or rollback"), lambda: bad("deferred key"), killer)
