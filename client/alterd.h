@@ -1,3 +1,4 @@
+/* clang-format off */
 /*
  * libalterd: talk to an alterd daemon. Blocking calls over one Unix socket; a connection is a session.
  *
@@ -5,8 +6,11 @@
  *     struct alterd_result *r;
  *     struct alterd_value age = alterd_int(30);
  *
- *     if (alterd_connect(NULL, &c) != 0 || alterd_query(c, "SELECT id, name FROM user WHERE age > ?", &age, 1, &r) !=
- * 0) { fprintf(stderr, "%s\n", alterd_error_message(c)); alterd_close(c); return 1;
+ *     if (alterd_connect(NULL, &c) != 0 ||
+ *         alterd_query(c, "SELECT id, name FROM user WHERE age > ?", &age, 1, &r) != 0) {
+ *         fprintf(stderr, "%s\n", alterd_error_message(c));
+ *         alterd_close(c);
+ *         return 1;
  *     }
  *     while (alterd_step(r) == 1)
  *         printf("%lld %s\n", (long long)alterd_cell_int(r, 0), alterd_cell_text(r, 1));
@@ -30,6 +34,7 @@
  * ABI. Handles are opaque; the structs and enums that are not only grow at the end of an enum. Every function that is
  * not inline is exported.
  */
+/* clang-format on */
 #ifndef ALTERD_H
 #define ALTERD_H
 

@@ -159,8 +159,10 @@ static void put_in_line(struct slot *slot)
 
 static struct slot *take_first(struct session *s)
 {
-	struct slot *slot = LIST_ENTRY(list_pop(&s->line), struct slot, node);
+	struct list_node *first = list_pop(&s->line);
 
+	PRE(first != NULL);
+	struct slot *slot = LIST_ENTRY(first, struct slot, node);
 	s->line_bytes -= slot->bytes;
 	return slot;
 }

@@ -1,3 +1,4 @@
+/* What known statements are: a chained hash table that forgets everything when it is full. */
 #include "daemon/store/class_cache.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Cursors of a session: opened by a read (or a RETURNING) that did not fit its page, fetched, closed, expired. */
 #include "daemon/store/cursor.h"
 
 #include <stdio.h>

@@ -95,8 +95,10 @@ static void end_counting(struct db *db, struct sql_session *session, enum sql_ty
 	*ret_changes = type == SQL_TYPE_WRITE ? sqlite3_changes64(db->handle) : 0;
 	if (type == SQL_TYPE_WRITE)
 		session->changes = *ret_changes;
-	*ret_rowid = rowid == ROWID_UNSET ? 0 : rowid;
-	if (rowid != ROWID_UNSET)
+	/* Making a full-text table inserts rows of its own: they are not the client's. */
+	bool inserted = type == SQL_TYPE_WRITE && rowid != ROWID_UNSET;
+	*ret_rowid = inserted ? rowid : 0;
+	if (inserted)
 		session->last_insert_rowid = rowid;
 }
 

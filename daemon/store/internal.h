@@ -1,7 +1,7 @@
 /*
  * What the files of this room share: the store itself, its lanes, and the steps a client statement goes through.
  *
- * Locks: readers.lock, writer.lock and class_cache are never held together; protect_lock is a leaf.
+ * Locks: readers.lock, turns.lock, writer.lock and checkpointer.lock are never held together; protect_lock is a leaf.
  */
 #ifndef ALTERD_STORE_INTERNAL_H
 #define ALTERD_STORE_INTERNAL_H

@@ -1,3 +1,4 @@
+/* Rows into JSON, straight from the statement into the reply. */
 #include "daemon/store/page.h"
 
 #include <string.h>

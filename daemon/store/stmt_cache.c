@@ -1,3 +1,4 @@
+/* The statement cache: a chained hash table with the entries in the order of their use. */
 #include "daemon/store/stmt_cache.h"
 
 #include <stdlib.h>
