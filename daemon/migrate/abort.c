@@ -1,9 +1,9 @@
 /*
  * ABORT and RESTART: the shadow is given up, before the swap.
  *
- * Entered: the source is as clients know it; the shadow may exist in any state of its making. First it loses its indexes'
- * places (disown), then it is emptied and dropped as RETIRING does it. ABORT leaves nothing of the job but its row in the
- * catalog; RESTART goes on to PLAN, as if the job had just begun.
+ * Entered: the source is as clients know it; the shadow may exist in any state of its making. First it loses its
+ * indexes' places (disown), then it is emptied and dropped as RETIRING does it. ABORT leaves nothing of the job but its
+ * row in the catalog; RESTART goes on to PLAN, as if the job had just begun.
  */
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migration.h"

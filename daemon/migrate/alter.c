@@ -1,6 +1,6 @@
 /*
- * migrate.alter: a new job. Planned on a reader lane, so that what cannot be done is refused before anything is written;
- * then written into the catalog on the writer; then queued.
+ * migrate.alter: a new job. Planned on a reader lane, so that what cannot be done is refused before anything is
+ * written; then written into the catalog on the writer; then queued.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,8 +56,8 @@ static void refuse(struct alter_task *t)
 
 static int needs_consent(const char *column, const char *table, struct error *err)
 {
-	return error_set(err, ERRC_NEEDS_FORCE, "dropping column %.100s of %.100s loses values: say allow_data_loss", column,
-			 table);
+	return error_set(err, ERRC_NEEDS_FORCE, "dropping column %.100s of %.100s loses values: say allow_data_loss",
+			 column, table);
 }
 
 static int plan_in_snapshot(struct alter_task *t, struct db *db, struct pool *pool)
@@ -151,7 +151,8 @@ static void planned(struct mail *mail)
 		return;
 	}
 	t->ran = false;
-	t->job = (struct job){.mail = {.deliver = inserted}, .run = insert_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
+	t->job = (struct job){
+		.mail = {.deliver = inserted}, .run = insert_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
 	store_submit_writer(t->m->s, &t->job);
 }
 
@@ -162,7 +163,8 @@ static void plan_next(struct migrator *m)
 	if (!n)
 		return;
 	struct alter_task *t = LIST_ENTRY(n, struct alter_task, node);
-	t->job = (struct job){.mail = {.deliver = planned}, .run = plan_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
+	t->job = (struct job){
+		.mail = {.deliver = planned}, .run = plan_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
 	store_submit_reader(m->s, &t->job);
 }
 
@@ -172,7 +174,8 @@ void migrator_alter(struct migrator *m, const struct params *params, struct migr
 		if (m->closing)
 			error_set(&w->err, ERRC_SHUTTING_DOWN, "the daemon is shutting down");
 		else
-			error_set(&w->err, ERRC_TOO_MANY, "%lld migrations are waiting already", (long long)m->config.queue_max);
+			error_set(&w->err, ERRC_TOO_MANY, "%lld migrations are waiting already",
+				  (long long)m->config.queue_max);
 		w->done(w);
 		return;
 	}

@@ -61,8 +61,8 @@ static int name(struct parser *p, const char **ret)
 static size_t free_end(const struct parser *p, bool using)
 {
 	size_t i = p->i;
-	while (i < p->t.n && !token_punct(&p->t, i, ',') && !token_punct(&p->t, i, ';') && !token_punct(&p->t, i, ')') &&
-	       !(using && i > p->i && token_is(&p->t, i, "USING")))
+	while (i < p->t.n && !token_punct(&p->t, i, ',') && !token_punct(&p->t, i, ';') &&
+	       !token_punct(&p->t, i, ')') && !(using && i > p->i && token_is(&p->t, i, "USING")))
 		i = token_punct(&p->t, i, '(') ? token_close(&p->t, i) + 1 : i + 1;
 	return i < p->t.n ? i : p->t.n;
 }
@@ -196,7 +196,8 @@ static int action(struct parser *p, struct action *a)
 		return alter_column(p, a);
 	if (accept2(p, "SET", "STRICT"))
 		a->kind = ACTION_SET_STRICT;
-	else if (token_is(&p->t, p->i, "SET") && token_is(&p->t, p->i + 1, "WITHOUT") && token_is(&p->t, p->i + 2, "ROWID")) {
+	else if (token_is(&p->t, p->i, "SET") && token_is(&p->t, p->i + 1, "WITHOUT") &&
+		 token_is(&p->t, p->i + 2, "ROWID")) {
 		p->i += 3;
 		a->kind = ACTION_SET_WITHOUT_ROWID;
 	} else {
@@ -226,8 +227,8 @@ static int head(struct parser *p)
 		return -1;
 	if (p->out->table && strcasecmp(p->out->table, table) != 0)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "one migrate.alter changes one table in this version: %.80s and %.80s are two", p->out->table,
-				 table);
+				 "one migrate.alter changes one table in this version: %.80s and %.80s are two",
+				 p->out->table, table);
 	p->out->table = table;
 	return 0;
 }

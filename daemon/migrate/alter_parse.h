@@ -1,5 +1,6 @@
 /*
- * The ALTER TABLE text of a migration -> a list of actions. PostgreSQL's forms and SQLite's own, several to a statement.
+ * The ALTER TABLE text of a migration -> a list of actions. PostgreSQL's forms and SQLite's own, several to a
+ * statement.
  *
  * Pure. What is understood here need not be possible: that is the plan's to say.
  */
@@ -12,16 +13,16 @@
 #include "proto/error.h"
 
 enum action_kind {
-	ACTION_TYPE,          /* ALTER [COLUMN] name TYPE text [USING expr] */
+	ACTION_TYPE, /* ALTER [COLUMN] name TYPE text [USING expr] */
 	ACTION_SET_NOT_NULL,
 	ACTION_DROP_NOT_NULL,
-	ACTION_SET_DEFAULT,   /* text: the expression */
+	ACTION_SET_DEFAULT, /* text: the expression */
 	ACTION_DROP_DEFAULT,
-	ACTION_SET_COLLATE,   /* text: the collation's name, as written */
-	ACTION_ADD_COLUMN,    /* text: the definition without the name [USING expr] */
+	ACTION_SET_COLLATE, /* text: the collation's name, as written */
+	ACTION_ADD_COLUMN,  /* text: the definition without the name [USING expr] */
 	ACTION_DROP_COLUMN,
-	ACTION_RENAME_COLUMN, /* text: the new name, unquoted */
-	ACTION_RENAME_TABLE,  /* text: the new name, unquoted */
+	ACTION_RENAME_COLUMN,   /* text: the new name, unquoted */
+	ACTION_RENAME_TABLE,    /* text: the new name, unquoted */
 	ACTION_ADD_CONSTRAINT,  /* text: the whole constraint */
 	ACTION_DROP_CONSTRAINT, /* name: the constraint's */
 	ACTION_SET_STRICT,
@@ -32,9 +33,9 @@ enum action_kind {
 
 struct action {
 	enum action_kind kind;
-	const char *name;  /* column or constraint, unquoted; NULL where there is none */
-	const char *text;  /* see above; NULL where there is none */
-	const char *using; /* expression, NULL if there is none */
+	const char *name;        /* column or constraint, unquoted; NULL where there is none */
+	const char *text;        /* see above; NULL where there is none */
+	const char *using;       /* expression, NULL if there is none */
 	const char *quoted_name; /* ADD COLUMN: the name as it was written */
 };
 

@@ -1,12 +1,12 @@
 /*
  * BACKFILLING: the rows of the source go into the shadow, in the order of their rowids, a batch a transaction.
  *
- * Entered: the shadow is empty. In between: the shadow holds the source's rows up to the cursor as they were when copied,
- * except those the dirty-key log names; a change at or below the cursor is in the log. Left: the cursor is at the greatest
- * rowid there can be, so every change is captured; and the same holds for all rows.
+ * Entered: the shadow is empty. In between: the shadow holds the source's rows up to the cursor as they were when
+ * copied, except those the dirty-key log names; a change at or below the cursor is in the log. Left: the cursor is at
+ * the greatest rowid there can be, so every change is captured; and the same holds for all rows.
  *
- * A row that does not fit turns the batch into counting: from there on row by row, so that all offenders are known, then
- * the migration fails.
+ * A row that does not fit turns the batch into counting: from there on row by row, so that all offenders are known,
+ * then the migration fails.
  */
 #include <limits.h>
 
@@ -155,7 +155,8 @@ enum step_outcome backfill_step(struct migration *m, struct db *db, struct error
 		return step_restart(m, db, "another process wrote the database", err);
 	if (m->p.collecting)
 		return collect_step(m, db, err);
-	/* Rows to come may carry a value that a dirty row has given up: its old row must be gone from the shadow first. */
+	/* Rows to come may carry a value that a dirty row has given up: its old row must be gone from the shadow first.
+	 */
 	if (m->plan->unique && dirty_purge(m, db, INT64_MAX, &left, err) != 0)
 		return step_failed(m, db);
 	if (!left && copy_batch(m, db, &why) != 0) {

@@ -59,7 +59,8 @@ static int flush(void *arg, struct db *db, struct error *err)
 	if (c->ranged) {
 		rc = log_range(c, db, err);
 	} else if (c->n > 0) {
-		rc = db_prepare(db, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(?1,0,?2)", &stmt, err);
+		rc = db_prepare(db, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(?1,0,?2)", &stmt,
+				err);
 		for (size_t i = 0; rc == 0 && i < c->n; i++) {
 			if (i > 0 && c->keys[i] == c->keys[i - 1])
 				continue;

@@ -20,9 +20,9 @@
 struct capture {
 	struct observer observer;
 	int64_t job;
-	char *table;    /* owned; the source's name, NULL while capture is off */
+	char *table;     /* owned; the source's name, NULL while capture is off */
 	char *range_sql; /* owned; logs the keys between ?2 and ?3 */
-	bool any;       /* something was copied: keys up to `border` are captured */
+	bool any;        /* something was copied: keys up to `border` are captured */
 	int64_t border;
 	int64_t *keys; /* changed by the statement that runs */
 	size_t n;

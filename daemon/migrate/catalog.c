@@ -53,15 +53,16 @@
 static const char create_sql[] =
 	"CREATE TABLE IF NOT EXISTS main._alterd_meta(key TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS main._alterd_dirty(job,gone,key,PRIMARY KEY(job,gone,key)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS main._alterd_job(id INTEGER NOT NULL PRIMARY KEY, state TEXT NOT NULL, phase TEXT NOT NULL,"
+	"CREATE TABLE IF NOT EXISTS main._alterd_job(id INTEGER NOT NULL PRIMARY KEY, state TEXT NOT NULL, phase TEXT "
+	"NOT NULL,"
 	" failed_in TEXT NOT NULL"
 #define X(name) COLUMN(name) " TEXT"
 	TEXT_MAP(X)
 #undef X
 #define X(name) COLUMN(name) " INTEGER NOT NULL"
-	PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X)
+		PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X)
 #undef X
-	") WITHOUT ROWID;";
+			") WITHOUT ROWID;";
 
 int catalog_open(struct db *db, struct error *err)
 {
@@ -76,7 +77,8 @@ int catalog_open(struct db *db, struct error *err)
 		error_clear(&none);
 		if (format != CATALOG_FORMAT)
 			return error_set(err, ERRC_INTERNAL,
-					 "the tables of alterd in this file have format %lld, this version knows %d: run the version "
+					 "the tables of alterd in this file have format %lld, this version knows %d: "
+					 "run the version "
 					 "that wrote them",
 					 (long long)format, CATALOG_FORMAT);
 		return 0;
@@ -84,7 +86,8 @@ int catalog_open(struct db *db, struct error *err)
 	if (db_begin(db, err) != 0)
 		return -1;
 	if (db_exec(db, err, "%s", create_sql) != 0 ||
-	    db_exec(db, err, "INSERT INTO main._alterd_meta VALUES('format',%d)", CATALOG_FORMAT) != 0 || db_commit(db, err) != 0) {
+	    db_exec(db, err, "INSERT INTO main._alterd_meta VALUES('format',%d)", CATALOG_FORMAT) != 0 ||
+	    db_commit(db, err) != 0) {
 		db_rollback(db);
 		return -1;
 	}
@@ -117,7 +120,8 @@ static struct record *read_job(sqlite3_stmt *stmt, struct error *err)
 #define X(name) r->p.name = sqlite3_column_int64(stmt, i++);
 	PROGRESS_MAP(X)
 #undef X
-	if (r->state < JOB_STATE_COUNT && r->p.phase < PHASE_COUNT && r->p.failed_in < PHASE_COUNT && r->table && r->sql)
+	if (r->state < JOB_STATE_COUNT && r->p.phase < PHASE_COUNT && r->p.failed_in < PHASE_COUNT && r->table &&
+	    r->sql)
 		return r;
 	error_set(err, ERRC_INTERNAL, "job m%lld in the catalog cannot be read", (long long)r->id);
 	record_free(r);
@@ -130,7 +134,7 @@ int catalog_load(struct db *db, void (*each)(void *arg, struct record *r), void 
 #define X(name) COLUMN(name)
 		TEXT_MAP(X) PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X)
 #undef X
-		" FROM main._alterd_job ORDER BY id";
+			" FROM main._alterd_job ORDER BY id";
 	sqlite3_stmt *stmt = NULL;
 	int rc = db_prepare(db, sql, &stmt, err);
 
@@ -166,7 +170,7 @@ int catalog_save(struct db *db, const struct record *r, struct error *err)
 #define X(name) ",?"
 		TEXT_MAP(X) PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X)
 #undef X
-		")";
+			")";
 	sqlite3_stmt *stmt = NULL;
 	int i = 1;
 
@@ -206,7 +210,7 @@ int catalog_progress(struct db *db, int64_t id, const struct progress *p, struct
 #define X(name) COLUMN(name) "=?"
 		PROGRESS_MAP(X)
 #undef X
-		" WHERE id=?";
+			" WHERE id=?";
 	sqlite3_stmt *stmt = NULL;
 	int i = 1;
 
@@ -225,9 +229,11 @@ int catalog_progress(struct db *db, int64_t id, const struct progress *p, struct
 
 int catalog_control(struct db *db, int64_t id, const struct control *c, struct error *err)
 {
-	return db_exec(db, err, "UPDATE main._alterd_job SET paused=%lld,postpone=%lld,batch_rows=%lld,duty_percent=%lld WHERE id=%lld",
-		       (long long)c->paused, (long long)c->postpone, (long long)c->batch_rows, (long long)c->duty_percent,
-		       (long long)id);
+	return db_exec(
+		db, err,
+		"UPDATE main._alterd_job SET paused=%lld,postpone=%lld,batch_rows=%lld,duty_percent=%lld WHERE id=%lld",
+		(long long)c->paused, (long long)c->postpone, (long long)c->batch_rows, (long long)c->duty_percent,
+		(long long)id);
 }
 
 int catalog_trim(struct db *db, struct error *err)
@@ -238,4 +244,7 @@ int catalog_trim(struct db *db, struct error *err)
 		       CATALOG_JOBS_MAX);
 }
 
-int catalog_version(struct db *db, int64_t *ret, struct error *err) { return db_int(db, ret, err, "PRAGMA main.user_version"); }
+int catalog_version(struct db *db, int64_t *ret, struct error *err)
+{
+	return db_int(db, ret, err, "PRAGMA main.user_version");
+}

@@ -2,11 +2,10 @@
  * alterd's own tables in the database file. Written on the writer lane, in the transaction of the data they describe.
  *
  *   _alterd_meta(key, value)       'format': CATALOG_FORMAT. Another number is another version's and is not touched.
- *   _alterd_job(..)                one row a job; columns = struct record; the last CATALOG_JOBS_MAX ended ones are kept.
- *   _alterd_dirty(job, gone, key)  the dirty-key log: rowids changed behind the copy. gone = 0: the shadow still has its
- *                                  old row; 1: that row is deleted and the key waits to be copied again. No declared
- *                                  types: a key is stored as it is. WITHOUT ROWID, as all of them: last_insert_rowid()
- *                                  of a client is left alone.
+ *   _alterd_job(..)                one row a job; columns = struct record; the last CATALOG_JOBS_MAX ended ones are
+ * kept. _alterd_dirty(job, gone, key)  the dirty-key log: rowids changed behind the copy. gone = 0: the shadow still
+ * has its old row; 1: that row is deleted and the key waits to be copied again. No declared types: a key is stored as
+ * it is. WITHOUT ROWID, as all of them: last_insert_rowid() of a client is left alone.
  */
 #ifndef ALTERD_MIGRATE_CATALOG_H
 #define ALTERD_MIGRATE_CATALOG_H

@@ -38,8 +38,8 @@ struct ddl_constraint {
 /* A column definition, or a part between commas that holds table constraints: tokens [from, to). */
 struct ddl_item {
 	size_t from, to;
-	const char *name;         /* column: unquoted; NULL for table constraints */
-	size_t type_to;           /* column: type is [from + 1, type_to) */
+	const char *name; /* column: unquoted; NULL for table constraints */
+	size_t type_to;   /* column: type is [from + 1, type_to) */
 	size_t n;
 	struct ddl_constraint *constraints;
 };

@@ -91,9 +91,11 @@ char *ddl_add_column(const struct ddl *d, const char *definition)
 static struct edit part_removal(const struct ddl *d, size_t i, bool one_stays_before)
 {
 	if (one_stays_before)
-		return (struct edit){.from = end_of(d, d->items[i - 1].to - 1), .to = end_of(d, d->items[i].to - 1), .text = ""};
+		return (struct edit){
+			.from = end_of(d, d->items[i - 1].to - 1), .to = end_of(d, d->items[i].to - 1), .text = ""};
 	PRE(i + 1 < d->n);
-	return (struct edit){.from = d->t.at[d->items[i].from].start, .to = d->t.at[d->items[i + 1].from].start, .text = ""};
+	return (struct edit){
+		.from = d->t.at[d->items[i].from].start, .to = d->t.at[d->items[i + 1].from].start, .text = ""};
 }
 
 char *ddl_drop_column(const struct ddl *d, const struct ddl_item *column)

@@ -33,8 +33,8 @@ static size_t skip_references(const struct ddl *d, size_t i)
 	const struct tokens *t = &d->t;
 	i = skip_group(d, i + 2);
 	for (;;) {
-		if (token_is(t, i, "ON") && (token_is(t, i + 1, "DELETE") || token_is(t, i + 1, "UPDATE") ||
-					     token_is(t, i + 1, "INSERT")))
+		if (token_is(t, i, "ON") &&
+		    (token_is(t, i + 1, "DELETE") || token_is(t, i + 1, "UPDATE") || token_is(t, i + 1, "INSERT")))
 			i += token_is(t, i + 2, "SET") || token_is(t, i + 2, "NO") ? 4 : 3;
 		else if (token_is(t, i, "MATCH"))
 			i += 2;
@@ -122,7 +122,7 @@ static size_t constraint(const struct ddl *d, size_t i, struct ddl_constraint *c
 
 static bool constraint_word(const struct tokens *t, size_t i)
 {
-	static const char *const words[] = {"CONSTRAINT", "PRIMARY", "NOT",     "NULL",      "UNIQUE", "CHECK",
+	static const char *const words[] = {"CONSTRAINT", "PRIMARY", "NOT",        "NULL",      "UNIQUE", "CHECK",
 					    "DEFAULT",    "COLLATE", "REFERENCES", "GENERATED", "AS",     "FOREIGN"};
 	for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
 		if (token_is(t, i, words[k]))

@@ -1,9 +1,9 @@
 /*
  * Applying dirty keys: delete them ALL from the shadow, and only then copy them again.
  *
- * In that order the shadow is, without the logged keys, an exact image of the source; so a conflict on the way back in is
- * a real one, never two rows that have just exchanged their unique values. Keys are purged (gone = 1) in slices and copied
- * again in slices, but no key is copied while another still waits to be purged.
+ * In that order the shadow is, without the logged keys, an exact image of the source; so a conflict on the way back in
+ * is a real one, never two rows that have just exchanged their unique values. Keys are purged (gone = 1) in slices and
+ * copied again in slices, but no key is copied while another still waits to be purged.
  */
 #include "daemon/migrate/migration.h"
 
@@ -13,8 +13,8 @@
 int dirty_any(struct migration *m, struct db *db, bool gone, bool *ret, struct error *err)
 {
 	int64_t any = 0;
-	if (db_int(db, &any, err, "SELECT EXISTS(SELECT 1 FROM main._alterd_dirty WHERE job=%lld%s)", (long long)m->r->id,
-		   gone ? "" : " AND gone=0") != 0)
+	if (db_int(db, &any, err, "SELECT EXISTS(SELECT 1 FROM main._alterd_dirty WHERE job=%lld%s)",
+		   (long long)m->r->id, gone ? "" : " AND gone=0") != 0)
 		return -1;
 	*ret = any != 0;
 	return 0;
@@ -30,7 +30,8 @@ int dirty_count(struct migration *m, struct db *db, int64_t limit, int64_t *ret,
 static int next_keys(struct migration *m, struct db *db, int gone, int64_t *keys, int max, struct error *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int n = 0, rc = db_prepare(db, "SELECT key FROM main._alterd_dirty WHERE job=?1 AND gone=?2 LIMIT ?3", &stmt, err);
+	int n = 0,
+	    rc = db_prepare(db, "SELECT key FROM main._alterd_dirty WHERE job=?1 AND gone=?2 LIMIT ?3", &stmt, err);
 
 	if (rc == 0) {
 		sqlite3_bind_int64(stmt, 1, m->r->id);

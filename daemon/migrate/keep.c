@@ -206,7 +206,8 @@ int keep_register(sqlite3 *db, struct error *err)
 	sqlite3_stmt *stmt = NULL;
 
 	/* Registering again would expire every prepared statement of the connection. */
-	bool known = sqlite3_prepare_v2(db, "SELECT _alterd_lossy(1,1),_alterd_keep(1,1,1)", -1, &stmt, NULL) == SQLITE_OK;
+	bool known = sqlite3_prepare_v2(db, "SELECT _alterd_lossy(1,1),_alterd_keep(1,1,1)", -1, &stmt, NULL) ==
+		     SQLITE_OK;
 	sqlite3_finalize(stmt);
 	if (known)
 		return 0;

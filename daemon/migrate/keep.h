@@ -6,10 +6,9 @@
  * does not hold, text that is no number.
  *
  * SQL functions, registered on a lane's connection when first needed:
- *   _alterd_keep(value, affinity, strict)  the value as a column of that affinity stores it; with strict <> 0 a value that
- *                                          would not keep its value is an error (SQLITE_MISMATCH)
- *   _alterd_lossy(value, affinity)         1 if it would not keep its value, else 0
- * The affinity is enum affinity's number.
+ *   _alterd_keep(value, affinity, strict)  the value as a column of that affinity stores it; with strict <> 0 a value
+ * that would not keep its value is an error (SQLITE_MISMATCH) _alterd_lossy(value, affinity)         1 if it would not
+ * keep its value, else 0 The affinity is enum affinity's number.
  */
 #ifndef ALTERD_MIGRATE_KEEP_H
 #define ALTERD_MIGRATE_KEEP_H

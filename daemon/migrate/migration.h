@@ -32,11 +32,11 @@ enum step_outcome {
 
 /* What the loop allows the next step. */
 struct allowance {
-	uint64_t hold_ns;    /* time on the writer */
-	int64_t batch_rows;  /* rows a batch at most */
-	int64_t chunk_rows;  /* rows a statement: about a quarter of the time */
-	bool postpone;       /* do not swap */
-	bool full;           /* the store's synchronous */
+	uint64_t hold_ns;   /* time on the writer */
+	int64_t batch_rows; /* rows a batch at most */
+	int64_t chunk_rows; /* rows a statement: about a quarter of the time */
+	bool postpone;      /* do not swap */
+	bool full;          /* the store's synchronous */
 };
 
 /* SQL made of the plan, once. All of it is the plan pool's. */
@@ -52,8 +52,8 @@ struct texts {
 };
 
 struct migration {
-	struct record *r;   /* table, sql, options: constant while it runs, except what is noted */
-	struct progress p;  /* what the catalog says */
+	struct record *r;  /* table, sql, options: constant while it runs, except what is noted */
+	struct progress p; /* what the catalog says */
 	struct progress next;
 	struct allowance allow;
 	struct capture *capture; /* the store's one observer; outlives the migration */
@@ -62,22 +62,23 @@ struct migration {
 	struct plan *plan;
 	struct texts texts;
 
-	bool mismatch;       /* the last error was a difference between source and shadow */
-	bool resumed;        /* begun by an earlier run of the daemon: what happened in between was not captured */
-	bool version_known;  /* data_version is the one seen at the last step */
+	bool mismatch;      /* the last error was a difference between source and shadow */
+	bool resumed;       /* begun by an earlier run of the daemon: what happened in between was not captured */
+	bool version_known; /* data_version is the one seen at the last step */
 	int64_t data_version;
-	int64_t checked;     /* CHECK: rowid up to which rows were looked at; has_checked */
+	int64_t checked; /* CHECK: rowid up to which rows were looked at; has_checked */
 	bool has_checked;
 	int64_t verify_cursor; /* VERIFY: the same */
 	bool has_verified;
-	struct index_build *index; /* INDEX: the build under way; owned. NULL: not begun, or SQLite's CREATE INDEX is used */
-	bool index_native;         /* INDEX: this table's indexes are left to CREATE INDEX */
+	struct index_build
+		*index;    /* INDEX: the build under way; owned. NULL: not begun, or SQLite's CREATE INDEX is used */
+	bool index_native; /* INDEX: this table's indexes are left to CREATE INDEX */
 	struct offenders offenders;
 
 	/* What the step tells the loop's pacer. */
-	int64_t step_rows;    /* rows copied, compared or deleted */
-	uint64_t step_ns;     /* time in the copying statements, without begin and commit; 0: not measured */
-	int64_t dirty_left;   /* keys waiting, as far as the step has counted */
+	int64_t step_rows;  /* rows copied, compared or deleted */
+	uint64_t step_ns;   /* time in the copying statements, without begin and commit; 0: not measured */
+	int64_t dirty_left; /* keys waiting, as far as the step has counted */
 };
 
 /* One file each. Each runs on the lane that stepper.c names for its phase. */

@@ -23,35 +23,6 @@
 
 /* --- records --- */
 
-void migrator_set_ended(struct record *r, enum job_state state, int64_t code, const char *name, const char *text)
-{
-	r->state = state;
-	r->ended_ms = clock_wall_ms();
-	r->error_code = code;
-	record_set(&r->error_name, name);
-	record_set(&r->error_text, text);
-}
-
-void migrator_to_history(struct migrator *m, struct record *r)
-{
-	if (m->nhistory == HISTORY_MAX) {
-		record_free(m->history[0]);
-		memmove(m->history, m->history + 1, (HISTORY_MAX - 1) * sizeof(m->history[0]));
-		m->nhistory--;
-	}
-	m->history[m->nhistory++] = r;
-}
-
-struct entry *migrator_queue(struct migrator *m, struct record *r)
-{
-	struct entry *e = xcalloc(1, sizeof(*e));
-	e->r = r;
-	list_init(&e->waiters);
-	list_init(&e->aborters);
-	list_push(&m->entries, &e->node);
-	return e;
-}
-
 void migrator_answer(struct migrator_wait *w, const struct record *r)
 {
 	if (r->state == JOB_DONE)
@@ -61,7 +32,7 @@ void migrator_answer(struct migrator_wait *w, const struct record *r)
 	w->done(w);
 }
 
-static struct entry *current(const struct migrator *m)
+struct entry *migrator_current(const struct migrator *m)
 {
 	struct list_node *n = list_first(&m->entries);
 	return n ? LIST_ENTRY(n, struct entry, node) : NULL;
@@ -72,7 +43,8 @@ static void answer_aborters(struct migrator *m, struct entry *e)
 	for (struct list_node *n; (n = list_pop(&e->aborters));) {
 		struct migrator_wait *w = LIST_ENTRY(n, struct migrator_wait, node);
 		if (e->r->state == JOB_ABORTED) {
-			buf_printf(w->out, "{\"state\":\"aborted\",\"version\":%lld,\"dropped\":[", (long long)m->version);
+			buf_printf(w->out, "{\"state\":\"aborted\",\"version\":%lld,\"dropped\":[",
+				   (long long)m->version);
 			if (e->r->shadow)
 				json_write_string(w->out, e->r->shadow, strlen(e->r->shadow));
 			buf_puts(w->out, "]}");
@@ -96,12 +68,12 @@ void migrator_leave(struct migrator *m, struct entry *e)
 /* The job is over and its record is written. */
 static void leave(struct migrator *m)
 {
-	struct entry *e = current(m);
+	struct entry *e = migrator_current(m);
 	INVARIANT(e && e->r == m->m.r);
 	struct record *r = e->r;
 
-	log_info("migrate", "m%lld %s: %s%s%s", (long long)r->id, r->table, job_state_name(r->state), r->error_text ? ": " : "",
-		 r->error_text ? r->error_text : "");
+	log_info("migrate", "m%lld %s: %s%s%s", (long long)r->id, r->table, job_state_name(r->state),
+		 r->error_text ? ": " : "", r->error_text ? r->error_text : "");
 	store_protect(m->s, NULL, NULL);
 	m->running = m->ended = m->abort_asked = false;
 	index_build_free(m->m.index);
@@ -123,8 +95,8 @@ static void step_run(struct job *job, struct db *db)
 		return;
 	}
 	step->outcome = STEP_MORE;
-	if (db_begin(db, &step->err) != 0 || catalog_save(db, m->m.r, &step->err) != 0 || catalog_trim(db, &step->err) != 0 ||
-	    db_commit(db, &step->err) != 0) {
+	if (db_begin(db, &step->err) != 0 || catalog_save(db, m->m.r, &step->err) != 0 ||
+	    catalog_trim(db, &step->err) != 0 || db_commit(db, &step->err) != 0) {
 		db_rollback(db);
 		step->outcome = STEP_FAILED;
 	}
@@ -141,7 +113,8 @@ static void submit(struct migrator *m, bool save)
 	step->ran = false;
 	step->writer = save || migration_on_writer(&m->m);
 	step->outcome = STEP_FAILED;
-	step->job = (struct job){.mail = {.deliver = step_done}, .run = step_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
+	step->job = (struct job){
+		.mail = {.deliver = step_done}, .run = step_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
 	m->busy = true;
 	m->throttled = NULL;
 	if (step->writer)
@@ -209,8 +182,8 @@ static void retry_later(struct migrator *m, const struct error *err)
 	snprintf(m->trouble, sizeof(m->trouble), "%.*s", (int)sizeof(m->trouble) - 1, err->message);
 	uint64_t wait_ns = pacer_backoff(m->retries++);
 	m->due_ns = clock_now_ns() + wait_ns;
-	log_warning("migrate", "m%lld %s: %s; trying again in %llu ms", (long long)m->m.r->id, m->m.r->table, err->message,
-		    (unsigned long long)(wait_ns / NS_PER_MS));
+	log_warning("migrate", "m%lld %s: %s; trying again in %llu ms", (long long)m->m.r->id, m->m.r->table,
+		    err->message, (unsigned long long)(wait_ns / NS_PER_MS));
 }
 
 static void step_failed_here(struct migrator *m)
@@ -226,7 +199,8 @@ static void step_failed_here(struct migrator *m)
 	}
 	if (m->m.mismatch && m->m.resumed) {
 		/* Somebody may have written the file while no daemon watched it. */
-		log_warning("migrate", "m%lld %s: %s; the copy starts over", (long long)m->m.r->id, m->m.r->table, err->message);
+		log_warning("migrate", "m%lld %s: %s; the copy starts over", (long long)m->m.r->id, m->m.r->table,
+			    err->message);
 		m->m.mismatch = false;
 		m->m.p.phase = PHASE_RESTART;
 		m->m.p.restarts++;
@@ -314,7 +288,9 @@ static void step_done(struct mail *mail)
 			m->due_ns = clock_now_ns() + POLL_NS;
 	}
 	entered(m, before);
-	int64_t rows = r->p.phase == PHASE_BACKFILL ? r->p.rows_done : r->p.phase == PHASE_VERIFY ? r->p.verified_rows : 0;
+	int64_t rows = r->p.phase == PHASE_BACKFILL ? r->p.rows_done
+		       : r->p.phase == PHASE_VERIFY ? r->p.verified_rows
+						    : 0;
 	pacer_sample(&m->pacer, clock_now_ns(), rows);
 	migrator_pump(m);
 }
@@ -379,7 +355,7 @@ static void take_abort(struct migrator *m)
 	if (abortable(m->m.p.phase))
 		give_up(m, errc_code(ERRC_ABORTED), errc_name(ERRC_ABORTED), ABORTED_TEXT);
 	else if (m->m.p.phase != PHASE_ABORT && !(m->m.p.phase == PHASE_END && m->m.r->error_code))
-		answer_aborters(m, current(m));
+		answer_aborters(m, migrator_current(m));
 }
 
 static void end_job(struct migrator *m)
@@ -407,18 +383,16 @@ static const char *held_back(struct migrator *m, uint64_t *ret_again_ns)
 	return st.throttled;
 }
 
-static void close_now(struct migrator *m);
-
 void migrator_pump(struct migrator *m)
 {
 	if (m->busy)
 		return;
 	if (m->closing) {
-		close_now(m);
+		migrator_close_now(m);
 		return;
 	}
 	if (!m->running) {
-		struct entry *e = current(m);
+		struct entry *e = migrator_current(m);
 		if (!e)
 			return;
 		start(m, e);
@@ -468,194 +442,4 @@ struct report_live migrator_live(const struct migrator *m)
 		.throttled = r->control.paused ? (m->paused_why[0] ? m->paused_why : NULL) : m->throttled,
 		.batch_rows = m->wanted.batch_rows ? m->wanted.batch_rows : m->config.batch_rows,
 	};
-}
-
-/* --- life --- */
-
-struct opening {
-	struct job job;
-	struct migrator *m;
-	bool done;
-	int rc;
-	struct error err;
-};
-
-static void loaded(void *arg, struct record *r)
-{
-	struct migrator *m = arg;
-	if (r->state == JOB_QUEUED || r->state == JOB_RUNNING)
-		migrator_queue(m, r);
-	else
-		migrator_to_history(m, r);
-}
-
-/* A phase to go on with after a restart. */
-static void resume_phase(struct record *r)
-{
-	struct progress *p = &r->p;
-
-	if (p->collecting) {
-		/* The shadow has gaps where rows did not fit. */
-		p->phase = PHASE_RESTART;
-		p->collecting = 0;
-	} else if (p->phase == PHASE_READY || p->phase == PHASE_SWAP || p->phase == PHASE_VERIFY) {
-		/* What happened while no daemon ran is unknown: everything is compared again. */
-		p->phase = PHASE_VERIFY;
-		p->verified_rows = 0;
-	} else if (!r->shadow && p->phase < PHASE_RETIRE) {
-		p->phase = PHASE_PLAN;
-	}
-}
-
-/* Capture is on again before any client can write. */
-static int resume_capture(struct migrator *m, struct db *db, struct record *r, struct error *err)
-{
-	struct pool pool = {0};
-	struct schema_table *source = NULL, *shadow = NULL;
-	struct error why = {0};
-	enum phase p = r->p.phase;
-
-	(void)err;
-	if (p != PHASE_BACKFILL && p != PHASE_INDEX && p != PHASE_VERIFY)
-		return 0;
-	if (schema_read(&pool, db_handle(db), r->table, &source, &why) != 0 ||
-	    schema_read(&pool, db_handle(db), r->shadow, &shadow, &why) != 0 || !source->rowid || !shadow->rowid) {
-		/* Gone: the plan will say so, and the job fails. */
-		log_warning("migrate", "m%lld %s: %s", (long long)r->id, r->table, why.message);
-	} else {
-		capture_start(&m->capture, db, r->id, source->name, quote_name(&pool, source->rowid), quote_name(&pool, r->shadow),
-			      quote_name(&pool, shadow->rowid));
-		capture_border(&m->capture, r->p.has_cursor != 0, r->p.cursor);
-	}
-	error_clear(&why);
-	pool_free(&pool);
-	return 0;
-}
-
-static void open_run(struct job *job, struct db *db)
-{
-	struct opening *o = CONTAINER_OF(job, struct opening, job);
-	struct migrator *m = o->m;
-
-	o->rc = -1;
-	if (catalog_open(db, &o->err) != 0 || catalog_load(db, loaded, m, &o->err) != 0 ||
-	    catalog_version(db, &m->version, &o->err) != 0)
-		return;
-	struct entry *e = current(m);
-	if (e && e->r->state == JOB_RUNNING) {
-		resume_phase(e->r);
-		if (resume_capture(m, db, e->r, &o->err) != 0)
-			return;
-	}
-	o->rc = 0;
-}
-
-static void open_done(struct mail *mail)
-{
-	CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct opening, job)->done = true;
-}
-
-static void keep_alive(uv_timer_t *timer) { (void)timer; }
-
-static void forget_all(struct migrator *m)
-{
-	for (struct list_node *n; (n = list_pop(&m->entries));) {
-		struct entry *e = LIST_ENTRY(n, struct entry, node);
-		record_free(e->r);
-		free(e);
-	}
-	for (size_t i = 0; i < m->nhistory; i++)
-		record_free(m->history[i]);
-	index_build_free(m->m.index);
-	pool_free(&m->m.pool);
-	offenders_free(&m->m.offenders);
-	error_clear(&m->step.err);
-	capture_free(&m->capture);
-}
-
-static void timer_closed(uv_handle_t *handle)
-{
-	struct migrator *m = handle->data;
-	void (*closed)(void *arg) = m->closed;
-	void *arg = m->closed_arg;
-
-	forget_all(m);
-	free(m);
-	if (closed)
-		closed(arg);
-}
-
-static void unobserve_run(struct job *job, struct db *db)
-{
-	capture_stop(&CONTAINER_OF(job, struct errand, job)->owner->capture, db);
-}
-
-static void unobserve_done(struct mail *mail)
-{
-	struct errand *step = CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct errand, job);
-	uv_close((uv_handle_t *)&step->owner->timer, timer_closed);
-}
-
-/* The observer points into the migrator: it goes first, on the writer. */
-static void close_now(struct migrator *m)
-{
-	if (m->busy || !list_empty(&m->alters) || uv_is_closing((uv_handle_t *)&m->timer))
-		return;
-	m->busy = true;
-	m->step.job = (struct job){
-		.mail = {.deliver = unobserve_done}, .run = unobserve_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
-	store_submit_writer(m->s, &m->step.job);
-}
-
-int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config *config, struct migrator **ret,
-		  struct error *err)
-{
-	struct migrator *m = xcalloc(1, sizeof(*m));
-	struct opening o = {.m = m};
-
-	*m = (struct migrator){.s = s, .loop = loop, .config = *config};
-	list_init(&m->entries);
-	list_init(&m->alters);
-	m->step.owner = m;
-	capture_init(&m->capture);
-	uv_timer_init(loop, &m->timer);
-	m->timer.data = m;
-	o.job = (struct job){.mail = {.deliver = open_done}, .run = open_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
-	store_submit_writer(s, &o.job);
-	/* A timer far away, so that the loop waits for the answer instead of finding nothing to do. */
-	uv_timer_start(&m->timer, keep_alive, 3600 * 1000, 0);
-	while (!o.done)
-		uv_run(loop, UV_RUN_ONCE);
-	uv_timer_stop(&m->timer);
-	uv_unref((uv_handle_t *)&m->timer);
-	if (o.rc != 0) {
-		error_move(err, &o.err);
-		m->closed = NULL;
-		uv_close((uv_handle_t *)&m->timer, timer_closed);
-		return -1;
-	}
-	*ret = m;
-	const struct entry *e = current(m);
-	if (e && e->r->state == JOB_RUNNING)
-		log_info("migrate", "m%lld %s: going on in %s", (long long)e->r->id, e->r->table, phase_wire(e->r->p.phase));
-	migrator_pump(m);
-	return 0;
-}
-
-void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg)
-{
-	PRE(!m->closing);
-	m->closing = true;
-	m->closed = closed;
-	m->closed_arg = arg;
-	uv_timer_stop(&m->timer);
-	if (m->busy)
-		store_stop(m->s, &m->step.job, STOP_SHUTDOWN);
-	migrator_pump(m);
-}
-
-void migrator_reconfigure(struct migrator *m, const struct migrator_config *config)
-{
-	m->config = *config;
-	migrator_pump(m);
 }

@@ -1,6 +1,7 @@
 /*
- * What the files of the migrator share: migrator.c (life, the running job), request.c (what clients ask), alter.c (a new
- * job: plan on a reader, row in the catalog). All on the loop thread, but for the run() of jobs.
+ * What the files of the migrator share: migrator.c (the running job), migrator_life.c (open, close), request.c (what
+ * clients ask), alter.c (a new job: plan on a reader, row in the catalog). All on the loop thread, but for the run() of
+ * jobs.
  */
 #ifndef ALTERD_MIGRATE_MIGRATOR_INTERNAL_H
 #define ALTERD_MIGRATE_MIGRATOR_INTERNAL_H
@@ -23,18 +24,18 @@
 
 /* A job that has not ended. */
 struct entry {
-	struct list_node node;  /* in migrator.entries: the running one first, then in the order of the queue */
-	struct record *r;       /* owned */
-	struct list waiters;    /* struct migrator_wait: migrate.alter with wait */
-	struct list aborters;   /* struct migrator_wait: migrate.abort */
+	struct list_node node; /* in migrator.entries: the running one first, then in the order of the queue */
+	struct record *r;      /* owned */
+	struct list waiters;   /* struct migrator_wait: migrate.alter with wait */
+	struct list aborters;  /* struct migrator_wait: migrate.abort */
 };
 
 /* The one job of the store that the migrator has out: a step, or a write of the record. */
 struct errand {
 	struct job job;
 	struct migrator *owner;
-	bool save;    /* write the record instead of stepping */
-	bool ran;     /* run() was called */
+	bool save; /* write the record instead of stepping */
+	bool ran;  /* run() was called */
 	bool writer;
 	enum step_outcome outcome;
 	struct error err;
@@ -57,13 +58,13 @@ struct migrator {
 	struct capture capture;
 	struct pacer pacer;
 	struct errand step;
-	bool busy;            /* step is out */
-	bool unsaved;         /* the record must be written before the next step */
-	bool ended;           /* the record says so; once it is written the job is over */
+	bool busy;    /* step is out */
+	bool unsaved; /* the record must be written before the next step */
+	bool ended;   /* the record says so; once it is written the job is over */
 	bool abort_asked;
 	struct control wanted; /* controls of the running job as clients have set them */
 	char paused_why[160];
-	char trouble[200];     /* why the last step failed for now; "" if it did not */
+	char trouble[200]; /* why the last step failed for now; "" if it did not */
 	unsigned retries;
 	uint64_t due_ns;       /* the next step not before */
 	uint64_t writes_seen;  /* store's writes_total at the last step */
@@ -76,6 +77,10 @@ struct migrator {
 
 /* Goes on where there is something to do. May be called at any time. */
 void migrator_pump(struct migrator *m);
+/* The entry that runs or is the next to; NULL if there is none. */
+struct entry *migrator_current(const struct migrator *m);
+/* Lets go of the store and frees everything; waits for what is out. */
+void migrator_close_now(struct migrator *m);
 /* Takes a new job (its row is in the catalog) into the queue, or straight to history if it has ended. */
 struct entry *migrator_queue(struct migrator *m, struct record *r);
 void migrator_to_history(struct migrator *m, struct record *r);

@@ -53,8 +53,8 @@ static void take(struct offenders *o, int64_t rowid, const char *column, sqlite3
 {
 	o->count++;
 	if (o->count == 1)
-		snprintf(o->first, sizeof(o->first), "%s: row %lld%s%s", reason, (long long)rowid, column ? ", column " : "",
-			 column ? column : "");
+		snprintf(o->first, sizeof(o->first), "%s: row %lld%s%s", reason, (long long)rowid,
+			 column ? ", column " : "", column ? column : "");
 	if (o->named == OFFENDERS_NAMED)
 		return;
 	o->named++;
@@ -80,8 +80,8 @@ int offenders_error(const struct migration *m, struct error *err)
 	struct buf rows = {0};
 	const struct offenders *o = &m->offenders;
 
-	error_set(err, ERRC_FAILED_MIGRATION, "%lld row%s of %.100s cannot be held by the new table (%s)", (long long)o->count,
-		  o->count == 1 ? "" : "s", m->r->table, o->first);
+	error_set(err, ERRC_FAILED_MIGRATION, "%lld row%s of %.100s cannot be held by the new table (%s)",
+		  (long long)o->count, o->count == 1 ? "" : "s", m->r->table, o->first);
 	buf_putc(&rows, '[');
 	buf_add(&rows, o->rows.data, o->rows.len);
 	buf_putc(&rows, ']');
@@ -125,7 +125,8 @@ static int check_one(struct migration *m, struct db *db, const struct plan_colum
 	struct pool pool = {0};
 	sqlite3_stmt *stmt = NULL;
 	const char *sql = pool_printf(&pool, "SELECT %s,%s FROM main.%s NOT INDEXED WHERE %s AND %s",
-				      quote_name(&pool, m->plan->source_rowid), c->raw, quote_name(&pool, m->plan->table), range,
+				      quote_name(&pool, m->plan->source_rowid), c->raw,
+				      quote_name(&pool, m->plan->table), range,
 				      type ? type_condition(&pool, c) : null_condition(&pool, c));
 	int rc = db_prepare(db, sql, &stmt, err);
 	if (rc == 0) {
@@ -188,9 +189,11 @@ static const struct plan_column *lossy_column(struct migration *m, struct db *db
 		const struct plan_column *c = &m->plan->columns[i];
 		struct error none = {0};
 		int64_t lossy = 0;
-		if (c->check_type && db_int(db, &lossy, &none, "SELECT %s FROM main.%s WHERE %s=%lld", type_condition(pool, c),
-					    quote_name(pool, m->plan->table), quote_name(pool, m->plan->source_rowid),
-					    (long long)rowid) == 0 && lossy)
+		if (c->check_type &&
+		    db_int(db, &lossy, &none, "SELECT %s FROM main.%s WHERE %s=%lld", type_condition(pool, c),
+			   quote_name(pool, m->plan->table), quote_name(pool, m->plan->source_rowid),
+			   (long long)rowid) == 0 &&
+		    lossy)
 			found = c;
 		error_clear(&none);
 	}
@@ -221,8 +224,8 @@ int offenders_add(struct migration *m, struct db *db, int64_t rowid, const struc
 	const char *name = failed_column(&pool, why->message, &what);
 	bool check = strcmp(reason, "CHECK") == 0;
 	const struct plan_column *c = (why->code & 0xff) == SQLITE_MISMATCH ? lossy_column(m, db, &pool, rowid)
-					      : check			     ? NULL
-										     : plan_column(m, name);
+				      : check                               ? NULL
+									    : plan_column(m, name);
 	int rc = 0;
 
 	if (m->offenders.named == OFFENDERS_NAMED) {
@@ -231,7 +234,8 @@ int offenders_add(struct migration *m, struct db *db, int64_t rowid, const struc
 		take(&m->offenders, rowid, check ? NULL : name, NULL, 0, reason, check ? what : NULL);
 	} else {
 		const char *sql = pool_printf(&pool, "SELECT %s FROM main.%s WHERE %s=?1", c->raw,
-					      quote_name(&pool, m->plan->table), quote_name(&pool, m->plan->source_rowid));
+					      quote_name(&pool, m->plan->table),
+					      quote_name(&pool, m->plan->source_rowid));
 		rc = db_prepare(db, sql, &stmt, err);
 		if (rc == 0) {
 			sqlite3_bind_int64(stmt, 1, rowid);
@@ -274,10 +278,11 @@ int offenders_duplicates(struct migration *m, struct db *db, const char *index_n
 		m->offenders.count = 1;
 		snprintf(m->offenders.first, sizeof(m->offenders.first), "UNIQUE: index %.100s", index_name);
 	} else {
-		const char *shadow = quote_name(&pool, m->plan->shadow), *rowid = quote_name(&pool, m->plan->shadow_rowid);
-		const char *sql =
-			pool_printf(&pool, "SELECT max(%s),%s FROM main.%s WHERE %s GROUP BY %s HAVING count(*)>1",
-				    rowid, quote_name(&pool, column), shadow, buf_cstr(&where), buf_cstr(&keys));
+		const char *shadow = quote_name(&pool, m->plan->shadow),
+			   *rowid = quote_name(&pool, m->plan->shadow_rowid);
+		const char *sql = pool_printf(
+			&pool, "SELECT max(%s),%s FROM main.%s WHERE %s GROUP BY %s HAVING count(*)>1", rowid,
+			quote_name(&pool, column), shadow, buf_cstr(&where), buf_cstr(&keys));
 		rc = db_prepare(db, sql, &stmt, err);
 		while (rc == 0 && (rc = db_step(db, stmt, err)) == 1) {
 			take(&m->offenders, sqlite3_column_int64(stmt, 0), column, stmt, 1, "UNIQUE", NULL);

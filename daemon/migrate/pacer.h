@@ -12,8 +12,8 @@
 #define PACER_SAMPLES 32
 
 struct pacer {
-	uint64_t hold_ns;   /* time a step may hold the writer */
-	int64_t batch_rows; /* rows a batch at most */
+	uint64_t hold_ns;     /* time a step may hold the writer */
+	int64_t batch_rows;   /* rows a batch at most */
 	int64_t duty_percent; /* share of the writer's time while clients write, 1 to 100 */
 
 	double ns_per_row;  /* smoothed cost of a row; 0: not known yet */
@@ -31,7 +31,8 @@ void pacer_init(struct pacer *p, uint64_t hold_ns, int64_t batch_rows, int64_t d
 /* New limits; what was learnt stays. */
 void pacer_limits(struct pacer *p, uint64_t hold_ns, int64_t batch_rows, int64_t duty_percent);
 
-/* A step's rows and the time they took. Adapts chunk_rows: about a quarter of the hold time, at most doubled at once. */
+/* A step's rows and the time they took. Adapts chunk_rows: about a quarter of the hold time, at most doubled at once.
+ */
 void pacer_learn(struct pacer *p, int64_t rows, uint64_t ns);
 /* Time to wait after a step that held the writer for `held_ns`: 0 where nobody else wants it. */
 uint64_t pacer_pause(const struct pacer *p, uint64_t held_ns, bool clients);

@@ -1,6 +1,6 @@
 /*
- * The order of planning: read the table, apply the actions to its text, let SQLite read the result in a scratch database,
- * derive the mapping, write the SQL the engine will run.
+ * The order of planning: read the table, apply the actions to its text, let SQLite read the result in a scratch
+ * database, derive the mapping, write the SQL the engine will run.
  */
 #include "daemon/migrate/plan.h"
 
@@ -45,7 +45,8 @@ static int refuse_source(struct planning *p)
 				 "the rowid of %.200s has no usable name: rowid, _rowid_ and oid are columns", t->name);
 	for (size_t i = 0; i < t->nindexes; i++)
 		if (t->indexes[i].origin == 'c' && !t->indexes[i].sql)
-			return error_set(p->err, ERRC_MIGRATION_INVALID, "index %.200s has no text", t->indexes[i].name);
+			return error_set(p->err, ERRC_MIGRATION_INVALID, "index %.200s has no text",
+					 t->indexes[i].name);
 	return 0;
 }
 
@@ -61,12 +62,14 @@ static bool instant_add(struct planning *p, const struct action *a)
 	if (!a->using && ddl_parse(&scratch, sql, &d, &why) == 0 && d.n == 2 && d.items[1].name) {
 		const struct ddl_item *it = &d.items[1];
 		const struct ddl_constraint *dflt = ddl_find(it, DDL_DEFAULT);
-		bool literal = !dflt || !(token_punct(&d.t, dflt->key + 1, '(') ||
-					  (d.t.at[dflt->key + 1].kind == TOKEN_WORD && !token_is(&d.t, dflt->key + 1, "NULL")));
+		bool literal = !dflt ||
+			       !(token_punct(&d.t, dflt->key + 1, '(') ||
+				 (d.t.at[dflt->key + 1].kind == TOKEN_WORD && !token_is(&d.t, dflt->key + 1, "NULL")));
 		bool null = !dflt || token_is(&d.t, dflt->key + 1, "NULL");
-		instant = literal && !ddl_find(it, DDL_PRIMARY_KEY) && !ddl_find(it, DDL_UNIQUE) && !ddl_find(it, DDL_CHECK) &&
-			  !ddl_find(it, DDL_GENERATED) && !(ddl_find(it, DDL_NOT_NULL) && null) &&
-			  !(ddl_find(it, DDL_REFERENCES) && !null) && !p->source->strict;
+		instant = literal && !ddl_find(it, DDL_PRIMARY_KEY) && !ddl_find(it, DDL_UNIQUE) &&
+			  !ddl_find(it, DDL_CHECK) && !ddl_find(it, DDL_GENERATED) &&
+			  !(ddl_find(it, DDL_NOT_NULL) && null) && !(ddl_find(it, DDL_REFERENCES) && !null) &&
+			  !p->source->strict;
 	}
 	error_clear(&why);
 	pool_free(&scratch);
@@ -84,13 +87,13 @@ static int instant(struct planning *p, const struct alter *alter)
 		if (a->kind == ACTION_ADD_COLUMN) {
 			if (schema_find_column(p->source, a->name) >= 0) {
 				buf_free(&sql);
-				return error_set(p->err, ERRC_MIGRATION_INVALID, "column %.100s of %.100s exists already", a->name,
-						 p->source->name);
+				return error_set(p->err, ERRC_MIGRATION_INVALID,
+						 "column %.100s of %.100s exists already", a->name, p->source->name);
 			}
 			buf_printf(&sql, "ALTER TABLE main.%s ADD COLUMN %s %s;\n", table, a->quoted_name, a->text);
 		} else if (a->kind == ACTION_RENAME_COLUMN) {
-			buf_printf(&sql, "ALTER TABLE main.%s RENAME COLUMN %s TO %s;\n", table, quote_name(p->pool, a->name),
-				   quote_name(p->pool, a->text));
+			buf_printf(&sql, "ALTER TABLE main.%s RENAME COLUMN %s TO %s;\n", table,
+				   quote_name(p->pool, a->name), quote_name(p->pool, a->text));
 		} else {
 			buf_printf(&sql, "ALTER TABLE main.%s RENAME TO %s;\n", table, quote_name(p->pool, a->text));
 			table = quote_name(p->pool, a->text);
@@ -194,8 +197,10 @@ static int plan_indexes(struct planning *p)
 			continue;
 		if (index_gone(p, x)) {
 			if (x->unique && p->source->nchildren)
-				return error_set(p->err, ERRC_MIGRATION_INVALID,
-						 "dropping the unique index %.100s of a referenced table is not yet possible", x->name);
+				return error_set(
+					p->err, ERRC_MIGRATION_INVALID,
+					"dropping the unique index %.100s of a referenced table is not yet possible",
+					x->name);
 			plan->dropped = pool_grow(p->pool, plan->dropped, plan->ndropped, sizeof(*plan->dropped));
 			plan->dropped[plan->ndropped++] = x->name;
 			continue;
@@ -251,8 +256,10 @@ static int default_raw(struct planning *p, const struct schema_column *c, const 
 {
 	if (!c->dflt) {
 		if (c->notnull && p->rows)
-			return error_set(p->err, ERRC_MIGRATION_INVALID,
-					 "column %.100s is NOT NULL and has no default: say USING for the rows there are", c->name);
+			return error_set(
+				p->err, ERRC_MIGRATION_INVALID,
+				"column %.100s is NOT NULL and has no default: say USING for the rows there are",
+				c->name);
 		*ret = "NULL";
 		return 0;
 	}
@@ -260,7 +267,8 @@ static int default_raw(struct planning *p, const struct schema_column *c, const 
 		return -1;
 	if (!*ret)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "the default of column %.100s is not constant: say USING for the rows there are", c->name);
+				 "the default of column %.100s is not constant: say USING for the rows there are",
+				 c->name);
 	return 0;
 }
 
@@ -291,7 +299,8 @@ static int map_column(struct planning *p, const struct column_map *m, const stru
 	}
 	convert = convert && c->affinity != AFFINITY_BLOB;
 	bool strict = !p->options->allow_data_loss && (m->using || from);
-	out.expr = convert ? pool_printf(p->pool, "_alterd_keep(%s,%d,%d)", out.raw, (int)c->affinity, strict) : out.raw;
+	out.expr = convert ? pool_printf(p->pool, "_alterd_keep(%s,%d,%d)", out.raw, (int)c->affinity, strict)
+			   : out.raw;
 	out.check_type = convert && strict;
 	out.check_null = c->notnull && (m->using || !from || !from->notnull);
 	p->plan->columns = pool_grow(p->pool, p->plan->columns, p->plan->ncolumns, sizeof(out));
@@ -311,26 +320,31 @@ static int check_parent_keys(struct planning *p, const struct schema_table *targ
 		after += !target->indexes[i].sql && target->indexes[i].unique;
 	if (after < before)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "a UNIQUE of %.200s would go, and foreign keys refer to the table: not yet possible", p->source->name);
+				 "a UNIQUE of %.200s would go, and foreign keys refer to the table: not yet possible",
+				 p->source->name);
 	return 0;
 }
 
 static int map_columns(struct planning *p, const struct schema_table *target)
 {
 	if (target->ncolumns != p->nmap)
-		return error_set(p->err, ERRC_MIGRATION_INVALID, "the changed table does not have the columns it should");
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "the changed table does not have the columns it should");
 	const char *alias = target->alias >= 0 ? target->columns[target->alias].name : NULL;
 	const char *old = p->source->alias >= 0 ? p->source->columns[p->source->alias].name : NULL;
 	for (size_t i = 0; i < p->nmap; i++) {
 		const struct schema_column *c = &target->columns[i];
 		if (strcasecmp(p->map[i].name, c->name) != 0)
-			return error_set(p->err, ERRC_MIGRATION_INVALID, "the changed table has its columns in another order");
+			return error_set(p->err, ERRC_MIGRATION_INVALID,
+					 "the changed table has its columns in another order");
 		if (c->hidden != 0)
 			continue;
 		if ((int)i == target->alias) {
 			if (!old || p->map[i].source != p->source->alias || p->map[i].using)
-				return error_set(p->err, ERRC_MIGRATION_INVALID,
-						 "column %.100s would become the rowid: not yet possible in this version", alias);
+				return error_set(
+					p->err, ERRC_MIGRATION_INVALID,
+					"column %.100s would become the rowid: not yet possible in this version",
+					alias);
 			continue;
 		}
 		if (map_column(p, &p->map[i], c) != 0)
@@ -393,8 +407,8 @@ int plan_make(struct pool *pool, sqlite3 *db, const struct alter *alter, const s
 	if (schema_read(pool, db, alter->table, &p.source, err) != 0)
 		return -1;
 	if (strncasecmp(p.source->name, "sqlite_", 7) == 0 || strncasecmp(p.source->name, "_alterd_", 8) == 0)
-		return error_set(err, ERRC_MIGRATION_INVALID, "table %.200s belongs to the system and cannot be changed",
-				 p.source->name);
+		return error_set(err, ERRC_MIGRATION_INVALID,
+				 "table %.200s belongs to the system and cannot be changed", p.source->name);
 	plan->source = p.source;
 	plan->table = p.source->name;
 	*ret = plan;

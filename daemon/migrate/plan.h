@@ -1,8 +1,8 @@
 /*
  * The plan of a change: a source, a target and the mapping of columns between them. What the engine works from.
  *
- * The engine knows nothing of old and new: it copies `copy_exprs` of the source into `copy_columns` of the target, row by
- * row under the same rowid, compares them the same way, and exchanges the two tables' places.
+ * The engine knows nothing of old and new: it copies `copy_exprs` of the source into `copy_columns` of the target, row
+ * by row under the same rowid, compares them the same way, and exchanges the two tables' places.
  */
 #ifndef ALTERD_MIGRATE_PLAN_H
 #define ALTERD_MIGRATE_PLAN_H
@@ -27,9 +27,9 @@ struct plan_column {
 	const char *raw;  /* SQL expression over the source, before the column's type has its say */
 	const char *expr; /* the same as it is stored: raw, or raw inside _alterd_keep() */
 	enum affinity affinity;
-	bool check_type;  /* raw may hold values the type does not keep: pre-flight asks _alterd_lossy() */
-	bool check_null;  /* the target says NOT NULL and raw may be NULL */
-	bool mapped;      /* not simply the source's column */
+	bool check_type; /* raw may hold values the type does not keep: pre-flight asks _alterd_lossy() */
+	bool check_null; /* the target says NOT NULL and raw may be NULL */
+	bool mapped;     /* not simply the source's column */
 };
 
 /* An index of the target. It is built on the shadow under another name and takes its own at the swap. */

@@ -55,8 +55,9 @@ static int check_type_text(struct planning *p, struct pool *pool, const char *ty
 		return -1;
 	size_t i = 0;
 	while (i < t.n && (t.at[i].kind == TOKEN_WORD || t.at[i].kind == TOKEN_QUOTED)) {
-		static const char *const no[] = {"NOT",   "NULL",    "DEFAULT",    "CHECK",     "UNIQUE", "PRIMARY",
-						 "COLLATE", "REFERENCES", "CONSTRAINT", "GENERATED", "AS"};
+		static const char *const no[] = {"NOT",        "NULL",      "DEFAULT", "CHECK",
+						 "UNIQUE",     "PRIMARY",   "COLLATE", "REFERENCES",
+						 "CONSTRAINT", "GENERATED", "AS"};
 		for (size_t k = 0; k < sizeof(no) / sizeof(no[0]); k++)
 			if (token_is(&t, i, no[k]))
 				return error_set(p->err, ERRC_MIGRATION_INVALID, "%s cannot stand in a TYPE", no[k]);
@@ -67,16 +68,17 @@ static int check_type_text(struct planning *p, struct pool *pool, const char *ty
 	return i == t.n ? 0 : error_set(p->err, ERRC_MIGRATION_INVALID, "\"%.100s\" is not a type", type);
 }
 
-static int set_type(struct planning *p, const struct action *a, struct ddl *d, struct ddl_item *it, struct column_map *m)
+static int set_type(struct planning *p, const struct action *a, struct ddl *d, struct ddl_item *it,
+		    struct column_map *m)
 {
-
 	if (check_type_text(p, d->pool, a->text) != 0)
 		return -1;
 	if (ddl_find(it, DDL_GENERATED) && a->using)
 		return refuse_column(p, a->name, "is generated: it takes no USING");
 	if (in_foreign_key(p, m->source) &&
 	    (a->using || schema_affinity(a->text) != p->source->columns[m->source].affinity))
-		return refuse_column(p, a->name, "is part of a foreign key: its type cannot be changed by this version");
+		return refuse_column(p, a->name,
+				     "is part of a foreign key: its type cannot be changed by this version");
 	if (a->using)
 		m->using = a->using;
 	if (a->using || !same_type(d->pool, d, it, a->text))
@@ -137,7 +139,8 @@ static int set_collate(struct planning *p, const struct action *a, struct ddl *d
 	if (t.n != 1 || !token_name(&t, 0))
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "\"%.100s\" is not a collation", a->text);
 	if (in_foreign_key(p, m->source))
-		return refuse_column(p, a->name, "is part of a foreign key: its collation cannot be changed by this version");
+		return refuse_column(p, a->name,
+				     "is part of a foreign key: its collation cannot be changed by this version");
 	char *text = pool_printf(d->pool, "COLLATE %s", a->text);
 	if (old && strcasecmp(token_text(d->pool, &d->t, old->key, old->to), text) == 0)
 		return 0;
@@ -178,12 +181,14 @@ static int drop_users(struct planning *p, const struct action *a, struct ddl *d,
 			const struct ddl_constraint *c = &it->constraints[k];
 			if (c->kind == DDL_GENERATED && ddl_mentions(d, c->from, c->to, a->name))
 				return error_set(p->err, ERRC_MIGRATION_INVALID,
-						 "column %.100s is used by the generated column %.100s", a->name, it->name);
+						 "column %.100s is used by the generated column %.100s", a->name,
+						 it->name);
 			if (c->kind == DDL_CHECK && ddl_mentions(d, c->from, c->to, a->name))
-				return error_set(p->err, ERRC_MIGRATION_INVALID, "column %.100s is used by %s%.300s", a->name,
-						 c->name ? "constraint " : "",
+				return error_set(p->err, ERRC_MIGRATION_INVALID, "column %.100s is used by %s%.300s",
+						 a->name, c->name ? "constraint " : "",
 						 c->name ? c->name : token_text(d->pool, &d->t, c->key, c->to));
-			if (it->name || (c->kind != DDL_UNIQUE && c->kind != DDL_REFERENCES && c->kind != DDL_PRIMARY_KEY))
+			if (it->name ||
+			    (c->kind != DDL_UNIQUE && c->kind != DDL_REFERENCES && c->kind != DDL_PRIMARY_KEY))
 				continue;
 			size_t n = 0;
 			const char **names = ddl_constraint_columns(d, c, &n);
@@ -227,8 +232,9 @@ static int drop_column(struct planning *p, const struct action *a, struct ddl *d
 		return refuse_column(p, a->name, "is part of the primary key");
 	for (size_t i = 0; m->source >= 0 && i < t->nchildren; i++)
 		if (t->children[i].to && strcasecmp(t->children[i].to, t->columns[m->source].name) == 0)
-			return error_set(p->err, ERRC_MIGRATION_INVALID, "column %.100s is referenced by a foreign key of %.100s",
-					 a->name, t->children[i].child);
+			return error_set(p->err, ERRC_MIGRATION_INVALID,
+					 "column %.100s is referenced by a foreign key of %.100s", a->name,
+					 t->children[i].child);
 	if (drop_users(p, a, d, it) != 0)
 		return -1;
 	struct ddl rest;
@@ -277,7 +283,8 @@ static int drop_constraint(struct planning *p, const struct action *a, struct dd
 			if (c->kind == DDL_PRIMARY_KEY || c->kind == DDL_GENERATED || c->kind == DDL_REFERENCES ||
 			    (c->kind == DDL_UNIQUE && p->source->nchildren))
 				return error_set(p->err, ERRC_MIGRATION_INVALID,
-						 "dropping constraint %.100s is not yet possible in this version", a->name);
+						 "dropping constraint %.100s is not yet possible in this version",
+						 a->name);
 			take(p, ddl_drop_part(d, &d->items[i], c));
 			return 0;
 		}
@@ -290,7 +297,8 @@ static int edit_column(struct planning *p, const struct action *a, struct ddl *d
 	struct ddl_item *it = ddl_column(d, a->name);
 	struct column_map *m = find_map(p, a->name);
 	if (!it || !m)
-		return error_set(p->err, ERRC_MIGRATION_INVALID, "no such column: %.100s of %.100s", a->name, p->source->name);
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "no such column: %.100s of %.100s", a->name,
+				 p->source->name);
 	switch (a->kind) {
 	case ACTION_TYPE:
 		return set_type(p, a, d, it, m);

@@ -7,8 +7,8 @@
 /* Where a column of the table being edited comes from. */
 struct column_map {
 	const char *name;
-	int source;         /* column of the source; -1: added */
-	const char *using;  /* USING's expression; NULL: the source's column, or the default */
+	int source;        /* column of the source; -1: added */
+	const char *using; /* USING's expression; NULL: the source's column, or the default */
 	bool added;
 };
 
@@ -18,9 +18,9 @@ struct planning {
 	const struct plan_options *options;
 	struct plan *plan;
 	struct schema_table *source;
-	char *sql;     /* CREATE TABLE as edited so far */
-	bool changed;  /* an action had something to do */
-	bool rows;     /* the table has rows */
+	char *sql;    /* CREATE TABLE as edited so far */
+	bool changed; /* an action had something to do */
+	bool rows;    /* the table has rows */
 	size_t nmap;
 	struct column_map *map; /* in the order of the columns */
 	struct error *err;

@@ -30,7 +30,8 @@ static int invalid(sqlite3 *db, const char *what, struct error *err)
 	return error_set(err, ERRC_MIGRATION_INVALID, "%.200s: %s", what, sqlite3_errmsg(db));
 }
 
-/* An untyped table with the source's column names, and one index over the expression: SQLite refuses what is not pure. */
+/* An untyped table with the source's column names, and one index over the expression: SQLite refuses what is not pure.
+ */
 static int probe(struct planning *p, const char *expr, struct error *err)
 {
 	struct buf sql = {0};
@@ -79,8 +80,8 @@ int try_default(struct planning *p, const struct schema_column *c, const char **
 	}
 	if (scratch_open(&db, true, err) != 0)
 		return -1;
-	const char *sql = pool_printf(p->pool, "CREATE TABLE d(x %s DEFAULT %s%s%s); INSERT INTO d DEFAULT VALUES", c->type,
-				      call ? "(" : "", c->dflt, call ? ")" : "");
+	const char *sql = pool_printf(p->pool, "CREATE TABLE d(x %s DEFAULT %s%s%s); INSERT INTO d DEFAULT VALUES",
+				      c->type, call ? "(" : "", c->dflt, call ? ")" : "");
 	int rc = 0;
 	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		rc = invalid(db, c->dflt, err);
@@ -170,9 +171,10 @@ static bool works(struct pool *pool, sqlite3 *db, const struct dependent *o)
 static int compare(struct planning *p, bool dqs, bool *ret_all)
 {
 	struct dependents before = {.p = p}, after = {.p = p};
-	const char *sql = "SELECT type,name,tbl_name,sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND type IN"
-			  " ('table','view','trigger') AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_alterd\\_%' ESCAPE '\\'"
-			  " ORDER BY type='trigger', rowid";
+	const char *sql =
+		"SELECT type,name,tbl_name,sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND type IN"
+		" ('table','view','trigger') AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_alterd\\_%' ESCAPE '\\'"
+		" ORDER BY type='trigger', rowid";
 	char *target = p->sql;
 	int rc = -1;
 
@@ -188,8 +190,9 @@ static int compare(struct planning *p, bool dqs, bool *ret_all)
 		if (!works(p->pool, before.db, &before.at[i]))
 			*ret_all = false;
 		else if (!works(p->pool, after.db, &after.at[i]))
-			rc = error_set(p->err, ERRC_MIGRATION_INVALID, "%s %.200s would no longer work: it uses what is dropped",
-				       before.at[i].type, before.at[i].name);
+			rc = error_set(p->err, ERRC_MIGRATION_INVALID,
+				       "%s %.200s would no longer work: it uses what is dropped", before.at[i].type,
+				       before.at[i].name);
 	}
 done:
 	p->sql = target;

@@ -1,11 +1,10 @@
 /*
  * PREPARING: plan, pre-flight, shadow.
  *
- * PLAN    entered: nothing of this job is in the file but its row in the catalog. Left: the same; the plan is in memory.
- *         Run again after a restart in any later phase, where the source must be as it was.
- * CHECK   entered and left: the same. Every row was looked at once; none was found that the new table cannot hold.
- * CREATE  left: the shadow exists and is empty, the catalog names it, and capture is installed. Nothing is copied, so no
- *         key is captured yet.
+ * PLAN    entered: nothing of this job is in the file but its row in the catalog. Left: the same; the plan is in
+ * memory. Run again after a restart in any later phase, where the source must be as it was. CHECK   entered and left:
+ * the same. Every row was looked at once; none was found that the new table cannot hold. CREATE  left: the shadow
+ * exists and is empty, the catalog names it, and capture is installed. Nothing is copied, so no key is captured yet.
  */
 #include <string.h>
 
@@ -44,11 +43,12 @@ void texts_make(struct migration *m)
 	const char *sid = quote_name(pool, plan->source_rowid), *nid = quote_name(pool, plan->shadow_rowid);
 	const char *lenient = lenient_exprs(pool, plan);
 	struct texts *t = &m->texts;
-	const char *copy = pool_printf(pool, "INSERT OR ABORT INTO main.%s(%s) SELECT %s FROM main.%s NOT INDEXED WHERE %s",
+	const char *copy = pool_printf(pool,
+				       "INSERT OR ABORT INTO main.%s(%s) SELECT %s FROM main.%s NOT INDEXED WHERE %s",
 				       shadow, plan->copy_columns, plan->copy_exprs, source, sid);
 	const char *of_source = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s", lenient, source, sid);
-	const char *of_shadow =
-		pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s", plan->copy_columns, shadow, nid);
+	const char *of_shadow = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s", plan->copy_columns,
+					    shadow, nid);
 
 	t->copy_first = pool_printf(pool, "%s>=?1 ORDER BY %s LIMIT ?2", copy, sid);
 	t->copy_next = pool_printf(pool, "%s>?1 ORDER BY %s LIMIT ?2", copy, sid);
@@ -60,10 +60,10 @@ void texts_make(struct migration *m)
 	t->shadow_range = pool_printf(pool, "%s>?1 ORDER BY %s", of_shadow, nid);
 	t->source_one = pool_printf(pool, "%s=?1", of_source);
 	t->shadow_one = pool_printf(pool, "%s=?1", of_shadow);
-	t->first_rowids = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s>=?1 ORDER BY %s LIMIT ?2", sid, source,
-				      sid, sid);
-	t->next_rowids =
-		pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s>?1 ORDER BY %s LIMIT ?2", sid, source, sid, sid);
+	t->first_rowids = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s>=?1 ORDER BY %s LIMIT ?2", sid,
+				      source, sid, sid);
+	t->next_rowids = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s>?1 ORDER BY %s LIMIT ?2", sid,
+				     source, sid, sid);
 }
 
 static int make_plan(struct migration *m, struct db *db, struct error *err)
@@ -79,7 +79,8 @@ static int make_plan(struct migration *m, struct db *db, struct error *err)
 		return -1;
 	if (m->r->fingerprint && strcmp(m->r->fingerprint, plan->source->fingerprint) != 0)
 		return error_set(err, ERRC_FAILED_MIGRATION,
-				 "the schema of %.100s was changed by another program while the migration ran", plan->table);
+				 "the schema of %.100s was changed by another program while the migration ran",
+				 plan->table);
 	m->plan = plan;
 	if (plan->strategy == STRATEGY_REBUILD)
 		texts_make(m);
@@ -112,11 +113,12 @@ static int check_chunk(struct migration *m, struct db *db, int64_t *ret_rows, st
 	struct pool pool = {0};
 	const char *condition = offenders_condition(m, &pool);
 	const char *rowid = quote_name(&pool, m->plan->source_rowid);
-	const char *sql = pool_printf(&pool,
-				      "SELECT count(*),max(r),total(b) FROM (SELECT %s AS r,%s AS b FROM main.%s NOT INDEXED"
-				      " WHERE %s%s?1 ORDER BY %s LIMIT %d)",
-				      rowid, condition ? condition : "0", quote_name(&pool, m->plan->table), rowid,
-				      m->has_checked ? ">" : ">=", rowid, CHECK_ROWS);
+	const char *sql = pool_printf(
+		&pool,
+		"SELECT count(*),max(r),total(b) FROM (SELECT %s AS r,%s AS b FROM main.%s NOT INDEXED"
+		" WHERE %s%s?1 ORDER BY %s LIMIT %d)",
+		rowid, condition ? condition : "0", quote_name(&pool, m->plan->table), rowid,
+		m->has_checked ? ">" : ">=", rowid, CHECK_ROWS);
 	int64_t from = m->has_checked ? m->checked : INT64_MIN, last = from;
 	sqlite3_stmt *stmt = NULL;
 

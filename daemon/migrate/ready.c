@@ -1,8 +1,8 @@
 /*
  * READY: the shadow is whole, indexed and verified; what remains is in the dirty-key log.
  *
- * Entered: as VERIFYING leaves it. Dirty keys are purged, copied again and compared, in slices, until few are left; with a
- * postponed cut-over for as long as it takes. Left: as entered, with few dirty keys.
+ * Entered: as VERIFYING leaves it. Dirty keys are purged, copied again and compared, in slices, until few are left;
+ * with a postponed cut-over for as long as it takes. Left: as entered, with few dirty keys.
  */
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/migration.h"

@@ -23,9 +23,9 @@ enum job_state {
 };
 
 /*
- * X(ID, "name in the catalog", "phase on the wire"). The life of a job; each has its file, which opens with what is true
- * of the database when the phase is entered and left. RESTART empties the shadow and begins again; ABORT empties it for
- * good.
+ * X(ID, "name in the catalog", "phase on the wire"). The life of a job; each has its file, which opens with what is
+ * true of the database when the phase is entered and left. RESTART empties the shadow and begins again; ABORT empties
+ * it for good.
  */
 #define PHASE_MAP(X)                                                                                                   \
 	X(PLAN, "plan", "preparing")                                                                                   \
@@ -49,7 +49,8 @@ enum phase {
 		PHASE_COUNT
 };
 
-/* What moves while a job runs. Plain data: a step works on a copy, which counts only once its transaction has committed. */
+/* What moves while a job runs. Plain data: a step works on a copy, which counts only once its transaction has
+ * committed. */
 struct progress {
 	enum phase phase;
 	enum phase failed_in; /* ABORT and after: the phase it was in before */
@@ -68,9 +69,9 @@ struct progress {
 
 /* What a person may set while it runs; written apart from the progress. */
 struct control {
-	int64_t paused;     /* 0 or 1 */
-	int64_t postpone;   /* stop before the swap */
-	int64_t batch_rows; /* 0: the configuration's */
+	int64_t paused;       /* 0 or 1 */
+	int64_t postpone;     /* stop before the swap */
+	int64_t batch_rows;   /* 0: the configuration's */
 	int64_t duty_percent; /* 0: the configuration's */
 };
 

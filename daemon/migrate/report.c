@@ -31,7 +31,9 @@ double report_percent(const struct record *r)
 	if (swapped(r) || r->state == JOB_DONE)
 		return 100;
 	int64_t total = rows_total(r);
-	double percent = total > 0 ? 100.0 * (double)r->p.rows_done / (double)total : r->p.phase > PHASE_BACKFILL ? 99.9 : 0;
+	double percent = total > 0                     ? 100.0 * (double)r->p.rows_done / (double)total
+			 : r->p.phase > PHASE_BACKFILL ? 99.9
+						       : 0;
 	return percent > 99.9 ? 99.9 : percent;
 }
 

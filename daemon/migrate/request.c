@@ -36,7 +36,8 @@ static struct entry *find(const struct migrator *m, const struct params *params,
 	for (size_t i = 0; i < m->nhistory; i++) {
 		snprintf(name, sizeof(name), "m%lld", (long long)m->history[i]->id);
 		if (strcmp(name, params->job) == 0) {
-			error_set(err, ERRC_WRONG_STATE, "job %.30s has ended: %s", params->job, job_state_name(m->history[i]->state));
+			error_set(err, ERRC_WRONG_STATE, "job %.30s has ended: %s", params->job,
+				  job_state_name(m->history[i]->state));
 			return NULL;
 		}
 	}
@@ -45,7 +46,10 @@ static struct entry *find(const struct migrator *m, const struct params *params,
 }
 
 /* The controls to set: the running job's wanted ones, a queued job's own (written when it starts). */
-static struct control *control(struct migrator *m, struct entry *e) { return is_running(m, e) ? &m->wanted : &e->r->control; }
+static struct control *control(struct migrator *m, struct entry *e)
+{
+	return is_running(m, e) ? &m->wanted : &e->r->control;
+}
 
 int migrator_pause(struct migrator *m, const struct params *params, struct buf *out, struct error *err)
 {
@@ -123,9 +127,11 @@ static void ending_run(struct job *job, struct db *db)
 
 	if (db_begin(db, &err) != 0 ||
 	    db_exec(db, &err,
-		    "UPDATE main._alterd_job SET state='aborted',phase='end',ended_ms=%lld,error_code=%d,error_name=%Q,error_text=%Q"
+		    "UPDATE main._alterd_job SET "
+		    "state='aborted',phase='end',ended_ms=%lld,error_code=%d,error_name=%Q,error_text=%Q"
 		    " WHERE id=%lld AND state='queued'",
-		    (long long)e->ended_ms, errc_code(ERRC_ABORTED), errc_name(ERRC_ABORTED), ABORTED_TEXT, (long long)e->id) != 0 ||
+		    (long long)e->ended_ms, errc_code(ERRC_ABORTED), errc_name(ERRC_ABORTED), ABORTED_TEXT,
+		    (long long)e->id) != 0 ||
 	    db_commit(db, &err) != 0) {
 		db_rollback(db);
 		log_error("migrate", "m%lld: cannot write that it was aborted: %s", (long long)e->id, err.message);
@@ -133,7 +139,10 @@ static void ending_run(struct job *job, struct db *db)
 	error_clear(&err);
 }
 
-static void ending_done(struct mail *mail) { free(CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct ending, job)); }
+static void ending_done(struct mail *mail)
+{
+	free(CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct ending, job));
+}
 
 /* A queued job has made nothing: it ends at once. */
 static void abort_queued(struct migrator *m, struct entry *e)
@@ -144,8 +153,10 @@ static void abort_queued(struct migrator *m, struct entry *e)
 	e->r->p.phase = PHASE_END;
 	ending->id = e->r->id;
 	ending->ended_ms = e->r->ended_ms;
-	ending->job = (struct job){
-		.mail = {.deliver = ending_done}, .run = ending_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
+	ending->job = (struct job){.mail = {.deliver = ending_done},
+				   .run = ending_run,
+				   .class = JOB_BACKGROUND,
+				   .deadline_ns = CLOCK_NEVER};
 	store_submit_writer(m->s, &ending->job);
 	migrator_leave(m, e);
 }

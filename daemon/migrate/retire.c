@@ -1,9 +1,9 @@
 /*
  * RETIRING: what the swap left under the shadow's names is emptied in slices, then dropped.
  *
- * Entered: the table has its new form. The shadow's name holds the old rows, names behind it (.._x0, .._o1) the old index
- * b-trees, as tables of their own: no index, no constraint, no foreign key touches them. Left: nothing of the job is in the
- * file but its row in the catalog.
+ * Entered: the table has its new form. The shadow's name holds the old rows, names behind it (.._x0, .._o1) the old
+ * index b-trees, as tables of their own: no index, no constraint, no foreign key touches them. Left: nothing of the job
+ * is in the file but its row in the catalog.
  *
  * The same slices give a shadow up: abort.c.
  */
@@ -38,8 +38,10 @@ int disown_index(struct db *db, struct pool *pool, const struct schema_index *x,
 				      buf_cstr(&columns), buf_cstr(&keys));
 	buf_free(&columns);
 	buf_free(&keys);
-	return db_exec(db, err, "UPDATE main.sqlite_schema SET type='table',name=%Q,tbl_name=%Q,sql=%Q WHERE type='index' AND name=%Q",
-		       as, as, sql, row);
+	return db_exec(
+		db, err,
+		"UPDATE main.sqlite_schema SET type='table',name=%Q,tbl_name=%Q,sql=%Q WHERE type='index' AND name=%Q",
+		as, as, sql, row);
 }
 
 int disown(struct db *db, struct pool *pool, const char *table, struct error *err)
@@ -95,7 +97,8 @@ static int delete_first(struct db *db, struct pool *pool, const char *table, int
 {
 	struct buf sql = {0};
 	sqlite3_stmt *read = NULL, *write = NULL;
-	int rc = db_prepare(db, pool_printf(pool, "SELECT * FROM main.%s LIMIT 1", quote_name(pool, table)), &read, err);
+	int rc = db_prepare(db, pool_printf(pool, "SELECT * FROM main.%s LIMIT 1", quote_name(pool, table)), &read,
+			    err);
 
 	*ret_rows = 0;
 	if (rc == 0)
@@ -134,11 +137,13 @@ static int empty(struct migration *m, struct db *db, struct pool *pool, const ch
 {
 	bool shadow = strcmp(table, m->r->shadow) == 0;
 	const char *name = quote_name(pool, table);
-	const char *sql = shadow ? pool_printf(pool,
-					       "DELETE FROM main.%s WHERE rowid<=(SELECT max(rowid) FROM (SELECT rowid FROM main.%s"
-					       " ORDER BY rowid LIMIT ?1))",
-					       name, name)
-				 : pool_printf(pool, "DELETE FROM main.%s LIMIT ?1", name);
+	const char *sql =
+		shadow ? pool_printf(
+				 pool,
+				 "DELETE FROM main.%s WHERE rowid<=(SELECT max(rowid) FROM (SELECT rowid FROM main.%s"
+				 " ORDER BY rowid LIMIT ?1))",
+				 name, name)
+		       : pool_printf(pool, "DELETE FROM main.%s LIMIT ?1", name);
 	int64_t rows = 0;
 
 	do {

@@ -264,8 +264,9 @@ static int read_table_row(struct reading *r, sqlite3 *db, const char *name, stru
 	if (!r->found)
 		return error_set(err, ERRC_NOT_FOUND, "no such table: %.200s", name);
 	if (strcmp(r->kind, "table") != 0 || !r->t->sql)
-		return error_set(err, ERRC_MIGRATION_INVALID, "%.200s is a %s%s, which cannot be changed by ALTER TABLE", name,
-				 r->kind, strcmp(r->kind, "view") == 0 ? "" : " table");
+		return error_set(err, ERRC_MIGRATION_INVALID,
+				 "%.200s is a %s%s, which cannot be changed by ALTER TABLE", name, r->kind,
+				 strcmp(r->kind, "view") == 0 ? "" : " table");
 	return 0;
 }
 
@@ -296,13 +297,15 @@ static int read_rest(struct reading *r, sqlite3 *db, struct error *err)
 {
 	const char *texts[] = {r->t->name, NULL};
 
-	if (schema_each(db, err, row_column, r,
-			"SELECT name,type,\"notnull\",dflt_value,pk,hidden FROM pragma_table_xinfo(?1,'main') ORDER BY cid",
-			texts) != 0 ||
+	if (schema_each(
+		    db, err, row_column, r,
+		    "SELECT name,type,\"notnull\",dflt_value,pk,hidden FROM pragma_table_xinfo(?1,'main') ORDER BY cid",
+		    texts) != 0 ||
 	    read_indexes(r, db, err) != 0)
 		return -1;
 	if (schema_each(db, err, row_trigger, r,
-			"SELECT name,sql FROM main.sqlite_schema WHERE type='trigger' AND lower(tbl_name)=lower(?1) ORDER BY rowid",
+			"SELECT name,sql FROM main.sqlite_schema WHERE type='trigger' AND lower(tbl_name)=lower(?1) "
+			"ORDER BY rowid",
 			texts) != 0)
 		return -1;
 	if (schema_each(db, err, row_parent, r,

@@ -30,7 +30,7 @@ struct schema_column {
 
 /* One column of an index's b-tree. */
 struct schema_key {
-	int column;            /* of the table; -1 rowid, -2 expression */
+	int column; /* of the table; -1 rowid, -2 expression */
 	const char *collation;
 	bool desc;
 };
@@ -40,8 +40,8 @@ struct schema_index {
 	const char *sql; /* NULL: made by a UNIQUE or PRIMARY KEY */
 	char origin;     /* 'c' CREATE INDEX, 'u' UNIQUE, 'p' PRIMARY KEY */
 	bool unique, partial;
-	size_t nkeys;    /* all columns of the b-tree, the rowid at the end included */
-	size_t nuser;    /* those of them that are the index's own key */
+	size_t nkeys; /* all columns of the b-tree, the rowid at the end included */
+	size_t nuser; /* those of them that are the index's own key */
 	struct schema_key *keys;
 };
 
@@ -58,8 +58,8 @@ struct schema_fk {
 struct schema_table {
 	const char *name;
 	const char *sql;
-	const char *rowid;  /* a name that means the rowid; NULL: none does */
-	int alias;          /* the column that is the rowid (INTEGER PRIMARY KEY); -1: none */
+	const char *rowid; /* a name that means the rowid; NULL: none does */
+	int alias;         /* the column that is the rowid (INTEGER PRIMARY KEY); -1: none */
 	bool without_rowid, strict, autoincrement;
 	size_t ncolumns, nindexes, ntriggers;
 	struct schema_column *columns; /* as declared, hidden ones included */

@@ -1,10 +1,10 @@
 /*
  * SWAPPING: source and shadow exchange their places, in one transaction whose time does not depend on their size.
  *
- * Entered: the shadow is whole but for a few dirty keys. In the transaction the last keys are applied and compared; then
- * root pages and the tables' SQL are exchanged in sqlite_schema. Names stay where they are, and with them triggers, views,
- * foreign keys of children, sqlite_sequence and statistics. Left: the table has its new form; the old rows and index
- * b-trees hang under the shadow's names, as tables that nothing refers to.
+ * Entered: the shadow is whole but for a few dirty keys. In the transaction the last keys are applied and compared;
+ * then root pages and the tables' SQL are exchanged in sqlite_schema. Names stay where they are, and with them
+ * triggers, views, foreign keys of children, sqlite_sequence and statistics. Left: the table has its new form; the old
+ * rows and index b-trees hang under the shadow's names, as tables that nothing refers to.
  *
  * The rows of sqlite_schema keep their order: a trigger's must come behind its table's.
  */
@@ -54,7 +54,8 @@ static int check_fingerprint(struct migration *m, struct db *db, struct error *e
 	int rc = schema_fingerprint(&pool, db_handle(db), m->plan->table, &now, err);
 	if (rc == 0 && strcmp(now, m->r->fingerprint) != 0)
 		rc = error_set(err, ERRC_FAILED_MIGRATION,
-			       "the schema of %.100s was changed by another program while the migration ran", m->plan->table);
+			       "the schema of %.100s was changed by another program while the migration ran",
+			       m->plan->table);
 	pool_free(&pool);
 	return rc;
 }
@@ -64,7 +65,8 @@ static int exchange_roots(struct db *db, const char *type, const char *a, const 
 {
 	int64_t root_a = 0, root_b = 0;
 
-	if (db_int(db, &root_a, err, "SELECT rootpage FROM main.sqlite_schema WHERE type=%Q AND name=%Q", type, a) != 0 ||
+	if (db_int(db, &root_a, err, "SELECT rootpage FROM main.sqlite_schema WHERE type=%Q AND name=%Q", type, a) !=
+		    0 ||
 	    db_int(db, &root_b, err, "SELECT rootpage FROM main.sqlite_schema WHERE type=%Q AND name=%Q", type, b) != 0)
 		return -1;
 	return db_exec(db, err,
@@ -81,7 +83,8 @@ static const struct schema_index *source_index(const struct plan *plan, const ch
 	return NULL;
 }
 
-/* Indexes the table keeps take the shadow's b-trees; those it does not keep, and its automatic ones, lose their place. */
+/* Indexes the table keeps take the shadow's b-trees; those it does not keep, and its automatic ones, lose their place.
+ */
 static int exchange_indexes(struct db *db, struct pool *pool, const struct plan *plan, struct error *err)
 {
 	for (size_t i = 0; i < plan->nindexes; i++) {
@@ -98,9 +101,11 @@ static int exchange_indexes(struct db *db, struct pool *pool, const struct plan 
 		if (gone && disown_index(db, pool, x, x->name, pool_printf(pool, "%s_o%zu", plan->shadow, i), err) != 0)
 			return -1;
 	}
-	/* The shadow's automatic indexes: sqlite_autoindex_<table>_<n>, numbered by the CREATE TABLE, the same in both. */
+	/* The shadow's automatic indexes: sqlite_autoindex_<table>_<n>, numbered by the CREATE TABLE, the same in both.
+	 */
 	return db_exec(db, err,
-		       "UPDATE main.sqlite_schema SET name='sqlite_autoindex_'||%Q||substr(name,length('sqlite_autoindex_'||%Q)+1),"
+		       "UPDATE main.sqlite_schema SET "
+		       "name='sqlite_autoindex_'||%Q||substr(name,length('sqlite_autoindex_'||%Q)+1),"
 		       "tbl_name=%Q WHERE type='index' AND tbl_name=%Q AND sql IS NULL",
 		       plan->table, plan->shadow, plan->table, plan->shadow);
 }
@@ -109,7 +114,8 @@ static int exchange(struct db *db, struct pool *pool, const struct plan *plan, s
 {
 	int64_t stats = 0;
 
-	if (exchange_indexes(db, pool, plan, err) != 0 || exchange_roots(db, "table", plan->table, plan->shadow, err) != 0)
+	if (exchange_indexes(db, pool, plan, err) != 0 ||
+	    exchange_roots(db, "table", plan->table, plan->shadow, err) != 0)
 		return -1;
 	if (db_exec(db, err, "UPDATE main.sqlite_schema SET sql=%Q WHERE type='table' AND name=%Q", plan->target_sql,
 		    plan->table) != 0 ||
@@ -193,7 +199,8 @@ static enum step_outcome swap_frame(struct migration *m, struct db *db, struct e
 		return step_failed(m, db);
 	m->p.swap_us = (int64_t)((clock_now_ns() - start) / NS_PER_US);
 	capture_stop(m->capture, db);
-	log_info("migrate", "m%lld %s: swapped in %.1f ms", (long long)m->r->id, m->r->table, (double)m->p.swap_us / 1000.0);
+	log_info("migrate", "m%lld %s: swapped in %.1f ms", (long long)m->r->id, m->r->table,
+		 (double)m->p.swap_us / 1000.0);
 	return STEP_MORE;
 }
 

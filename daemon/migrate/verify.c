@@ -2,9 +2,9 @@
  * VERIFYING: every row of source and shadow is compared, every column by value and type, in short snapshots of a reader
  * lane.
  *
- * Entered and left: the shadow has all rows and indexes. A row that the dirty-key log names in the snapshot is passed over:
- * it is compared when it is copied again (verify_key), on the writer, in the same transaction. So at the swap every row of
- * the shadow was compared after its last change. Begins anew after a restart of the daemon.
+ * Entered and left: the shadow has all rows and indexes. A row that the dirty-key log names in the snapshot is passed
+ * over: it is compared when it is copied again (verify_key), on the writer, in the same transaction. So at the swap
+ * every row of the shadow was compared after its last change. Begins anew after a restart of the daemon.
  */
 #include <string.h>
 
@@ -91,7 +91,8 @@ done:
 static int is_dirty(struct migration *m, struct db *db, int64_t key, struct error *err)
 {
 	int64_t dirty = 0;
-	if (db_int(db, &dirty, err, "SELECT EXISTS(SELECT 1 FROM main._alterd_dirty WHERE job=%lld AND gone IN (0,1) AND key=%lld)",
+	if (db_int(db, &dirty, err,
+		   "SELECT EXISTS(SELECT 1 FROM main._alterd_dirty WHERE job=%lld AND gone IN (0,1) AND key=%lld)",
 		   (long long)m->r->id, (long long)key) != 0)
 		return -1;
 	return dirty != 0;
@@ -110,16 +111,17 @@ static int judge(struct migration *m, struct db *db, int64_t key, int column, co
 
 struct walk {
 	sqlite3_stmt *a, *b;
-	int have, has;        /* 1: on a row, 0: at the end */
-	int64_t rows;         /* of the source, seen */
-	int64_t same;         /* compared equal */
-	int64_t last;         /* greatest rowid of the source seen */
+	int have, has; /* 1: on a row, 0: at the end */
+	int64_t rows;  /* of the source, seen */
+	int64_t same;  /* compared equal */
+	int64_t last;  /* greatest rowid of the source seen */
 };
 
 /* One move of the merge. */
 static int advance(struct migration *m, struct db *db, struct walk *w, struct error *err)
 {
-	int64_t x = w->have ? sqlite3_column_int64(w->a, 0) : INT64_MAX, y = w->has ? sqlite3_column_int64(w->b, 0) : INT64_MAX;
+	int64_t x = w->have ? sqlite3_column_int64(w->a, 0) : INT64_MAX,
+		y = w->has ? sqlite3_column_int64(w->b, 0) : INT64_MAX;
 	bool take_a = w->have && (!w->has || x <= y), take_b = w->has && (!w->have || y <= x);
 	int rc = 0;
 
@@ -128,8 +130,8 @@ static int advance(struct migration *m, struct db *db, struct walk *w, struct er
 		w->same += column < 0;
 		rc = column < 0 ? 0 : judge(m, db, x, column, NULL, err);
 	} else {
-		rc = judge(m, db, take_a ? x : y, 0, take_a ? "it is missing in the new table" : "it is in the new table alone",
-			   err);
+		rc = judge(m, db, take_a ? x : y, 0,
+			   take_a ? "it is missing in the new table" : "it is in the new table alone", err);
 	}
 	if (take_a && rc == 0) {
 		w->rows++;

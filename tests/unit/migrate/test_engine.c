@@ -3,9 +3,9 @@
 
 #define COUNT(n) "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<" #n ") "
 #define SETUP                                                                                                          \
-	"CREATE TABLE t(id INTEGER PRIMARY KEY, g INT, payer TEXT, amount INT, note TEXT);"                              \
-	"CREATE INDEX tg ON t(g, payer); CREATE INDEX tn ON t(note);" COUNT(1000)                                      \
-	"INSERT INTO t SELECT i, i%13, 'p'||(i%7), i*3, 'note '||i FROM n;"
+	"CREATE TABLE t(id INTEGER PRIMARY KEY, g INT, payer TEXT, amount INT, note TEXT);"                            \
+	"CREATE INDEX tg ON t(g, payer); CREATE INDEX tn ON t(note);" COUNT(                                           \
+		1000) "INSERT INTO t SELECT i, i%13, 'p'||(i%7), i*3, 'note '||i FROM n;"
 
 static void check_query(struct world *w, const char *sql, const char *want)
 {
@@ -35,15 +35,17 @@ START_TEST(test_rebuild_ends_done_and_tells_its_figures)
 {
 	struct world w = {0};
 	struct world_wait wait;
-	static const char *const keys[] = {"\"state\":\"done\"", "\"verified_rows\":1000", "\"rows_done\":1000",
-					   "\"rows_total\":1000", "\"percent\":100.0", "\"swap_ms\":", "\"longest_hold_ms\":",
-					   "\"longest_wait_ms\":", "\"strategy\":\"rebuild\""};
+	static const char *const keys[] = {
+		"\"state\":\"done\"",   "\"verified_rows\":1000", "\"rows_done\":1000",
+		"\"rows_total\":1000",  "\"percent\":100.0",      "\"swap_ms\":",
+		"\"longest_hold_ms\":", "\"longest_wait_ms\":",   "\"strategy\":\"rebuild\""};
 
 	world_init(&w, SETUP);
 	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL, ADD c TEXT NOT NULL DEFAULT 'EUR'", false, false);
 	ck_assert_int_eq(world_await(&w, &wait), 0);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		ck_assert_msg(strstr(buf_cstr(&wait.out), keys[i]) != NULL, "%s not in %s", keys[i], buf_cstr(&wait.out));
+		ck_assert_msg(strstr(buf_cstr(&wait.out), keys[i]) != NULL, "%s not in %s", keys[i],
+			      buf_cstr(&wait.out));
 	world_wait_free(&wait);
 	check_clean(&w);
 	check_query(&w, "SELECT count(*),sum(amount),typeof(amount),c FROM t", "1000|1501500.0|real|EUR|\n");
@@ -59,8 +61,8 @@ START_TEST(test_nulls_are_named)
 	world_init(&w, SETUP "UPDATE t SET note=NULL WHERE id IN (5, 700);");
 	world_alter(&w, &wait, "ALTER TABLE t ALTER note SET NOT NULL", false, false);
 	ck_assert_int_eq(world_await(&w, &wait), -32026);
-	ck_assert_ptr_nonnull(
-		strstr(buf_cstr(&wait.w.err.data), "{\"rowid\":5,\"column\":\"note\",\"value\":null,\"reason\":\"NOT NULL\"}"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data),
+				     "{\"rowid\":5,\"column\":\"note\",\"value\":null,\"reason\":\"NOT NULL\"}"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"count\":2"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"phase\":\"preparing\""));
 	world_wait_free(&wait);
@@ -74,12 +76,14 @@ START_TEST(test_values_that_would_be_lost_are_named)
 	struct world w = {0};
 	struct world_wait wait;
 
-	world_init(&w, SETUP "UPDATE t SET note='12.50'; UPDATE t SET note='007' WHERE id=3; UPDATE t SET note='12abc' WHERE id=900;"
-			     "UPDATE t SET note='9007199254740993' WHERE id=901;");
+	world_init(
+		&w, SETUP
+		"UPDATE t SET note='12.50'; UPDATE t SET note='007' WHERE id=3; UPDATE t SET note='12abc' WHERE id=900;"
+		"UPDATE t SET note='9007199254740993' WHERE id=901;");
 	world_alter(&w, &wait, "ALTER TABLE t ALTER note TYPE REAL", false, false);
 	ck_assert_int_eq(world_await(&w, &wait), -32026);
-	ck_assert_ptr_nonnull(
-		strstr(buf_cstr(&wait.w.err.data), "{\"rowid\":3,\"column\":\"note\",\"value\":\"007\",\"reason\":\"TYPE\"}"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data),
+				     "{\"rowid\":3,\"column\":\"note\",\"value\":\"007\",\"reason\":\"TYPE\"}"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"count\":3"));
 	world_wait_free(&wait);
 	check_clean(&w);
@@ -140,7 +144,8 @@ START_TEST(test_offender_during_the_run_fails_the_migration_not_the_client)
 {
 	struct world w = {.batch_rows = 10};
 	struct world_wait wait;
-	static const char *const writes[] = {"UPDATE t SET note=NULL WHERE id=1", "UPDATE t SET note=NULL WHERE id=1000",
+	static const char *const writes[] = {"UPDATE t SET note=NULL WHERE id=1",
+					     "UPDATE t SET note=NULL WHERE id=1000",
 					     "INSERT INTO t VALUES(-5,1,'x',1,NULL)"};
 
 	world_init(&w, SETUP);
@@ -262,7 +267,8 @@ START_TEST(test_jobs_queue_and_the_queue_is_bounded)
 	ck_assert_int_eq((int)w.m->nhistory, 5);
 	ck_assert_int_eq(wait[2].w.err.code, -32027);
 	ck_assert_int_eq(wait[3].w.err.code, 0);
-	check_query(&w, "SELECT group_concat(id) FROM (SELECT id FROM _alterd_job ORDER BY started_ms)", "3,1,2,4,5|\n");
+	check_query(&w, "SELECT group_concat(id) FROM (SELECT id FROM _alterd_job ORDER BY started_ms)",
+		    "3,1,2,4,5|\n");
 	check_clean(&w);
 	for (int i = 0; i < 6; i++)
 		world_wait_free(&wait[i]);
@@ -276,7 +282,8 @@ START_TEST(test_huge_statements_are_captured)
 	struct world w = {.batch_rows = 5000};
 	struct world_wait wait;
 
-	world_init(&w, "CREATE TABLE t(id INTEGER PRIMARY KEY, v INT);" COUNT(150000) "INSERT INTO t SELECT i*2, i FROM n;");
+	world_init(&w, "CREATE TABLE t(id INTEGER PRIMARY KEY, v INT);" COUNT(
+			       150000) "INSERT INTO t SELECT i*2, i FROM n;");
 	world_alter(&w, &wait, "ALTER TABLE t ALTER v TYPE REAL", false, true);
 	until(&w, &wait, _i ? PHASE_READY : PHASE_INDEX);
 	world_ok(&w, "UPDATE t SET v=v+1");
@@ -418,11 +425,14 @@ START_TEST(test_proj_db_usage_is_rebuilt)
 	world_stop(&w);
 	snprintf(setup, sizeof(setup), "VACUUM INTO '%s'", w.path);
 	world_remove(&w);
-	ck_assert_ptr_nonnull(mkdtemp(strcpy(w.dir, "/tmp/alterd-test-XXXXXX")));
+	snprintf(w.dir, sizeof(w.dir), "/tmp/alterd-test-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(w.dir));
 	snprintf(w.path, sizeof(w.path), "%s/t.db", w.dir);
 	snprintf(setup, sizeof(setup), "VACUUM INTO '%s'", w.path);
 	world_query("/usr/share/proj/proj.db", setup, &before);
-	world_query(w.path, "SELECT type,name,sql FROM sqlite_schema WHERE type IN ('trigger','view','index') ORDER BY rowid", &before);
+	world_query(w.path,
+		    "SELECT type,name,sql FROM sqlite_schema WHERE type IN ('trigger','view','index') ORDER BY rowid",
+		    &before);
 	world_serve(&w);
 	world_alter(&w, &wait, "ALTER TABLE usage ALTER COLUMN object_code TYPE TEXT", false, false);
 	until(&w, &wait, PHASE_BACKFILL);
@@ -432,8 +442,10 @@ START_TEST(test_proj_db_usage_is_rebuilt)
 	check_query(&w, "SELECT DISTINCT typeof(object_code) FROM usage", "text|\n");
 	check_query(&w, "PRAGMA foreign_key_check", "");
 	check_clean(&w);
-	world_query(w.path, "SELECT type,name,sql FROM sqlite_schema WHERE type IN ('trigger','view','index')"
-			    " AND name NOT LIKE '\\_alterd%' ESCAPE '\\' ORDER BY rowid", &after);
+	world_query(w.path,
+		    "SELECT type,name,sql FROM sqlite_schema WHERE type IN ('trigger','view','index')"
+		    " AND name NOT LIKE '\\_alterd%' ESCAPE '\\' ORDER BY rowid",
+		    &after);
 	ck_assert_int_eq((int)before.len, (int)after.len);
 	world_wait_free(&wait);
 	buf_free(&before);

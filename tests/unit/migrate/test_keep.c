@@ -8,10 +8,46 @@
 #include "daemon/migrate/schema.h"
 
 static const char *const values[] = {
-	"NULL", "0", "-1", "9007199254740992", "9007199254740993", "9223372036854775807", "-9223372036854775808", "1.0", "1.5",
-	"-0.0", "1e300", "0.1", "1e999", "-1e999", "''", "'12'", "' 12 '", "'12.50'", "'12abc'", "'0x1A'", "'007'", "'-00.5'", "'0.5'",
-	"'1e3'", "'9223372036854775808'", "'9007199254740993'", "'0.1'", "'3.14159265358979323846'", "'0.017453292519943295'",
-	"'1e400'", "'1e-400'", "'.5'", "'5.'", "'+7'", "x'3132'", "x''", "'abc'", "'12'||char(0)", "4.35", "123456789012345678.0",
+	"NULL",
+	"0",
+	"-1",
+	"9007199254740992",
+	"9007199254740993",
+	"9223372036854775807",
+	"-9223372036854775808",
+	"1.0",
+	"1.5",
+	"-0.0",
+	"1e300",
+	"0.1",
+	"1e999",
+	"-1e999",
+	"''",
+	"'12'",
+	"' 12 '",
+	"'12.50'",
+	"'12abc'",
+	"'0x1A'",
+	"'007'",
+	"'-00.5'",
+	"'0.5'",
+	"'1e3'",
+	"'9223372036854775808'",
+	"'9007199254740993'",
+	"'0.1'",
+	"'3.14159265358979323846'",
+	"'0.017453292519943295'",
+	"'1e400'",
+	"'1e-400'",
+	"'.5'",
+	"'5.'",
+	"'+7'",
+	"x'3132'",
+	"x''",
+	"'abc'",
+	"'12'||char(0)",
+	"4.35",
+	"123456789012345678.0",
 };
 static const char *const types[] = {"BLOB", "TEXT", "NUMERIC", "INTEGER", "REAL"};
 
@@ -36,13 +72,16 @@ START_TEST(test_value_is_what_a_column_holds)
 	ck_assert_int_eq(keep_register(db, &err), 0);
 	for (int a = 0; a < 5; a++) {
 		for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
-			snprintf(sql, sizeof(sql), "DROP TABLE IF EXISTS t; CREATE TABLE t(x %s); INSERT INTO t VALUES(%s)", types[a],
+			snprintf(sql, sizeof(sql),
+				 "DROP TABLE IF EXISTS t; CREATE TABLE t(x %s); INSERT INTO t VALUES(%s)", types[a],
 				 values[v]);
 			ck_assert_int_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 			text_of(db, "SELECT typeof(x)||quote(x) FROM t", want, sizeof(want));
-			snprintf(sql, sizeof(sql), "SELECT typeof(y)||quote(y) FROM (SELECT _alterd_keep(%s,%d,0) AS y)", values[v], a);
+			snprintf(sql, sizeof(sql),
+				 "SELECT typeof(y)||quote(y) FROM (SELECT _alterd_keep(%s,%d,0) AS y)", values[v], a);
 			text_of(db, sql, got, sizeof(got));
-			ck_assert_msg(strcmp(got, want) == 0, "%s as %s: %s, a column holds %s", values[v], types[a], got, want);
+			ck_assert_msg(strcmp(got, want) == 0, "%s as %s: %s, a column holds %s", values[v], types[a],
+				      got, want);
 		}
 	}
 	sqlite3_close(db);

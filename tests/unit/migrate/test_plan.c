@@ -77,7 +77,8 @@ START_TEST(test_plan_is_as_expected)
 		describe(plan, &got);
 		while (got.len && got.data[got.len - 1] == '\n')
 			buf_truncate(&got, got.len - 1);
-		ck_assert_msg(strcmp(buf_cstr(&got), expect) == 0, "%s:\n%s\n-- wanted:\n%s", folder, buf_cstr(&got), expect);
+		ck_assert_msg(strcmp(buf_cstr(&got), expect) == 0, "%s:\n%s\n-- wanted:\n%s", folder, buf_cstr(&got),
+			      expect);
 	}
 	sqlite3_close(db);
 	error_clear(&err);

@@ -1,6 +1,6 @@
 /*
- * Table shapes x changes with a client writing in between, each compared with an oracle: the same writes in plain SQLite,
- * then the change made offline. Seed: ALTERD_SEED, printed when it fails.
+ * Table shapes x changes with a client writing in between, each compared with an oracle: the same writes in plain
+ * SQLite, then the change made offline. Seed: ALTERD_SEED, printed when it fails.
  */
 #include "tests/unit/migrate/world.h"
 
@@ -8,8 +8,8 @@ struct shape {
 	const char *name;
 	const char *setup;
 	const char *change;
-	const char *offline;   /* the same change, on a plain connection with foreign keys off */
-	const char *rows;      /* what is compared */
+	const char *offline;    /* the same change, on a plain connection with foreign keys off */
+	const char *rows;       /* what is compared */
 	const char *writes[16]; /* templates: %d is a random number */
 };
 
@@ -19,8 +19,10 @@ static const struct shape shapes[] = {
 	{"integer primary key, two indexes, trigger, view",
 	 "CREATE TABLE t(id INTEGER PRIMARY KEY, g INT, payer TEXT, amount INT, note TEXT);"
 	 "CREATE INDEX tg ON t(g, payer DESC); CREATE INDEX tp ON t(payer COLLATE NOCASE) WHERE g>3;"
-	 "CREATE TABLE log(x, y); CREATE TRIGGER tr AFTER UPDATE ON t BEGIN INSERT INTO log VALUES(new.id, new.amount); END;"
-	 "CREATE VIEW v AS SELECT id, amount FROM t;" COUNT(600) "INSERT INTO t SELECT i*3-300, i%11, 'p'||i%17, i*2, 'n'||i FROM n;",
+	 "CREATE TABLE log(x, y); CREATE TRIGGER tr AFTER UPDATE ON t BEGIN INSERT INTO log VALUES(new.id, "
+	 "new.amount); END;"
+	 "CREATE VIEW v AS SELECT id, amount FROM t;" COUNT(
+		 600) "INSERT INTO t SELECT i*3-300, i%11, 'p'||i%17, i*2, 'n'||i FROM n;",
 	 "ALTER TABLE t ALTER COLUMN amount TYPE REAL, ADD currency TEXT NOT NULL DEFAULT 'EUR', DROP COLUMN note",
 	 "ALTER TABLE t RENAME TO old; DROP INDEX tg; DROP INDEX tp;"
 	 "CREATE TABLE t(id INTEGER PRIMARY KEY, g INT, payer TEXT, amount REAL, currency TEXT NOT NULL DEFAULT 'EUR');"
@@ -28,33 +30,41 @@ static const struct shape shapes[] = {
 	 "CREATE INDEX tp ON t(payer COLLATE NOCASE) WHERE g>3; DROP TABLE old;"
 	 "CREATE TRIGGER tr AFTER UPDATE ON t BEGIN INSERT INTO log VALUES(new.id, new.amount); END;",
 	 "SELECT rowid,*,typeof(amount) FROM t; SELECT * FROM v; SELECT * FROM log",
-	 {"UPDATE t SET amount=amount+%d WHERE id%%50=%d", "DELETE FROM t WHERE id=%d", "INSERT OR REPLACE INTO t VALUES(%d,%d,'r',%d,'z')",
-	  "UPDATE t SET id=id+100000 WHERE id=%d", "INSERT INTO t(g,payer,amount) VALUES(%d,'new',%d)",
-	  "UPDATE t SET payer='q'||%d WHERE g=%d", "INSERT INTO t(id,g) VALUES(%d,1) ON CONFLICT(id) DO UPDATE SET g=99",
+	 {"UPDATE t SET amount=amount+%d WHERE id%%50=%d", "DELETE FROM t WHERE id=%d",
+	  "INSERT OR REPLACE INTO t VALUES(%d,%d,'r',%d,'z')", "UPDATE t SET id=id+100000 WHERE id=%d",
+	  "INSERT INTO t(g,payer,amount) VALUES(%d,'new',%d)", "UPDATE t SET payer='q'||%d WHERE g=%d",
+	  "INSERT INTO t(id,g) VALUES(%d,1) ON CONFLICT(id) DO UPDATE SET g=99",
 	  "DELETE FROM t WHERE id BETWEEN %d AND 0"}},
 	{"unique values that change places",
-	 "CREATE TABLE t(id INTEGER PRIMARY KEY, u TEXT UNIQUE, v INT);" COUNT(500) "INSERT INTO t SELECT i, 'u'||i, i FROM n;",
+	 "CREATE TABLE t(id INTEGER PRIMARY KEY, u TEXT UNIQUE, v INT);" COUNT(
+		 500) "INSERT INTO t SELECT i, 'u'||i, i FROM n;",
 	 "ALTER TABLE t ALTER v TYPE TEXT, ALTER v SET DEFAULT '0'",
 	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(id INTEGER PRIMARY KEY, u TEXT UNIQUE, v TEXT DEFAULT '0');"
 	 "INSERT INTO t SELECT * FROM old; DROP TABLE old;",
 	 "SELECT *,typeof(v) FROM t",
-	 {"UPDATE t SET u='x'||u WHERE id IN (%d,7)", "INSERT OR REPLACE INTO t VALUES(%d,'u%d',3)", "UPDATE OR REPLACE t SET u='u%d' WHERE id=%d",
+	 {"UPDATE t SET u='x'||u WHERE id IN (%d,7)", "INSERT OR REPLACE INTO t VALUES(%d,'u%d',3)",
+	  "UPDATE OR REPLACE t SET u='u%d' WHERE id=%d",
 	  "UPDATE t SET u=CASE id WHEN 5 THEN (SELECT u FROM t WHERE id=400) ELSE u END||%d WHERE id IN(5,400)",
-	  "UPDATE OR REPLACE t SET id=%d WHERE id=%d", "DELETE FROM t WHERE u='u%d'", "REPLACE INTO t(u,v) VALUES('u%d',%d)"}},
+	  "UPDATE OR REPLACE t SET id=%d WHERE id=%d", "DELETE FROM t WHERE u='u%d'",
+	  "REPLACE INTO t(u,v) VALUES('u%d',%d)"}},
 	{"text primary key on a rowid table, hidden rowids kept",
-	 "CREATE TABLE t(code TEXT PRIMARY KEY, name TEXT, n INTEGER); INSERT INTO t(rowid,code,name,n) VALUES(-5,'neg','a',1),(9e15,'big','b',2);"
-	 COUNT(400) "INSERT INTO t(rowid,code,name,n) SELECT i*2, 'c'||i, 'name'||i, i FROM n;",
+	 "CREATE TABLE t(code TEXT PRIMARY KEY, name TEXT, n INTEGER); INSERT INTO t(rowid,code,name,n) "
+	 "VALUES(-5,'neg','a',1),(9e15,'big','b',2);" COUNT(
+		 400) "INSERT INTO t(rowid,code,name,n) SELECT i*2, 'c'||i, 'name'||i, i FROM n;",
 	 "ALTER TABLE t ALTER n TYPE REAL, ALTER name SET NOT NULL",
 	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(code TEXT PRIMARY KEY, name TEXT NOT NULL, n REAL);"
 	 "INSERT INTO t(rowid,code,name,n) SELECT rowid,code,name,n FROM old; DROP TABLE old;",
 	 "SELECT rowid,*,typeof(n) FROM t ORDER BY rowid",
-	 {"INSERT OR REPLACE INTO t VALUES('c%d','r',%d)", "UPDATE t SET code='d'||code WHERE n=%d", "DELETE FROM t WHERE code='c%d'",
-	  "UPDATE t SET rowid=rowid+1000 WHERE n=%d", "INSERT OR IGNORE INTO t VALUES('e%d','x',1)"}},
+	 {"INSERT OR REPLACE INTO t VALUES('c%d','r',%d)", "UPDATE t SET code='d'||code WHERE n=%d",
+	  "DELETE FROM t WHERE code='c%d'", "UPDATE t SET rowid=rowid+1000 WHERE n=%d",
+	  "INSERT OR IGNORE INTO t VALUES('e%d','x',1)"}},
 	{"composite primary key, NULLs in it",
-	 "CREATE TABLE t(a TEXT, b INT, c BLOB, PRIMARY KEY(a,b)); INSERT INTO t VALUES(NULL,1,x'00'),(NULL,1,x'01'),('z',NULL,1.5);"
-	 COUNT(300) "INSERT INTO t SELECT 'a'||i%7, i, zeroblob(i%5) FROM n;",
+	 "CREATE TABLE t(a TEXT, b INT, c BLOB, PRIMARY KEY(a,b)); INSERT INTO t "
+	 "VALUES(NULL,1,x'00'),(NULL,1,x'01'),('z',NULL,1.5);" COUNT(
+		 300) "INSERT INTO t SELECT 'a'||i%7, i, zeroblob(i%5) FROM n;",
 	 "ALTER TABLE t ADD COLUMN d INT NOT NULL DEFAULT 7 CHECK(d>0), ALTER c TYPE TEXT",
-	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(a TEXT, b INT, c TEXT, d INT NOT NULL DEFAULT 7 CHECK(d>0), PRIMARY KEY(a,b));"
+	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(a TEXT, b INT, c TEXT, d INT NOT NULL DEFAULT 7 CHECK(d>0), "
+	 "PRIMARY KEY(a,b));"
 	 "INSERT INTO t(rowid,a,b,c,d) SELECT rowid,a,b,c,7 FROM old; DROP TABLE old;",
 	 "SELECT rowid,a,b,hex(c),typeof(c),d FROM t ORDER BY rowid",
 	 {"DELETE FROM t WHERE b=%d", "INSERT OR REPLACE INTO t VALUES('a%d',%d,'t')", "UPDATE t SET a=NULL WHERE b=%d",
@@ -65,35 +75,42 @@ static const struct shape shapes[] = {
 	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(rowid TEXT, oid TEXT);"
 	 "INSERT INTO t(_rowid_,rowid,oid) SELECT _rowid_,rowid,oid FROM old; DROP TABLE old;",
 	 "SELECT _rowid_,*,typeof(oid) FROM t ORDER BY _rowid_",
-	 {"DELETE FROM t WHERE _rowid_=%d", "INSERT INTO t VALUES('n',%d)", "UPDATE t SET _rowid_=-_rowid_ WHERE _rowid_=%d",
-	  "UPDATE t SET rowid='q%d' WHERE _rowid_>%d"}},
+	 {"DELETE FROM t WHERE _rowid_=%d", "INSERT INTO t VALUES('n',%d)",
+	  "UPDATE t SET _rowid_=-_rowid_ WHERE _rowid_=%d", "UPDATE t SET rowid='q%d' WHERE _rowid_>%d"}},
 	{"autoincrement keeps its high-water mark",
-	 "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT);" COUNT(300) "INSERT INTO t(v) SELECT i FROM n; DELETE FROM t WHERE id>290;",
+	 "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT);" COUNT(
+		 300) "INSERT INTO t(v) SELECT i FROM n; DELETE FROM t WHERE id>290;",
 	 "ALTER TABLE t ALTER v TYPE INTEGER",
 	 "CREATE TEMP TABLE seq AS SELECT * FROM sqlite_sequence; ALTER TABLE t RENAME TO old;"
 	 "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, v INTEGER);"
 	 "INSERT INTO t SELECT * FROM old; DROP TABLE old; UPDATE sqlite_sequence SET seq=(SELECT seq FROM temp.seq);",
 	 "SELECT *,typeof(v) FROM t; SELECT * FROM sqlite_sequence",
-	 {"INSERT INTO t(v) VALUES(%d)", "DELETE FROM t WHERE id>%d AND id%%9=%d", "INSERT OR REPLACE INTO t VALUES(%d,'12.50')"}},
+	 {"INSERT INTO t(v) VALUES(%d)", "DELETE FROM t WHERE id>%d AND id%%9=%d",
+	  "INSERT OR REPLACE INTO t VALUES(%d,'12.50')"}},
 	{"parent with cascading children",
 	 "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, n INT);"
 	 "CREATE TABLE c(id INTEGER PRIMARY KEY, t INT REFERENCES t(id) ON DELETE CASCADE ON UPDATE CASCADE, x);"
-	 "CREATE TABLE d(t INT REFERENCES t ON DELETE SET NULL);" COUNT(300) "INSERT INTO t SELECT i,'n'||i,i FROM n;"
-	 "INSERT INTO c SELECT id, id, 1 FROM t; INSERT INTO d SELECT id FROM t;",
+	 "CREATE TABLE d(t INT REFERENCES t ON DELETE SET NULL);" COUNT(
+		 300) "INSERT INTO t SELECT i,'n'||i,i FROM n;"
+		      "INSERT INTO c SELECT id, id, 1 FROM t; INSERT INTO d SELECT id FROM t;",
 	 "ALTER TABLE t ALTER n TYPE REAL, ALTER COLUMN name SET DEFAULT upper('none')",
-	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT DEFAULT (upper('none')), n REAL);"
+	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT DEFAULT (upper('none')), n "
+	 "REAL);"
 	 "INSERT INTO t SELECT * FROM old; DROP TABLE old;",
 	 "SELECT *,typeof(n) FROM t; SELECT * FROM c; SELECT * FROM d",
-	 {"DELETE FROM t WHERE id=%d", "UPDATE t SET id=id+1000 WHERE id=%d", "INSERT OR REPLACE INTO t VALUES(%d,'r',1)",
-	  "INSERT INTO c(t) VALUES(%d)", "UPDATE t SET n=n+1 WHERE id>%d"}},
+	 {"DELETE FROM t WHERE id=%d", "UPDATE t SET id=id+1000 WHERE id=%d",
+	  "INSERT OR REPLACE INTO t VALUES(%d,'r',1)", "INSERT INTO c(t) VALUES(%d)",
+	  "UPDATE t SET n=n+1 WHERE id>%d"}},
 	{"child with a composite foreign key, self reference",
 	 "CREATE TABLE p(a TEXT, b INT, PRIMARY KEY(a,b)) WITHOUT ROWID;"
 	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT, up INT REFERENCES t(id) ON DELETE CASCADE, v INT,\n"
-	 " CONSTRAINT fk FOREIGN KEY(a,b) REFERENCES p(a,b) ON DELETE CASCADE ON UPDATE CASCADE);" COUNT(200)
-	 "INSERT INTO p SELECT 'a'||i%5, i FROM n;" COUNT(400)
-	 "INSERT INTO t SELECT i, 'a'||(1+i%200)%5, 1+i%200, CASE WHEN i>10 THEN i/2 END, i FROM n;",
+	 " CONSTRAINT fk FOREIGN KEY(a,b) REFERENCES p(a,b) ON DELETE CASCADE ON UPDATE CASCADE);" COUNT(
+		 200) "INSERT INTO p SELECT 'a'||i%5, i FROM n;" COUNT(400) "INSERT INTO t SELECT i, 'a'||(1+i%200)%5, "
+									    "1+i%200, CASE WHEN i>10 THEN i/2 END, i "
+									    "FROM n;",
 	 "ALTER TABLE t ALTER v TYPE TEXT, DROP COLUMN v, ADD w TEXT USING 'w'||v",
-	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT, up INT REFERENCES t(id) ON DELETE CASCADE, w TEXT,\n"
+	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INT, up INT REFERENCES t(id) "
+	 "ON DELETE CASCADE, w TEXT,\n"
 	 " CONSTRAINT fk FOREIGN KEY(a,b) REFERENCES p(a,b) ON DELETE CASCADE ON UPDATE CASCADE);"
 	 "INSERT INTO t SELECT id,a,b,up,'w'||v FROM old; DROP TABLE old;",
 	 "SELECT *,typeof(w) FROM t; SELECT * FROM p",
@@ -101,31 +118,40 @@ static const struct shape shapes[] = {
 	  "INSERT OR IGNORE INTO t(id,up,v) VALUES(%d,3,4)", "UPDATE t SET v=v+%d WHERE id%%7=%d"}},
 	{"generated columns and expression indexes",
 	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, g1 AS (a*2) VIRTUAL, g2 TEXT AS (a||'s') STORED, b TEXT);"
-	 "CREATE UNIQUE INDEX te ON t(abs(id)+1000000); CREATE INDEX tg ON t(g1, g2);" COUNT(300) "INSERT INTO t(id,a,b) SELECT i,i%50,'b'||i FROM n;",
+	 "CREATE UNIQUE INDEX te ON t(abs(id)+1000000); CREATE INDEX tg ON t(g1, g2);" COUNT(
+		 300) "INSERT INTO t(id,a,b) SELECT i,i%50,'b'||i FROM n;",
 	 "ALTER TABLE t ALTER b SET NOT NULL, ALTER a TYPE REAL",
 	 "ALTER TABLE t RENAME TO old; DROP INDEX te; DROP INDEX tg;"
-	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a REAL, g1 AS (a*2) VIRTUAL, g2 TEXT AS (a||'s') STORED, b TEXT NOT NULL);"
-	 "INSERT INTO t(id,a,b) SELECT id,a,b FROM old; DROP TABLE old; CREATE UNIQUE INDEX te ON t(abs(id)+1000000); CREATE INDEX tg ON t(g1, g2);",
+	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a REAL, g1 AS (a*2) VIRTUAL, g2 TEXT AS (a||'s') STORED, b TEXT NOT "
+	 "NULL);"
+	 "INSERT INTO t(id,a,b) SELECT id,a,b FROM old; DROP TABLE old; CREATE UNIQUE INDEX te ON t(abs(id)+1000000); "
+	 "CREATE INDEX tg ON t(g1, g2);",
 	 "SELECT *,typeof(a),typeof(g1) FROM t",
-	 {"UPDATE t SET a=a+%d WHERE id%%10=%d", "INSERT OR REPLACE INTO t(id,a,b) VALUES(%d,%d,'r')", "DELETE FROM t WHERE a=%d"}},
+	 {"UPDATE t SET a=a+%d WHERE id%%10=%d", "INSERT OR REPLACE INTO t(id,a,b) VALUES(%d,%d,'r')",
+	  "DELETE FROM t WHERE a=%d"}},
 	{"dropped columns take their indexes, order of columns",
-	 "CREATE TABLE \"odd \"\"t\"(\n  -- the key\n  [a b] INTEGER PRIMARY KEY, `c` TEXT /* gone */ UNIQUE, d INT CHECK(d>=0), \"e\" TEXT, UNIQUE(d,e)\n);"
-	 "CREATE INDEX i1 ON \"odd \"\"t\"(\"e\", d); CREATE INDEX i2 ON \"odd \"\"t\"(d);" COUNT(300)
-	 "INSERT INTO \"odd \"\"t\" SELECT i, 'c'||i, i, 'e'||i FROM n;",
+	 "CREATE TABLE \"odd \"\"t\"(\n  -- the key\n  [a b] INTEGER PRIMARY KEY, `c` TEXT /* gone */ UNIQUE, d INT "
+	 "CHECK(d>=0), \"e\" TEXT, UNIQUE(d,e)\n);"
+	 "CREATE INDEX i1 ON \"odd \"\"t\"(\"e\", d); CREATE INDEX i2 ON \"odd \"\"t\"(d);" COUNT(
+		 300) "INSERT INTO \"odd \"\"t\" SELECT i, 'c'||i, i, 'e'||i FROM n;",
 	 "ALTER TABLE \"odd \"\"t\" DROP c, DROP COLUMN e",
 	 "CREATE TABLE keep AS SELECT * FROM \"odd \"\"t\"; DROP TABLE \"odd \"\"t\";"
 	 "CREATE TABLE \"odd \"\"t\"(\n  -- the key\n  [a b] INTEGER PRIMARY KEY, d INT CHECK(d>=0)\n);"
 	 "INSERT INTO \"odd \"\"t\" SELECT [a b], d FROM keep; DROP TABLE keep; CREATE INDEX i2 ON \"odd \"\"t\"(d);",
 	 "SELECT * FROM \"odd \"\"t\"",
-	 {"UPDATE \"odd \"\"t\" SET d=d+1 WHERE d=%d", "DELETE FROM \"odd \"\"t\" WHERE d=%d", "REPLACE INTO \"odd \"\"t\" VALUES(%d,'x%d',%d,'y')"}},
+	 {"UPDATE \"odd \"\"t\" SET d=d+1 WHERE d=%d", "DELETE FROM \"odd \"\"t\" WHERE d=%d",
+	  "REPLACE INTO \"odd \"\"t\" VALUES(%d,'x%d',%d,'y')"}},
 	{"strict table, constraint added and dropped",
-	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b ANY, CONSTRAINT pos CHECK(a>=0)) STRICT;" COUNT(300)
-	 "INSERT INTO t SELECT i, i, CASE i%3 WHEN 0 THEN i WHEN 1 THEN 't'||i ELSE x'aa' END FROM n;",
-	 "ALTER TABLE t ALTER a TYPE REAL, DROP CONSTRAINT pos, ADD CONSTRAINT small CHECK(a<1000000), ADD UNIQUE(id,b)",
-	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(id INTEGER PRIMARY KEY, a REAL, b ANY, CONSTRAINT small CHECK(a<1000000), UNIQUE(id,b)) STRICT;"
+	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b ANY, CONSTRAINT pos CHECK(a>=0)) STRICT;" COUNT(
+		 300) "INSERT INTO t SELECT i, i, CASE i%3 WHEN 0 THEN i WHEN 1 THEN 't'||i ELSE x'aa' END FROM n;",
+	 "ALTER TABLE t ALTER a TYPE REAL, DROP CONSTRAINT pos, ADD CONSTRAINT small CHECK(a<1000000), ADD "
+	 "UNIQUE(id,b)",
+	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(id INTEGER PRIMARY KEY, a REAL, b ANY, CONSTRAINT small "
+	 "CHECK(a<1000000), UNIQUE(id,b)) STRICT;"
 	 "INSERT INTO t SELECT * FROM old; DROP TABLE old;",
 	 "SELECT id,a,typeof(a),quote(b) FROM t",
-	 {"UPDATE t SET a=a+%d WHERE id%%10=%d", "DELETE FROM t WHERE id=%d", "INSERT OR REPLACE INTO t VALUES(%d,%d,x'00ff')"}},
+	 {"UPDATE t SET a=a+%d WHERE id%%10=%d", "DELETE FROM t WHERE id=%d",
+	  "INSERT OR REPLACE INTO t VALUES(%d,%d,x'00ff')"}},
 };
 
 static unsigned long seed;
@@ -180,7 +206,8 @@ static void oracle(const struct shape *s, struct script *script, const char *pat
 			       "PRAGMA foreign_keys=OFF; PRAGMA legacy_alter_table=ON", s->offline};
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
 	for (size_t i = 0; i < 5; i++)
-		ck_assert_msg(sqlite3_exec(db, parts[i], NULL, NULL, &message) == SQLITE_OK, "oracle, part %zu: %s", i, message);
+		ck_assert_msg(sqlite3_exec(db, parts[i], NULL, NULL, &message) == SQLITE_OK, "oracle, part %zu: %s", i,
+			      message);
 	sqlite3_close(db);
 	world_dump(path, s->rows, out);
 }
@@ -195,9 +222,12 @@ static void compare(const struct shape *s, struct world *w, struct script *scrip
 	oracle(s, script, path, &want);
 	if (strcmp(buf_cstr(&got), buf_cstr(&want)) != 0 && getenv("LOG"))
 		fprintf(stderr, "-- got:\n%s-- wanted:\n%s", buf_cstr(&got), buf_cstr(&want));
-	ck_assert_msg(strcmp(buf_cstr(&got), buf_cstr(&want)) == 0, "%s: ALTERD_SEED=%lu: differs from the oracle", s->name, first);
+	ck_assert_msg(strcmp(buf_cstr(&got), buf_cstr(&want)) == 0, "%s: ALTERD_SEED=%lu: differs from the oracle",
+		      s->name, first);
 	struct buf left = {0};
-	world_query(w->path, "SELECT name FROM sqlite_schema WHERE name LIKE '%new%' AND name LIKE '\\_alterd%' ESCAPE '\\'", &left);
+	world_query(w->path,
+		    "SELECT name FROM sqlite_schema WHERE name LIKE '%new%' AND name LIKE '\\_alterd%' ESCAPE '\\'",
+		    &left);
 	world_query(w->path, "SELECT * FROM _alterd_dirty", &left);
 	ck_assert_str_eq(buf_cstr(&left), "");
 	unlink(path);
@@ -243,10 +273,12 @@ static void run_shape(const struct shape *s, bool restarts)
 	while (world_phase(&w) != PHASE_END || !list_empty(&w.m->entries))
 		world_turn(&w);
 	const struct record *r = w.m->history[w.m->nhistory - 1];
-	ck_assert_msg(r->state == JOB_DONE, "%s: ALTERD_SEED=%lu: %s", s->name, first, r->error_text ? r->error_text : "?");
+	ck_assert_msg(r->state == JOB_DONE, "%s: ALTERD_SEED=%lu: %s", s->name, first,
+		      r->error_text ? r->error_text : "?");
 	if (getenv("LOG"))
-		fprintf(stderr, "%s: applied %lld verified %lld of %lld, %d restarts\n", s->name, (long long)r->p.changes_applied,
-			(long long)r->p.verified_rows, (long long)r->p.rows_done, restarted);
+		fprintf(stderr, "%s: applied %lld verified %lld of %lld, %d restarts\n", s->name,
+			(long long)r->p.changes_applied, (long long)r->p.verified_rows, (long long)r->p.rows_done,
+			restarted);
 	world_stop(&w);
 	compare(s, &w, &script, first);
 	world_wait_free(&wait);
@@ -254,16 +286,10 @@ static void run_shape(const struct shape *s, bool restarts)
 	world_remove(&w);
 }
 
-START_TEST(test_shape_is_rebuilt_under_writes)
-{
-	run_shape(&shapes[_i], false);
-}
+START_TEST(test_shape_is_rebuilt_under_writes) { run_shape(&shapes[_i], false); }
 END_TEST
 
-START_TEST(test_shape_is_rebuilt_through_restarts)
-{
-	run_shape(&shapes[_i], true);
-}
+START_TEST(test_shape_is_rebuilt_through_restarts) { run_shape(&shapes[_i], true); }
 END_TEST
 
 int main(void)

@@ -1,6 +1,6 @@
 /*
- * A store, a migrator and one client on a loop of their own, in a scratch folder: what the engine's tests run in. Nothing
- * sleeps: the loop is run until the event that is waited for.
+ * A store, a migrator and one client on a loop of their own, in a scratch folder: what the engine's tests run in.
+ * Nothing sleeps: the loop is run until the event that is waited for.
  */
 #ifndef ALTERD_TESTS_MIGRATE_WORLD_H
 #define ALTERD_TESTS_MIGRATE_WORLD_H
@@ -34,15 +34,36 @@ static inline void world_serve(struct world *w)
 {
 	struct error err = {0};
 	int code = 0;
-	struct store_config c = {.path = w->path, .synchronous_full = true, .readers = 2, .readers_max = 4, .pinned_max = 4,
-				 .queue_max = 64, .group_max = 16, .cache_bytes = 4 << 20, .memory_bytes = 256 << 20,
-				 .value_bytes = 1 << 20, .sql_bytes = 1 << 20, .wal_cap_bytes = 64 << 20,
-				 .wal_hard_bytes = 256 << 20, .checkpoint_bytes = 1 << 20, .page_bytes = 1 << 20,
-				 .page_rows = 1000, .read_ms = 30000, .write_ms = 30000, .wait_ms = 30000, .tx_ms = 30000,
-				 .tx_idle_ms = 30000, .cursor_ms = 30000, .cursor_idle_ms = 30000, .background_percent = 50,
+	struct store_config c = {.path = w->path,
+				 .synchronous_full = true,
+				 .readers = 2,
+				 .readers_max = 4,
+				 .pinned_max = 4,
+				 .queue_max = 64,
+				 .group_max = 16,
+				 .cache_bytes = 4 << 20,
+				 .memory_bytes = 256 << 20,
+				 .value_bytes = 1 << 20,
+				 .sql_bytes = 1 << 20,
+				 .wal_cap_bytes = 64 << 20,
+				 .wal_hard_bytes = 256 << 20,
+				 .checkpoint_bytes = 1 << 20,
+				 .page_bytes = 1 << 20,
+				 .page_rows = 1000,
+				 .read_ms = 30000,
+				 .write_ms = 30000,
+				 .wait_ms = 30000,
+				 .tx_ms = 30000,
+				 .tx_idle_ms = 30000,
+				 .cursor_ms = 30000,
+				 .cursor_idle_ms = 30000,
+				 .background_percent = 50,
 				 .disk_reserve_bytes = 0};
-	struct migrator_config mc = {.hold_ms = 3, .batch_rows = w->batch_rows ? w->batch_rows : 50, .duty_percent = 100,
-				     .queue_max = 4, .retire_ms = 0};
+	struct migrator_config mc = {.hold_ms = 3,
+				     .batch_rows = w->batch_rows ? w->batch_rows : 50,
+				     .duty_percent = 100,
+				     .queue_max = 4,
+				     .retire_ms = 0};
 
 	uv_loop_init(&w->loop);
 	ck_assert_msg(store_open(&c, &w->loop, &w->s, &code, &err) == 0, "store_open: %s", err.message);
@@ -128,8 +149,11 @@ static inline int world_sql(struct world *w, const char *sql, struct buf *out)
 {
 	struct params params = {.present = P(SQL), .sql = sql, .sql_len = strlen(sql)};
 	struct buf own = {0};
-	struct world_call c = {.job = {.kind = SQL_STATEMENT, .session = &w->session, .params = &params,
-				       .out = out ? out : &own, .done = world_called}};
+	struct world_call c = {.job = {.kind = SQL_STATEMENT,
+				       .session = &w->session,
+				       .params = &params,
+				       .out = out ? out : &own,
+				       .done = world_called}};
 	sql_submit(w->s, &c.job);
 	while (!c.done)
 		world_turn(w);
@@ -157,8 +181,12 @@ static inline void world_waited(struct migrator_wait *w) { CONTAINER_OF(w, struc
 
 static inline void world_alter(struct world *w, struct world_wait *wait, const char *sql, bool loss, bool postpone)
 {
-	struct params params = {.present = P(SQL) | P(WAIT), .sql = sql, .sql_len = strlen(sql), .wait = true,
-				.allow_data_loss = loss, .postpone_cutover = postpone};
+	struct params params = {.present = P(SQL) | P(WAIT),
+				.sql = sql,
+				.sql_len = strlen(sql),
+				.wait = true,
+				.allow_data_loss = loss,
+				.postpone_cutover = postpone};
 	*wait = (struct world_wait){.w = {.done = world_waited}};
 	wait->w.out = &wait->out;
 	migrator_alter(w->m, &params, &wait->w);
@@ -169,7 +197,8 @@ static inline int world_await(struct world *w, struct world_wait *wait)
 	while (!wait->done)
 		world_turn(w);
 	if (wait->w.err.code && getenv("LOG"))
-		fprintf(stderr, "alter: %d %s {%s}\n", wait->w.err.code, wait->w.err.message, buf_cstr(&wait->w.err.data));
+		fprintf(stderr, "alter: %d %s {%s}\n", wait->w.err.code, wait->w.err.message,
+			buf_cstr(&wait->w.err.data));
 	return wait->w.err.code;
 }
 
@@ -190,10 +219,7 @@ static inline int world_change(struct world *w, const char *sql)
 }
 
 /* The phase of the running job, PHASE_END if there is none. */
-static inline enum phase world_phase(struct world *w)
-{
-	return w->m->running ? w->m->m.r->p.phase : PHASE_END;
-}
+static inline enum phase world_phase(struct world *w) { return w->m->running ? w->m->m.r->p.phase : PHASE_END; }
 
 /* Everything of a file as text: schema, rows with types and rowids, sequences. On a connection of its own. */
 static inline int world_append(void *arg, int n, char **values, char **names)
@@ -219,7 +245,8 @@ static inline void world_dump(const char *path, const char *rows_sql, struct buf
 	world_query(path, "PRAGMA integrity_check", out);
 	world_query(path, "PRAGMA foreign_key_check", out);
 	world_query(path,
-		    "SELECT type,name,tbl_name,sql FROM sqlite_schema WHERE name NOT LIKE '\\_alterd\\_%' ESCAPE '\\' ORDER BY type,name",
+		    "SELECT type,name,tbl_name,sql FROM sqlite_schema WHERE name NOT LIKE '\\_alterd\\_%' ESCAPE '\\' "
+		    "ORDER BY type,name",
 		    out);
 	world_query(path, rows_sql, out);
 }
