@@ -166,7 +166,7 @@ static void serve(struct store *s, struct reader_lane *lane, struct job *job)
 	list_init(&done);
 	for (; job; job = pop(&lane->batch)) {
 		struct db *db = job->on ? job->on : lane->db;
-		job->started_ns = clock_now_ns();
+		uint64_t started = job->started_ns = clock_now_ns();
 		lane->job = job;
 		lane->running = db;
 		bool batch = !list_empty(&lane->batch);
@@ -186,13 +186,18 @@ static void serve(struct store *s, struct reader_lane *lane, struct job *job)
 			close_batch(open);
 			open = NULL;
 		}
-		if (!list_empty(&done) && clock_now_ns() - job->started_ns > BATCH_POST_NS)
-			mailbox_post_list(s->mailbox, &done);
+		bool post = !list_empty(&lane->batch) && clock_now_ns() - started > BATCH_POST_NS;
 		pthread_mutex_lock(&r->lock);
 		lane->job = NULL;
 		lane->running = NULL;
 		r->slow_running -= lane->slow;
 		lane->slow = false;
+		/* Only now that the lane does not point to them may the loop have them back. */
+		if (post) {
+			pthread_mutex_unlock(&r->lock);
+			mailbox_post_list(s->mailbox, &done);
+			pthread_mutex_lock(&r->lock);
+		}
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (open)

@@ -104,7 +104,7 @@ void readers_wake(struct readers *r, bool at_once)
 {
 	size_t busy = r->lanes.count - (size_t)r->waiting;
 
-	if (r->waiting > 0 && (busy == 0 || at_once || r->queue.count > BATCH_MAX * busy))
+	if (r->waiting > 0 && (busy == 0 || at_once || r->queue.count > WAKE_AT * busy))
 		pthread_cond_signal(&r->work);
 	atomic_store(&r->queued, (int)r->queue.count);
 }

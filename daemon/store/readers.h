@@ -11,6 +11,8 @@
 
 /* Short reads a lane takes at a time: one wake-up, one read transaction, one way back for all of them. */
 #define BATCH_MAX 16
+/* Short reads that wait for each lane awake before one more is woken. */
+#define WAKE_AT 8
 /* A job that has waited this long while no lane was free gets a new one. */
 #define WAIT_FOR_LANE_NS (10 * NS_PER_MS)
 /* Surplus lanes leave when none was missing for so long. */
