@@ -43,10 +43,12 @@ build_programs() {
 	say "built in $((SECONDS - started)) s ($(basename "$build")/bin/alterd, $(basename "$build")/bin/alterctl)"
 }
 
-# start_daemon BUILD DATABASE SOCKET LOG: in the background; returns once it answers.
+# start_daemon BUILD DATABASE SOCKET LOG: in the background; returns once it answers. In a session of its own, for two
+# reasons: Ctrl-C is this script's to handle, and where the kernel shares the processor by sessions (autogroup) PostgreSQL,
+# which makes itself one, would otherwise get a second share beside its load generator's and alterd would not.
 start_daemon() {
 	local build=$1 database=$2 socket=$3 log=$4 tries=0
-	"$build/bin/alterd" --database "$database" --socket "$socket" >"$log" 2>&1 &
+	setsid "$build/bin/alterd" --database "$database" --socket "$socket" >"$log" 2>&1 &
 	daemon=$!
 	until "$build/bin/alterctl" --socket "$socket" ping >/dev/null 2>&1; do
 		if ! kill -0 "$daemon" 2>/dev/null || [ $((tries += 1)) -gt 300 ]; then

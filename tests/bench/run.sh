@@ -269,7 +269,10 @@ change_run() {
 	cp "$scratch/quick.db" "$scratch/change.db"
 	start_daemon "$build" "$scratch/change.db" "$scratch/change.sock" "$scratch/change.log"
 	line=$("$bench/quick_load" --socket "$scratch/change.sock" --alterctl "$build/bin/alterctl" --rate "$2" --before 4 \
-		--wal "$scratch/change.db-wal" --plain --change expenses.amount=REAL) || fail "the change failed: $line"
+		--wal "$scratch/change.db-wal" --plain --change expenses.amount=REAL 2>"$scratch/change.err") || {
+		cat "$scratch/change.err" >&2
+		fail "the change failed: $line"
+	}
 	stop_daemon
 	rm -f "$scratch"/change.db*
 	for key in took_s retire_s swap_ms hold_ms wal_peak_bytes before_p50_ms before_p99_ms before_max_ms during_p50_ms \
