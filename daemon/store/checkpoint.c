@@ -22,7 +22,7 @@ static int on_wal(void *arg, sqlite3 *handle, const char *database, int frames)
 
 	(void)handle, (void)database;
 	atomic_store_explicit(&c->wal_frames, frames, memory_order_relaxed);
-	if ((int64_t)frames * s->page_size < s->config.checkpoint_bytes || atomic_load(&c->writer_turn))
+	if ((int64_t)frames * s->page_size < store_get_config(s)->checkpoint_bytes || atomic_load(&c->writer_turn))
 		return SQLITE_OK;
 	pthread_mutex_lock(&c->lock);
 	if (!c->wanted) {
@@ -119,8 +119,8 @@ static struct db *open_connection(struct store *s, struct error *err)
 
 	*db = (struct db){.store = s};
 	stmt_cache_init(&db->cache, 1);
-	if (sqlite3_open_v2(s->config.path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
-		    SQLITE_OK &&
+	if (sqlite3_open_v2(store_get_config(s)->path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+			    NULL) == SQLITE_OK &&
 	    sqlite3_exec(db->handle, "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-256; SELECT 1 FROM sqlite_schema",
 			 NULL, NULL, NULL) == SQLITE_OK)
 		return db;

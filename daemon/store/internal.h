@@ -25,6 +25,11 @@
 /* How often the loop looks after what is in flight. */
 #define TICK_MS 20
 
+struct settings {
+	struct store_config config; /* path is owned by the first of them */
+	struct settings *before;    /* what was in force until this was */
+};
+
 struct reader_lane {
 	struct list_node node; /* in readers.lanes */
 	struct store *store;
@@ -33,6 +38,7 @@ struct reader_lane {
 	struct db *running;    /* the connection in use for `job`. Under the lock */
 	struct job *job;       /* NULL: waiting for one. Under the lock */
 	struct list batch;     /* reads taken along, not yet begun. Under the lock */
+	atomic_int taken;      /* there were some: readable without the lock */
 	struct list_node turn; /* in the line of turns */
 	bool has_turn;         /* its job is long and may compute; the lane's thread only */
 	uint64_t turn_ns;      /* since when */
@@ -104,7 +110,11 @@ struct checkpointer {
 };
 
 struct store {
-	struct store_config config; /* strings owned */
+	/*
+	 * The settings in force. A reload puts a new set in its place; lanes may be reading the old one, so it is kept
+	 * until the store is closed. Read by store_get_config().
+	 */
+	_Atomic(struct settings *) settings;
 	int lock_fd;
 	uv_loop_t *loop;
 	struct mailbox *mailbox;

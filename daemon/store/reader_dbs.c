@@ -42,7 +42,7 @@ void readers_give_db(struct store *s, struct db *db)
 int readers_pin(struct db *db, struct error *err)
 {
 	struct readers *r = &db->store->readers;
-	size_t most = (size_t)db->store->config.pinned_max;
+	size_t most = (size_t)store_get_config(db->store)->pinned_max;
 
 	PRE(!db->writer && !db->pinned);
 	pthread_mutex_lock(&r->lock);

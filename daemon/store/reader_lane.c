@@ -23,7 +23,7 @@ static struct job *pop(struct list *queue)
 
 int readers_slow_lanes(const struct store *s)
 {
-	int spare = s->config.readers_max - s->config.readers;
+	int spare = store_get_config(s)->readers_max - store_get_config(s)->readers;
 
 	return spare > 0 ? spare : 1;
 }
@@ -47,6 +47,7 @@ static void take_along(struct readers *r, struct reader_lane *lane, const struct
 			return;
 		list_remove(&r->queue, n);
 		list_push(&lane->batch, n);
+		atomic_store_explicit(&lane->taken, 1, memory_order_relaxed);
 	}
 }
 
@@ -77,6 +78,7 @@ void readers_give_back(struct readers *r, struct reader_lane *lane)
 		list_remove(&lane->batch, n);
 		list_push_front(&r->queue, n);
 	}
+	atomic_store_explicit(&lane->taken, 0, memory_order_relaxed);
 	atomic_store(&r->queued, (int)r->queue.count);
 }
 
@@ -127,7 +129,7 @@ static bool wait_for_work(struct store *s)
 	uint64_t now = clock_now_ns(), at = now + SURPLUS_NS;
 	struct timespec until = {.tv_sec = (time_t)(at / NS_PER_S), .tv_nsec = (long)(at % NS_PER_S)};
 
-	if (r->closing || ((int)r->lanes.count > s->config.readers && now - r->crowded_ns > SURPLUS_NS))
+	if (r->closing || ((int)r->lanes.count > store_get_config(s)->readers && now - r->crowded_ns > SURPLUS_NS))
 		return false;
 	r->waiting++;
 	pthread_cond_timedwait(&r->work, &r->lock, &until);
@@ -136,11 +138,11 @@ static bool wait_for_work(struct store *s)
 }
 
 /* The reads of a batch see one snapshot: all of them were asked for before it began. */
-static bool open_batch(struct reader_lane *lane, const struct job *job, struct db *db)
+static bool open_batch(const struct job *job, struct db *db)
 {
 	struct error err = {0};
 
-	if (list_empty(&lane->batch) || !is_plain_read(job))
+	if (!is_plain_read(job))
 		return false;
 	int rc = db_begin(db, &err);
 	error_clear(&err);
@@ -178,7 +180,7 @@ static void serve(struct store *s, struct reader_lane *lane, struct job *job)
 		}
 		if (!db)
 			no_connection(job);
-		if (db && batch && !open && open_batch(lane, job, db))
+		if (db && batch && !open && open_batch(job, db))
 			open = db;
 		if (!db || run_job(s, lane, job, db))
 			list_push(&done, &job->mail.node);
@@ -186,14 +188,14 @@ static void serve(struct store *s, struct reader_lane *lane, struct job *job)
 			close_batch(open);
 			open = NULL;
 		}
-		bool post = !list_empty(&lane->batch) && clock_now_ns() - started > BATCH_POST_NS;
+		bool late = clock_now_ns() - started > BATCH_POST_NS;
 		pthread_mutex_lock(&r->lock);
 		lane->job = NULL;
 		lane->running = NULL;
 		r->slow_running -= lane->slow;
 		lane->slow = false;
 		/* Only now that the lane does not point to them may the loop have them back. */
-		if (post) {
+		if (late && !list_empty(&lane->batch)) {
 			pthread_mutex_unlock(&r->lock);
 			mailbox_post_list(s->mailbox, &done);
 			pthread_mutex_lock(&r->lock);

@@ -104,8 +104,8 @@ void readers_tick(struct store *s, uint64_t now)
 	} else if (oldest && waited >= WAIT_FOR_LANE_NS && nimble_lanes(r, now) == 0) {
 		r->crowded_ns = now;
 		size_t work = r->queue.count + (slow ? 1 : 0) + r->background.count;
-		size_t room = (size_t)s->config.readers_max > r->lanes.count
-				      ? (size_t)s->config.readers_max - r->lanes.count
+		size_t room = (size_t)store_get_config(s)->readers_max > r->lanes.count
+				      ? (size_t)store_get_config(s)->readers_max - r->lanes.count
 				      : 0;
 		start = (int)(work < room ? work : room);
 		if (room == 0 && !list_empty(&r->queue) && waited >= WAIT_TO_STOP_NS)

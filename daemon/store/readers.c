@@ -46,7 +46,7 @@ int readers_start(struct store *s, struct error *err)
 	struct list *lists[] = {&r->queue, &r->slow, &r->background, &r->lanes, &r->idle_dbs, &r->pinned_dbs};
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
 		list_init(lists[i]);
-	for (int i = 0; i < s->config.readers; i++)
+	for (int i = 0; i < store_get_config(s)->readers; i++)
 		if (readers_start_lane(s, err))
 			return -1;
 	return 0;
@@ -193,13 +193,11 @@ void readers_notice_long(struct db *db, uint64_t running_ns)
 
 	if (running_ns < NS_PER_MS / 3)
 		return;
-	/* Only this thread adds to its batch, so a look without the lock is enough to know that there is nothing to do.
-	 */
-	bool batch = lane && !list_empty(&lane->batch);
+	bool batch = lane && atomic_load_explicit(&lane->taken, memory_order_relaxed) > 0;
 	if (!batch && atomic_load_explicit(&r->queued, memory_order_relaxed) == 0)
 		return;
 	pthread_mutex_lock(&r->lock);
-	if (batch)
+	if (lane)
 		readers_give_back(r, lane);
 	readers_wake(r, true);
 	pthread_mutex_unlock(&r->lock);

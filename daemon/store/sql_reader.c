@@ -193,7 +193,7 @@ void sql_run_on_reader(struct job *j, struct db *db)
 	struct sql_session *session = job->session;
 	uint64_t now = clock_now_ns(), took = now - j->started_ns;
 	if (session->tx == TX_READ)
-		session->tx_idle_ns = now + (uint64_t)job->store->config.tx_idle_ms * NS_PER_MS;
+		session->tx_idle_ns = now + (uint64_t)store_get_config(job->store)->tx_idle_ms * NS_PER_MS;
 	session->slow = took > SLOW_READ_NS;
 	sql_cut_back(job);
 }

@@ -22,7 +22,7 @@
 #define SPACE_EVERY_NS (200 * NS_PER_MS)
 
 const char *store_sqlite_version(void) { return sqlite3_libversion(); }
-const struct store_config *store_get_config(const struct store *s) { return &s->config; }
+const struct store_config *store_get_config(const struct store *s) { return &atomic_load(&s->settings)->config; }
 
 /* --- jobs in flight --- */
 
@@ -102,18 +102,19 @@ static int64_t wal_bytes_used(const struct store *s)
 static void look_at_space(struct store *s, uint64_t now)
 {
 	struct statvfs disk;
-	bool wal_full = wal_bytes_used(s) > s->config.wal_cap_bytes &&
-			atomic_load(&s->checkpointer.left_frames) * s->page_size > s->config.checkpoint_bytes / 2;
+	bool wal_full = wal_bytes_used(s) > store_get_config(s)->wal_cap_bytes &&
+			atomic_load(&s->checkpointer.left_frames) * s->page_size >
+				store_get_config(s)->checkpoint_bytes / 2;
 
 	if (now - s->space_checked_ns < SPACE_EVERY_NS)
 		return;
 	s->space_checked_ns = now;
-	bool disk_full = statvfs(s->config.path, &disk) == 0 &&
-			 (int64_t)(disk.f_bavail * disk.f_frsize) < s->config.disk_reserve_bytes;
+	bool disk_full = statvfs(store_get_config(s)->path, &disk) == 0 &&
+			 (int64_t)(disk.f_bavail * disk.f_frsize) < store_get_config(s)->disk_reserve_bytes;
 	s->throttled = disk_full  ? "free disk space is below store.disk_reserve"
 		       : wal_full ? "the write-ahead log is above store.wal_cap"
 				  : NULL;
-	if (wal_bytes_used(s) > s->config.wal_hard_bytes && readers_oldest(s, true))
+	if (wal_bytes_used(s) > store_get_config(s)->wal_hard_bytes && readers_oldest(s, true))
 		log_warning("store", "the write-ahead log is above store.wal_hard_cap: the oldest reader is expired");
 }
 
@@ -149,6 +150,26 @@ bool store_protected(struct store *s, const char *table, char *ret_job, size_t s
 	return hit;
 }
 
+/* --- settings --- */
+
+static void set_settings(struct store *s, const struct store_config *config, const char *path)
+{
+	struct settings *next = xmalloc(sizeof *next);
+
+	*next = (struct settings){.config = *config, .before = atomic_load(&s->settings)};
+	next->config.path = path;
+	atomic_store(&s->settings, next);
+}
+
+static void free_settings(struct store *s)
+{
+	free((char *)(uintptr_t)store_get_config(s)->path);
+	for (struct settings *at = atomic_load(&s->settings), *before; at; at = before) {
+		before = at->before;
+		free(at);
+	}
+}
+
 /* --- opening --- */
 
 static int check_folder(const char *path, int *ret_exit, struct error *err)
@@ -174,9 +195,9 @@ static int take_lock(struct store *s, int *ret_exit, struct error *err)
 {
 	struct buf path = {0};
 	/* Through links: by whichever name it is opened, it is the same file. One not made yet has no other name. */
-	char *real = realpath(s->config.path, NULL);
+	char *real = realpath(store_get_config(s)->path, NULL);
 
-	buf_printf(&path, "%s.alterd-lock", real ? real : s->config.path);
+	buf_printf(&path, "%s.alterd-lock", real ? real : store_get_config(s)->path);
 	free(real);
 	s->lock_fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock_fd < 0) {
@@ -184,7 +205,8 @@ static int take_lock(struct store *s, int *ret_exit, struct error *err)
 		error_set(err, ERRC_INTERNAL, "the lock file %s: %s", buf_cstr(&path), strerror(errno));
 	} else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
 		*ret_exit = EX_TEMPFAIL;
-		error_set(err, ERRC_BUSY, "another alterd owns %s (it holds %s)", s->config.path, buf_cstr(&path));
+		error_set(err, ERRC_BUSY, "another alterd owns %s (it holds %s)", store_get_config(s)->path,
+			  buf_cstr(&path));
 	}
 	buf_free(&path);
 	return error_is_set(err) ? -1 : 0;
@@ -222,7 +244,8 @@ static int open_writer(struct store *s, int *ret_exit, struct error *err)
 	s->page_size = (int)page_size;
 	atomic_store(&s->freelist_pages, freelist);
 	if (was_rollback)
-		log_info("store", "%s had a rollback journal; it is in WAL mode from now on", s->config.path);
+		log_info("store", "%s had a rollback journal; it is in WAL mode from now on",
+			 store_get_config(s)->path);
 	return 0;
 }
 
@@ -255,8 +278,7 @@ int store_open(const struct store_config *config, uv_loop_t *loop, struct store 
 	struct store *s = xcalloc(1, sizeof *s);
 
 	*ret_exit = EX_SOFTWARE;
-	s->config = *config;
-	s->config.path = xstrdup(config->path);
+	set_settings(s, config, xstrdup(config->path));
 	s->loop = loop;
 	s->lock_fd = -1;
 	list_init(&s->to_readers);
@@ -284,7 +306,7 @@ err_after_alloc:
 	db_close(s->writer.db);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
-	free((char *)(uintptr_t)s->config.path);
+	free_settings(s);
 	free(s);
 	return -1;
 }
@@ -306,7 +328,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 	if (--s->handles_open > 0)
 		return;
-	free((char *)(uintptr_t)s->config.path);
+	free_settings(s);
 	free(s);
 }
 
@@ -337,17 +359,17 @@ void store_close(struct store *s)
 
 void store_reconfigure(struct store *s, const struct store_config *config)
 {
-	struct store_config fixed = s->config;
+	const struct store_config *now = store_get_config(s);
+	struct store_config next = *config;
 
-	s->config = *config;
-	s->config.path = fixed.path;
-	s->config.readers = fixed.readers;
-	s->config.readers_max = fixed.readers_max;
-	s->config.cache_bytes = fixed.cache_bytes;
-	s->config.memory_bytes = fixed.memory_bytes;
-	s->config.value_bytes = fixed.value_bytes;
-	s->config.sql_bytes = fixed.sql_bytes;
-	s->config.synchronous_full = fixed.synchronous_full;
+	next.readers = now->readers;
+	next.readers_max = now->readers_max;
+	next.cache_bytes = now->cache_bytes;
+	next.memory_bytes = now->memory_bytes;
+	next.value_bytes = now->value_bytes;
+	next.sql_bytes = now->sql_bytes;
+	next.synchronous_full = now->synchronous_full;
+	set_settings(s, &next, now->path);
 }
 
 /* --- what it tells of itself --- */
@@ -357,7 +379,7 @@ int64_t store_wal_file_bytes(const struct store *s)
 	struct buf path = {0};
 	struct stat st;
 
-	buf_printf(&path, "%s-wal", s->config.path);
+	buf_printf(&path, "%s-wal", store_get_config(s)->path);
 	int64_t n = stat(buf_cstr(&path), &st) == 0 ? st.st_size : 0;
 	buf_free(&path);
 	return n;
@@ -391,7 +413,7 @@ void store_stats(struct store *s, struct store_stats *ret)
 		.busy_total = atomic_load(&s->busy),
 		.checkpoints_total = atomic_load(&s->checkpoints),
 		.checkpoint_blocked_total = atomic_load(&s->checkpoints_blocked),
-		.db_bytes = stat(s->config.path, &st) == 0 ? st.st_size : 0,
+		.db_bytes = stat(store_get_config(s)->path, &st) == 0 ? st.st_size : 0,
 		.wal_bytes = store_wal_file_bytes(s),
 		.freelist_pages = atomic_load(&s->freelist_pages),
 		.oldest_reader_s = oldest ? (double)(clock_now_ns() - oldest) / 1e9 : 0,

@@ -31,7 +31,7 @@ int tx_gone(struct sql_job *job)
 
 static int64_t wanted_ms(const struct sql_job *job)
 {
-	int64_t cap = job->store->config.tx_ms;
+	int64_t cap = store_get_config(job->store)->tx_ms;
 
 	return params_has(job->params, PARAM_MAX_MS) && job->params->max_ms < cap ? job->params->max_ms : cap;
 }
@@ -61,7 +61,7 @@ static void answer_ended(struct sql_job *job)
 
 static uint64_t idle_deadline(const struct store *s)
 {
-	return clock_now_ns() + (uint64_t)s->config.tx_idle_ms * NS_PER_MS;
+	return clock_now_ns() + (uint64_t)store_get_config(s)->tx_idle_ms * NS_PER_MS;
 }
 
 /* --- write transactions: writer lane --- */
@@ -301,7 +301,7 @@ void tx_expire_holder(struct store *s, struct db *db)
 {
 	struct holder holder = writer_get_holder(s);
 	uint64_t now = clock_now_ns();
-	int64_t ms = now >= holder.total_ns ? holder.max_ms : s->config.tx_idle_ms;
+	int64_t ms = now >= holder.total_ns ? holder.max_ms : store_get_config(s)->tx_idle_ms;
 	struct expiry *e = xcalloc(1, sizeof *e);
 
 	/* Open cursors of the session would keep the connection busy; the session finalises them when it rolls back. */

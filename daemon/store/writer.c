@@ -34,7 +34,7 @@ static void take_group(struct store *s, struct list *group)
 {
 	struct writer *w = &s->writer;
 
-	while (group->count < (size_t)s->config.group_max) {
+	while (group->count < (size_t)store_get_config(s)->group_max) {
 		struct list_node *n = list_first(&w->queue);
 		if (!n || (is_alone(sql_job_of(n)) && !list_empty(group)))
 			break;
@@ -63,7 +63,7 @@ static void run_background(struct store *s)
 {
 	struct writer *w = &s->writer;
 	struct job *job = job_of(list_pop(&w->background));
-	int64_t share = s->config.background_percent;
+	int64_t share = store_get_config(s)->background_percent;
 
 	job->started_ns = clock_now_ns();
 	w->job = job;
@@ -212,7 +212,7 @@ void writer_push_list(struct store *s, struct list *jobs)
 	pthread_mutex_lock(&w->lock);
 	for (struct list_node *n; (n = list_pop(jobs));) {
 		struct sql_job *job = sql_job_of(n);
-		bool full = (int)w->queue.count >= s->config.queue_max && job->kind != SQL_END &&
+		bool full = (int)w->queue.count >= store_get_config(s)->queue_max && job->kind != SQL_END &&
 			    job->kind != SQL_ROLLBACK;
 		list_push(full ? &refused : &w->queue, n);
 	}
@@ -222,7 +222,8 @@ void writer_push_list(struct store *s, struct list *jobs)
 	for (struct list_node *n; (n = list_pop(&refused));) {
 		struct sql_job *job = sql_job_of(n);
 		atomic_fetch_add(&s->busy, 1);
-		error_set(&job->err, ERRC_BUSY, "%d writes are waiting, no more at a time", s->config.queue_max);
+		error_set(&job->err, ERRC_BUSY, "%d writes are waiting, no more at a time",
+			  store_get_config(s)->queue_max);
 		sql_finish(job);
 	}
 }
@@ -318,7 +319,7 @@ bool writer_begin_job(struct store *s, struct sql_job *job, uint64_t deadline_ca
 {
 	struct writer *w = &s->writer;
 	uint64_t now = clock_now_ns();
-	uint64_t deadline = now + (uint64_t)s->config.write_ms * NS_PER_MS;
+	uint64_t deadline = now + (uint64_t)store_get_config(s)->write_ms * NS_PER_MS;
 
 	if (job->give_up_ns < deadline)
 		deadline = job->give_up_ns;

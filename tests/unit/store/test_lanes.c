@@ -77,19 +77,19 @@ struct background {
 
 static void run_background(struct job *job, struct db *db)
 {
-	struct background *b = (struct background *)(void *)job;
 	struct error err = {0};
 
+	(void)job;
 	ck_assert_int_eq(db_begin(db, &err), 0);
 	ck_assert_int_eq(db_exec(db, &err, "UPDATE bg SET n=n+1"), 0);
 	ck_assert_int_eq(db_commit(db, &err), 0);
-	b->runs++;
 }
 
 static void background_done(struct mail *mail)
 {
 	struct background *b = (struct background *)(void *)mail;
 
+	b->runs++;
 	store_submit_writer(b->rig->store, &b->job);
 }
 
