@@ -30,6 +30,9 @@ enum step_outcome {
 	STEP_FAILED, /* the migration cannot go on: err says why. The step has left no transaction open */
 };
 
+/* READY: keys that may be left for the swap's own transaction. */
+#define READY_KEYS 100
+
 /* What the loop allows the next step. */
 struct allowance {
 	uint64_t hold_ns;   /* time on the writer */

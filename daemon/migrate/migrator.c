@@ -287,6 +287,8 @@ static void step_done(struct mail *mail)
 		if (step->outcome == STEP_IDLE)
 			m->due_ns = clock_now_ns() + POLL_NS;
 	}
+	if (r->p.phase != PHASE_READY || before != PHASE_READY || m->m.dirty_left <= READY_KEYS)
+		m->level_ns = clock_now_ns();
 	entered(m, before);
 	int64_t rows = r->p.phase == PHASE_BACKFILL ? r->p.rows_done
 		       : r->p.phase == PHASE_VERIFY ? r->p.verified_rows
@@ -313,8 +315,11 @@ static void set_pace(struct migrator *m)
 	const struct control *w = &m->wanted;
 	pacer_limits(&m->pacer, (uint64_t)c->hold_ms * NS_PER_MS, w->batch_rows ? w->batch_rows : c->batch_rows,
 		     w->duty_percent ? w->duty_percent : c->duty_percent);
+	/* Who asked for a pace by name gets that one, whatever it leads to. */
+	bool behind = m->m.p.phase == PHASE_READY && !w->duty_percent && m->level_ns;
+	pacer_press(&m->pacer, behind ? clock_now_ns() - m->level_ns : 0);
 	m->m.allow = (struct allowance){
-		.hold_ns = m->pacer.hold_ns,
+		.hold_ns = pacer_hold(&m->pacer),
 		.batch_rows = m->pacer.batch_rows,
 		.chunk_rows = m->pacer.chunk_rows,
 		.postpone = w->postpone != 0,

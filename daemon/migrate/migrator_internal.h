@@ -67,6 +67,7 @@ struct migrator {
 	char trouble[200]; /* why the last step failed for now; "" if it did not */
 	unsigned retries;
 	uint64_t due_ns;       /* the next step not before */
+	uint64_t level_ns;     /* READY: when the dirty keys were last few; else now and then */
 	uint64_t writes_seen;  /* store's writes_total at the last step */
 	const char *throttled; /* why no step is taken; static or one of the above */
 

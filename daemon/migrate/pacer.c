@@ -37,9 +37,16 @@ void pacer_learn(struct pacer *p, int64_t rows, uint64_t ns)
 	p->chunk_rows = clamp(p->chunk_rows, 1, p->batch_rows);
 }
 
+void pacer_press(struct pacer *p, uint64_t behind_ns)
+{
+	p->press = behind_ns < NS_PER_S ? 0 : (int)clamp((int64_t)((behind_ns / NS_PER_S + 1) / 2), 1, PACER_PRESS_MAX);
+}
+
+uint64_t pacer_hold(const struct pacer *p) { return p->press > 1 ? p->hold_ns * (uint64_t)p->press : p->hold_ns; }
+
 uint64_t pacer_pause(const struct pacer *p, uint64_t held_ns, bool clients)
 {
-	if (!clients)
+	if (!clients || p->press > 0)
 		return 0;
 	return held_ns / (uint64_t)p->duty_percent * (uint64_t)(100 - p->duty_percent);
 }

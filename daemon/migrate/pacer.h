@@ -15,6 +15,7 @@ struct pacer {
 	uint64_t hold_ns;     /* time a step may hold the writer */
 	int64_t batch_rows;   /* rows a batch at most */
 	int64_t duty_percent; /* share of the writer's time while clients write, 1 to 100 */
+	int press;            /* see pacer_press() */
 
 	double ns_per_row;  /* smoothed cost of a row; 0: not known yet */
 	int64_t chunk_rows; /* rows of the next statement */
@@ -34,6 +35,15 @@ void pacer_limits(struct pacer *p, uint64_t hold_ns, int64_t batch_rows, int64_t
 /* A step's rows and the time they took. Adapts chunk_rows: about a quarter of the hold time, at most doubled at once.
  */
 void pacer_learn(struct pacer *p, int64_t rows, uint64_t ns);
+/*
+ * Clients have been changing rows faster than the changes are applied, for this long (0: they have not). A change that
+ * never catches up never ends, so it takes a larger share bit by bit: after a second it waits no more between its
+ * steps, after each two more a step may be longer, up to PACER_PRESS_MAX times.
+ */
+#define PACER_PRESS_MAX 4
+void pacer_press(struct pacer *p, uint64_t behind_ns);
+/* Time a step may hold the writer now. */
+uint64_t pacer_hold(const struct pacer *p);
 /* Time to wait after a step that held the writer for `held_ns`: 0 where nobody else wants it. */
 uint64_t pacer_pause(const struct pacer *p, uint64_t held_ns, bool clients);
 

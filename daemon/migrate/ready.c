@@ -7,9 +7,6 @@
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/migration.h"
 
-/* Keys that may be left for the swap's own transaction. */
-#define READY_KEYS 100
-
 enum step_outcome ready_step(struct migration *m, struct db *db, struct error *err)
 {
 	bool moved = false, left = false, again = false;

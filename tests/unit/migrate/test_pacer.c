@@ -33,6 +33,25 @@ START_TEST(test_duty_is_kept_only_beside_clients)
 }
 END_TEST
 
+START_TEST(test_falling_behind_takes_a_larger_share_bit_by_bit)
+{
+	struct pacer p;
+	pacer_init(&p, 3 * NS_PER_MS, 5000, 50);
+	pacer_press(&p, NS_PER_S / 2);
+	ck_assert_uint_eq(pacer_pause(&p, 1000, true), 1000);
+	ck_assert_uint_eq(pacer_hold(&p), 3 * NS_PER_MS);
+	pacer_press(&p, NS_PER_S);
+	ck_assert_uint_eq(pacer_pause(&p, 1000, true), 0);
+	ck_assert_uint_eq(pacer_hold(&p), 3 * NS_PER_MS);
+	pacer_press(&p, 3 * NS_PER_S);
+	ck_assert_uint_eq(pacer_hold(&p), 6 * NS_PER_MS);
+	pacer_press(&p, 3600 * NS_PER_S);
+	ck_assert_uint_eq(pacer_hold(&p), PACER_PRESS_MAX * 3 * NS_PER_MS);
+	pacer_press(&p, 0);
+	ck_assert_uint_eq(pacer_pause(&p, 1000, true), 1000);
+}
+END_TEST
+
 START_TEST(test_rate_looks_back_ten_seconds)
 {
 	struct pacer p;
@@ -67,6 +86,7 @@ int main(void)
 	tcase_set_timeout(c, 10);
 	tcase_add_test(c, test_chunk_grows_to_a_quarter_of_the_hold_time);
 	tcase_add_test(c, test_duty_is_kept_only_beside_clients);
+	tcase_add_test(c, test_falling_behind_takes_a_larger_share_bit_by_bit);
 	tcase_add_test(c, test_rate_looks_back_ten_seconds);
 	tcase_add_test(c, test_backoff_is_bounded);
 	suite_add_tcase(s, c);
