@@ -168,8 +168,14 @@ facts() {
 	say "run       $rounds rounds of $seconds s each, $rows rows, median (least .. greatest)"
 }
 
+# The daemon on the accounts, which another part may have stopped.
+serve_accounts() {
+	[ -n "$daemon" ] || start_daemon "$build" "$scratch/alterd.db" "$scratch/alterd.sock" "$scratch/alterd.log"
+}
+
 part_select() {
 	local round best_pg best_alterd
+	serve_accounts
 	say
 	say "Point SELECT by key, 8 connections, closed loop"
 	for ((round = 0; round < rounds; round++)); do
@@ -190,6 +196,7 @@ part_select() {
 
 part_update() {
 	local round before acked_before best_pg best_alterd
+	serve_accounts
 	say
 	say "Single-row UPDATE by key, durable"
 	acked_before=$acked
@@ -220,7 +227,6 @@ part_update() {
 		fail "the table does not hold what the $((acked - acked_before)) acknowledged updates make of it"
 	fi
 	say "  the sum of all balances is what the $((acked - acked_before)) acknowledged updates make it"
-	start_daemon "$build" "$scratch/alterd.db" "$scratch/alterd.sock" "$scratch/alterd.log"
 }
 
 part_sqlite() {
@@ -297,6 +303,7 @@ change_table() {
 
 part_change() {
 	local round
+	stop_daemon
 	say
 	say "Online change: expenses.amount INT -> REAL, $rows rows, two indexes, verified before the swap"
 	make_quick_db "$scratch/quick.db" "$rows"
@@ -345,7 +352,6 @@ facts
 if [[ " ${parts[*]} " =~ \ (select|update)\  ]]; then
 	start_postgres
 	make_accounts "$scratch/alterd.db" >/dev/null
-	start_daemon "$build" "$scratch/alterd.db" "$scratch/alterd.sock" "$scratch/alterd.log"
 fi
 for part in "${parts[@]}"; do
 	"part_$part"
