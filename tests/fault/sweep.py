@@ -19,7 +19,7 @@ sys.dont_write_bytecode = True
 
 from daemon import Daemon
 from kill9 import CHANGE, NEW, OLD
-from limits import pause, scaled, until
+from limits import pause, until
 from owner import Owner, seed
 from suite import Suite
 from wire import RpcError

@@ -13,7 +13,7 @@ from daemon import Daemon, memory_counts
 from limits import scaled
 from load import Load, Noise
 from suite import Suite
-from wire import RpcError, blob
+from wire import RpcError
 
 HOPS = 3  # threads that must be woken for one request: each may be as late as the sleeper that measures the machine
 suite = Suite(limit=90)
