@@ -6,13 +6,15 @@
 #include "daemon/lib/mailbox.h"
 
 #include <pthread.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 struct mailbox {
 	uv_async_t wake;      /* unreferenced; only uv_async_send is called from other threads */
 	pthread_mutex_t lock; /* guards `in` */
 	struct list in;       /* of struct mail, posted and not yet taken */
+	bool listening;       /* the loop thread looks by itself: no wake-up. Under the lock */
+	atomic_int waiting;   /* there is mail; readable without the lock */
 	bool closing;         /* loop thread: mailbox_close was called */
 };
 
@@ -37,6 +39,14 @@ int mailbox_open(uv_loop_t *loop, struct mailbox **ret)
 	return 0;
 }
 
+/* Under the lock, with mail just put in; `first`: there was none before. */
+static void ring(struct mailbox *m, bool first)
+{
+	atomic_store_explicit(&m->waiting, 1, memory_order_release);
+	if (first && !m->listening)
+		CHECK(uv_async_send(&m->wake) == 0);
+}
+
 /*
  * The send stays inside the lock: outside it, a receiver could have drained this mail already (woken by an earlier
  * send), found the last of its work done, and closed the handle that is about to be used here.
@@ -44,10 +54,9 @@ int mailbox_open(uv_loop_t *loop, struct mailbox **ret)
 void mailbox_post(struct mailbox *m, struct mail *mail)
 {
 	CHECK(pthread_mutex_lock(&m->lock) == 0);
-	bool wake = list_empty(&m->in);
+	bool first = list_empty(&m->in);
 	list_push(&m->in, &mail->node);
-	if (wake)
-		CHECK(uv_async_send(&m->wake) == 0);
+	ring(m, first);
 	CHECK(pthread_mutex_unlock(&m->lock) == 0);
 }
 
@@ -56,11 +65,28 @@ void mailbox_post_list(struct mailbox *m, struct list *mails)
 	if (list_empty(mails))
 		return;
 	CHECK(pthread_mutex_lock(&m->lock) == 0);
-	bool wake = list_empty(&m->in);
+	bool first = list_empty(&m->in);
 	list_splice(&m->in, mails);
-	if (wake)
-		CHECK(uv_async_send(&m->wake) == 0);
+	ring(m, first);
 	CHECK(pthread_mutex_unlock(&m->lock) == 0);
+}
+
+void mailbox_listen(struct mailbox *m)
+{
+	CHECK(pthread_mutex_lock(&m->lock) == 0);
+	m->listening = true;
+	CHECK(pthread_mutex_unlock(&m->lock) == 0);
+}
+
+bool mailbox_has_mail(const struct mailbox *m) { return atomic_load_explicit(&m->waiting, memory_order_acquire) != 0; }
+
+bool mailbox_stop_listening(struct mailbox *m)
+{
+	CHECK(pthread_mutex_lock(&m->lock) == 0);
+	m->listening = false;
+	bool mail = !list_empty(&m->in);
+	CHECK(pthread_mutex_unlock(&m->lock) == 0);
+	return mail;
 }
 
 void mailbox_drain(struct mailbox *m)
@@ -71,6 +97,7 @@ void mailbox_drain(struct mailbox *m)
 	list_init(&round);
 	CHECK(pthread_mutex_lock(&m->lock) == 0);
 	list_splice(&round, &m->in);
+	atomic_store_explicit(&m->waiting, 0, memory_order_relaxed);
 	CHECK(pthread_mutex_unlock(&m->lock) == 0);
 	while ((n = list_pop(&round)) != NULL) {
 		struct mail *mail = LIST_ENTRY(n, struct mail, node);

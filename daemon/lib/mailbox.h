@@ -4,6 +4,7 @@
 #ifndef ALTERD_LIB_MAILBOX_H
 #define ALTERD_LIB_MAILBOX_H
 
+#include <stdbool.h>
 #include <uv.h>
 
 #include "daemon/lib/list.h"
@@ -21,6 +22,13 @@ int mailbox_open(uv_loop_t *loop, struct mailbox **ret);
 void mailbox_post(struct mailbox *m, struct mail *mail);
 /* The same for a whole list of `struct mail` nodes, with one wake-up; `mails` is empty afterwards. */
 void mailbox_post_list(struct mailbox *m, struct list *mails);
+/*
+ * Loop thread: while it listens, mail does not wake the loop: the thread looks by itself with mailbox_has_mail(). When
+ * it stops listening it must drain what is there, if anything is (true).
+ */
+void mailbox_listen(struct mailbox *m);
+bool mailbox_has_mail(const struct mailbox *m);
+bool mailbox_stop_listening(struct mailbox *m);
 /* Loop thread: delivers what is there now. For tests and for the drain at shutdown. */
 void mailbox_drain(struct mailbox *m);
 /* Loop thread, when no other thread can post any more; delivers what is left, frees when the handle has closed. */

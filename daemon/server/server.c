@@ -88,7 +88,15 @@ static void on_notify(uv_timer_t *timer)
 	notify_status(&server->notify, line);
 }
 
-static void on_flush_before(uv_prepare_t *handle) { connection_flush_all(handle->data); }
+static void on_flush_before(uv_prepare_t *handle)
+{
+	struct server *server = handle->data;
+	bool again = true;
+
+	connection_flush_all(server);
+	while (again && server->store && store_linger(server->store, &again))
+		connection_flush_all(server);
+}
 
 static void on_flush_after(uv_check_t *handle) { connection_flush_all(handle->data); }
 

@@ -64,6 +64,7 @@ struct readers {
 	struct list idle_dbs;   /* connections without a lane */
 	struct list pinned_dbs; /* connections of cursors and read transactions */
 	int waiting;            /* lanes that wait for work */
+	int lingering;          /* of them, those that look out for it instead of sleeping: one at most */
 	int slow_running;       /* lanes with a job of the slow queue */
 	struct turns turns;
 	uint64_t crowded_ns; /* when a lane was missing last */
@@ -143,6 +144,8 @@ struct store {
 	atomic_uint_fast64_t beat;
 	atomic_int_fast64_t freelist_pages;
 	struct histogram wait, query;
+	uint64_t answered_ns;      /* loop: when a client's job came back last */
+	bool closing;              /* loop: store_close was called */
 	uint64_t engine_ns;        /* loop: when the last engine job was submitted */
 	uint64_t space_checked_ns; /* loop: when disk space was last looked at */
 	const char *throttled;     /* loop */

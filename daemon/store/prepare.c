@@ -83,6 +83,7 @@ static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt
 		rc = prepare_again(db, sql, n, &ret->stmt, ret_tail);
 	if (rc != SQLITE_OK)
 		return db_error(db, NULL, err);
+	db->facts.was_long = clock_now_ns() > db->facts.until_ns && db_prepare_is_long(db);
 	/* From here on the statement may be prepared again by SQLite, whenever the schema has changed. */
 	db->facts.until_ns = CLOCK_NEVER;
 	if (!ret->stmt)

@@ -4,6 +4,8 @@
  * Short reads are taken along in batches that share one read transaction. A batch is no promise: as soon as one of its
  * jobs turns out long, the rest goes back to the queue for other lanes (readers_notice_long).
  */
+#include <sched.h>
+
 #include "daemon/lib/check.h"
 #include "daemon/store/readers.h"
 
@@ -122,8 +124,23 @@ static void no_connection(struct job *job)
 	job_stop(job, STOP_SHUTDOWN);
 }
 
+/* Looks out for a while. Called and left with the lock held; what has come in between, pick() will find. */
+static void linger(struct readers *r)
+{
+	uint64_t until = clock_now_ns() + LANE_LINGER_NS;
+
+	r->lingering++;
+	r->waiting++;
+	pthread_mutex_unlock(&r->lock);
+	while (atomic_load_explicit(&r->queued, memory_order_relaxed) == 0 && clock_now_ns() < until)
+		sched_yield();
+	pthread_mutex_lock(&r->lock);
+	r->waiting--;
+	r->lingering--;
+}
+
 /* False: the lane is not needed any more. */
-static bool wait_for_work(struct store *s)
+static bool wait_for_work(struct store *s, bool brisk)
 {
 	struct readers *r = &s->readers;
 	uint64_t now = clock_now_ns(), at = now + SURPLUS_NS;
@@ -131,6 +148,10 @@ static bool wait_for_work(struct store *s)
 
 	if (r->closing || ((int)r->lanes.count > store_get_config(s)->readers && now - r->crowded_ns > SURPLUS_NS))
 		return false;
+	if (brisk && r->lingering == 0) {
+		linger(r);
+		return true;
+	}
 	r->waiting++;
 	pthread_cond_timedwait(&r->work, &r->lock, &until);
 	r->waiting--;
@@ -214,14 +235,16 @@ void *reader_lane_main(void *arg)
 	struct store *s = lane->store;
 	struct readers *r = &s->readers;
 	unsigned turn = 0;
+	bool brisk = false; /* it has just had work */
 
 	pthread_mutex_lock(&r->lock);
 	for (;;) {
 		struct job *job = pick(s, lane, ++turn);
 		if (job)
 			serve(s, lane, job);
-		else if (!wait_for_work(s))
+		else if (!wait_for_work(s, brisk))
 			break;
+		brisk = job != NULL;
 	}
 	lane->ended = true;
 	pthread_mutex_unlock(&r->lock);

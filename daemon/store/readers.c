@@ -104,9 +104,11 @@ void readers_wake(struct readers *r, bool at_once)
 {
 	size_t busy = r->lanes.count - (size_t)r->waiting;
 
+	atomic_store(&r->queued, (int)r->queue.count);
+	if (r->lingering > 0 && !at_once && r->queue.count <= WAKE_AT)
+		return; /* it is looking */
 	if (r->waiting > 0 && (busy == 0 || at_once || r->queue.count > WAKE_AT * busy))
 		pthread_cond_signal(&r->work);
-	atomic_store(&r->queued, (int)r->queue.count);
 }
 
 void readers_push(struct store *s, struct job *job, bool slow)

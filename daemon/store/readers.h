@@ -15,6 +15,8 @@
 #define WAKE_AT 8
 /* A job that has waited this long while no lane was free gets a new one. */
 #define WAIT_FOR_LANE_NS (10 * NS_PER_MS)
+/* How long an idle lane looks out for work before it sleeps, if it has had some as lately as that. */
+#define LANE_LINGER_NS (50 * NS_PER_US)
 /* Surplus lanes leave when none was missing for so long. */
 #define SURPLUS_NS (5 * NS_PER_S)
 

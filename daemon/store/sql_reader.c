@@ -4,8 +4,8 @@
  */
 #include "daemon/store/internal.h"
 
-/* What took a reader longer than this to prepare is not let to the writer. */
-#define WRITER_PREPARE_NS (250 * NS_PER_MS)
+/* A batch that took a reader longer than this to prepare is not let to the writer. */
+#define BATCH_PREPARE_NS (250 * NS_PER_MS)
 /*
  * A read slower than this puts its session's next one into the slow queue, a faster one takes it out again. Far above
  * what a short read may take by being put off the processor.
@@ -78,7 +78,6 @@ static void run_statement(struct db *db, struct sql_job *job)
 {
 	sqlite3_stmt *stmt = NULL;
 	enum sql_type type = SQL_TYPE_UNKNOWN;
-	uint64_t began = clock_cpu_ns();
 	int rc = db_prepare_client(db, job->params->sql, job->params->sql_len, &stmt, &type, &job->err);
 
 	if (rc && job->session->tx == TX_WRITE && job->err.code > 0) {
@@ -95,7 +94,7 @@ static void run_statement(struct db *db, struct sql_job *job)
 		error_set(&job->err, ERRC_INVALID_PARAMS, "there is no statement in this text");
 	if (!stmt)
 		return;
-	if (type != SQL_TYPE_READ && clock_cpu_ns() - began > WRITER_PREPARE_NS) {
+	if (type != SQL_TYPE_READ && db->facts.was_long) {
 		db_done(db, stmt);
 		error_set(&job->err, ERRC_DENIED, "the statement is too complex: preparing it takes too long");
 		return;
@@ -121,7 +120,7 @@ static int try_batch(struct db *db, struct sql_job *job)
 		db_done(db, stmt);
 		if (!p->script)
 			error_clear(&err), rc = 0;
-		if (clock_cpu_ns() - began > WRITER_PREPARE_NS)
+		if (clock_cpu_ns() - began > BATCH_PREPARE_NS)
 			rc = error_set(&job->err, ERRC_DENIED, "the batch is too complex: preparing it takes too long");
 	}
 	error_clear(&err);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -46,6 +48,7 @@ void store_delivered(struct store *s)
 {
 	INVARIANT(s->in_flight > 0);
 	s->in_flight--;
+	s->answered_ns = clock_now_ns();
 }
 
 static void prepare_engine_job(struct store *s, struct job *job)
@@ -87,6 +90,32 @@ void store_flush(struct store *s)
 {
 	readers_push_list(s, &s->to_readers);
 	writer_push_list(s, &s->to_writer);
+}
+
+/* How long the loop looks out before it sleeps, and for how long after the last answer it does so at all. */
+#define LINGER_NS (50 * NS_PER_US)
+#define BRISK_NS (100 * NS_PER_US)
+
+bool store_linger(struct store *s, bool *ret_again)
+{
+	struct pollfd sockets = {.fd = uv_backend_fd(s->loop), .events = POLLIN};
+	uint64_t now = clock_now_ns(), until = now + LINGER_NS;
+
+	*ret_again = false;
+	if (s->closing || now - s->answered_ns > BRISK_NS)
+		return false;
+	mailbox_listen(s->mailbox);
+	while (!mailbox_has_mail(s->mailbox) && clock_now_ns() < until) {
+		if (poll(&sockets, 1, 0) != 0)
+			break;
+		sched_yield();
+	}
+	if (!mailbox_stop_listening(s->mailbox))
+		return false;
+	mailbox_drain(s->mailbox);
+	store_flush(s);
+	*ret_again = !s->closing && poll(&sockets, 1, 0) == 0;
+	return true;
 }
 
 static void on_check(uv_check_t *handle) { store_flush(handle->data); }
@@ -336,6 +365,7 @@ void store_close(struct store *s)
 {
 	struct error err = {0};
 
+	s->closing = true;
 	store_flush(s);
 	readers_stop(s);
 	writer_stop(s);

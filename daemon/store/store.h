@@ -74,6 +74,13 @@ bool store_idle(const struct store *s);
 void store_close(struct store *s);
 
 /*
+ * Before the loop sleeps: where requests and answers come thick and fast, looks out for the next one for some
+ * microseconds instead, for to sleep and be woken costs more than that. True: jobs have come back and their `done` was
+ * called; what that left to send should go out before the next look. *ret_again: no socket asks for attention yet.
+ */
+bool store_linger(struct store *s, bool *ret_again);
+
+/*
  * Hands a job of a background class (or any engine job) over; never refuses. run() gets the writer's connection outside
  * of a transaction, resp. a reader's outside of a snapshot, and leaves it so.
  */

@@ -157,6 +157,29 @@ START_TEST(test_a_delivery_may_free_its_mail)
 }
 END_TEST
 
+/* Nothing wakes the loop while it listens; what came is told when it stops, and later mail wakes it as ever. */
+START_TEST(test_who_listens_is_told_and_not_woken)
+{
+	struct letter first = {.mail.deliver = note, .value = 1}, second = {.mail.deliver = note, .value = 2};
+
+	mailbox_listen(box);
+	ck_assert(!mailbox_has_mail(box));
+	mailbox_post(box, &first.mail);
+	ck_assert(mailbox_has_mail(box));
+	uv_run(&loop, UV_RUN_NOWAIT);
+	ck_assert_int_eq(seen_count, 0);
+	ck_assert(mailbox_stop_listening(box));
+	mailbox_drain(box);
+	has_seen((int[]){1}, 1);
+	ck_assert(!mailbox_has_mail(box));
+	mailbox_listen(box);
+	ck_assert(!mailbox_stop_listening(box));
+	mailbox_post(box, &second.mail);
+	run_until(&seen_count, 2);
+	has_seen((int[]){1, 2}, 2);
+}
+END_TEST
+
 START_TEST(test_close_delivers_what_is_left_and_what_that_posts)
 {
 	uv_loop_t other;
@@ -242,6 +265,7 @@ int main(void)
 	tcase_add_test(cases, test_what_a_delivery_posts_waits_for_the_next_round);
 	tcase_add_test(cases, test_the_loop_is_woken_again_for_what_a_delivery_posted);
 	tcase_add_test(cases, test_a_delivery_may_free_its_mail);
+	tcase_add_test(cases, test_who_listens_is_told_and_not_woken);
 	tcase_add_test(cases, test_close_delivers_what_is_left_and_what_that_posts);
 	tcase_add_test(cases, test_nothing_is_lost_between_many_threads);
 	suite_add_tcase(suite, cases);
