@@ -430,9 +430,8 @@ START_TEST(test_duplicates_of_a_unique_index_are_named)
 	ck_assert_uint_eq(index_build_needs(w.build), 0);
 	index_build_offenders(w.build, &rows, &count);
 	ck_assert_uint_eq(count, 2);
-	ck_assert_str_eq(buf_cstr(&rows),
-			 "{\"rowid\":7001,\"column\":\"k\",\"value\":\"K4\",\"reason\":\"UNIQUE\"},"
-			 "{\"rowid\":7002,\"column\":\"k\",\"value\":\"K4\",\"reason\":\"UNIQUE\"}");
+	ck_assert_str_eq(buf_cstr(&rows), "{\"rowid\":7001,\"column\":\"k\",\"value\":\"K4\",\"reason\":\"UNIQUE\"},"
+					  "{\"rowid\":7002,\"column\":\"k\",\"value\":\"K4\",\"reason\":\"UNIQUE\"}");
 	index_build_free(w.build);
 	for (w.more = true; w.more;)
 		call(&fixture, true, do_abandon, &w, NULL, NULL);
