@@ -1,0 +1,61 @@
+/*
+ * What the store tells of itself: counters, sizes, waits.
+ */
+#include <sys/stat.h>
+
+#include "daemon/store/internal.h"
+
+int64_t store_wal_file_bytes(const struct store *s)
+{
+	struct buf path = {0};
+	struct stat st;
+
+	buf_printf(&path, "%s-wal", store_get_config(s)->path);
+	int64_t n = stat(buf_cstr(&path), &st) == 0 ? st.st_size : 0;
+	buf_free(&path);
+	return n;
+}
+
+static void lane_stats(struct store *s, struct store_stats *ret)
+{
+	struct readers *r = &s->readers;
+
+	pthread_mutex_lock(&r->lock);
+	ret->reader_lanes = (int)r->lanes.count;
+	ret->readers_busy = (int)r->lanes.count - r->waiting;
+	ret->pinned = (int)r->pinned_dbs.count;
+	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_lock(&s->writer.lock);
+	ret->writer_queue = (int)s->writer.queue.count;
+	pthread_mutex_unlock(&s->writer.lock);
+}
+
+void store_stats(struct store *s, struct store_stats *ret)
+{
+	struct stat st;
+	uint64_t oldest = readers_oldest(s, false);
+
+	*ret = (struct store_stats){
+		.queries_total = atomic_load(&s->queries),
+		.writes_total = atomic_load(&s->writes),
+		.groups_total = atomic_load(&s->groups),
+		.tx_expired_total = atomic_load(&s->tx_expired),
+		.cursor_expired_total = atomic_load(&s->cursor_expired),
+		.busy_total = atomic_load(&s->busy),
+		.checkpoints_total = atomic_load(&s->checkpoints),
+		.checkpoint_blocked_total = atomic_load(&s->checkpoints_blocked),
+		.db_bytes = stat(store_get_config(s)->path, &st) == 0 ? st.st_size : 0,
+		.wal_bytes = store_wal_file_bytes(s),
+		.freelist_pages = atomic_load(&s->freelist_pages),
+		.oldest_reader_s = oldest ? (double)(clock_now_ns() - oldest) / 1e9 : 0,
+		.wait_p50_ns = histogram_quantile(&s->wait, .5),
+		.wait_p99_ns = histogram_quantile(&s->wait, .99),
+		.wait_max_ns = histogram_max(&s->wait),
+		.query_p50_ns = histogram_quantile(&s->query, .5),
+		.query_p99_ns = histogram_quantile(&s->query, .99),
+		.query_max_ns = histogram_max(&s->query),
+		.writer_beat = atomic_load(&s->beat),
+		.throttled = s->throttled,
+	};
+	lane_stats(s, ret);
+}
