@@ -23,7 +23,7 @@
 #define ROWID_UNSET (INT64_MIN + INT64_C(0x5AFE1D))
 
 /* How often the loop looks after what is in flight. */
-#define TICK_MS 20
+#define TICK_MS 10
 
 struct settings {
 	struct store_config config; /* path is owned by the first of them */
@@ -37,6 +37,7 @@ struct reader_lane {
 	struct db *db;         /* its own connection; NULL after a cursor took it. The lane's thread only */
 	struct db *running;    /* the connection in use for `job`. Under the lock */
 	struct job *job;       /* NULL: waiting for one. Under the lock */
+	struct list done;      /* finished, not yet sent back: they go together. Under the lock */
 	struct list batch;     /* reads taken along, not yet begun. Under the lock */
 	atomic_int taken;      /* there were some: readable without the lock */
 	struct list_node turn; /* in the line of turns */

@@ -2,15 +2,14 @@
  * What a reader lane's thread does: takes work by its class, runs it on a connection, sends it back.
  *
  * Short reads are taken along in batches that share one read transaction. A batch is no promise: as soon as one of its
- * jobs turns out long, the rest goes back to the queue for other lanes (readers_notice_long).
+ * jobs turns out long, the rest goes back to the queue for other lanes, and what is finished is sent back
+ * (readers_notice_long; reader_tick.c where the progress handler is not called).
  */
 #include <sched.h>
 
 #include "daemon/lib/check.h"
 #include "daemon/store/readers.h"
 
-/* What a batch has finished does not wait for the rest once a job has taken this long. */
-#define BATCH_POST_NS (200 * NS_PER_US)
 /* One pick in so many prefers background work, so that a flood of reads does not stop a migration's verification. */
 #define BACKGROUND_EVERY 8
 
@@ -179,49 +178,52 @@ static void close_batch(struct db *db)
 	error_clear(&err);
 }
 
+/* Runs one job; called and left with the lock held. `open`: the connection with the batch's transaction, or NULL. */
+static struct db *serve_one(struct store *s, struct reader_lane *lane, struct job *job, struct db *open)
+{
+	struct readers *r = &s->readers;
+	struct db *db = job->on ? job->on : lane->db;
+	bool batch = !list_empty(&lane->batch);
+
+	job->started_ns = clock_now_ns();
+	lane->job = job;
+	lane->running = db;
+	pthread_mutex_unlock(&r->lock);
+	if (!db && (db = lane->db = readers_take_db(s)) != NULL) {
+		pthread_mutex_lock(&r->lock);
+		lane->running = db;
+		pthread_mutex_unlock(&r->lock);
+	}
+	if (!db)
+		no_connection(job);
+	if (db && batch && !open && open_batch(job, db))
+		open = db;
+	bool done = !db || run_job(s, lane, job, db);
+	if (open && lane->db != open) {
+		close_batch(open);
+		open = NULL;
+	}
+	pthread_mutex_lock(&r->lock);
+	lane->job = NULL;
+	lane->running = NULL;
+	r->slow_running -= lane->slow;
+	lane->slow = false;
+	if (done)
+		list_push(&lane->done, &job->mail.node);
+	return open;
+}
+
 /* Runs the job and what was taken along. Called and left with the lock held. */
 static void serve(struct store *s, struct reader_lane *lane, struct job *job)
 {
 	struct readers *r = &s->readers;
-	struct db *open = NULL; /* the connection with the batch's transaction */
+	struct db *open = NULL;
 	struct list done;
 
+	for (; job; job = pop(&lane->batch))
+		open = serve_one(s, lane, job, open);
 	list_init(&done);
-	for (; job; job = pop(&lane->batch)) {
-		struct db *db = job->on ? job->on : lane->db;
-		uint64_t started = job->started_ns = clock_now_ns();
-		lane->job = job;
-		lane->running = db;
-		bool batch = !list_empty(&lane->batch);
-		pthread_mutex_unlock(&r->lock);
-		if (!db && (db = lane->db = readers_take_db(s)) != NULL) {
-			pthread_mutex_lock(&r->lock);
-			lane->running = db;
-			pthread_mutex_unlock(&r->lock);
-		}
-		if (!db)
-			no_connection(job);
-		if (db && batch && !open && open_batch(job, db))
-			open = db;
-		if (!db || run_job(s, lane, job, db))
-			list_push(&done, &job->mail.node);
-		if (open && lane->db != open) {
-			close_batch(open);
-			open = NULL;
-		}
-		bool late = clock_now_ns() - started > BATCH_POST_NS;
-		pthread_mutex_lock(&r->lock);
-		lane->job = NULL;
-		lane->running = NULL;
-		r->slow_running -= lane->slow;
-		lane->slow = false;
-		/* Only now that the lane does not point to them may the loop have them back. */
-		if (late && !list_empty(&lane->batch)) {
-			pthread_mutex_unlock(&r->lock);
-			mailbox_post_list(s->mailbox, &done);
-			pthread_mutex_lock(&r->lock);
-		}
-	}
+	list_splice(&done, &lane->done);
 	pthread_mutex_unlock(&r->lock);
 	if (open)
 		close_batch(open);

@@ -5,9 +5,9 @@
 #include "daemon/store/readers.h"
 
 /* A job that has waited this long when no lane can be added makes a long read give way. */
-#define WAIT_TO_STOP_NS (30 * NS_PER_MS)
+#define WAIT_TO_STOP_NS (20 * NS_PER_MS)
 /* A read is stopped for others only after it had this much time; for others that are slow themselves, this much. */
-#define STOP_AFTER_NS (100 * NS_PER_MS)
+#define STOP_AFTER_NS (40 * NS_PER_MS)
 #define STOP_FOR_SLOW_NS NS_PER_S
 
 /* Under the lock: client jobs that waited past their deadline leave the queue. */
@@ -57,12 +57,14 @@ static size_t nimble_lanes(const struct readers *r, uint64_t now)
 }
 
 /* Under the lock: no lane sits on work while it is at a long job the progress handler does not reach. */
-static void take_back_batches(struct readers *r, uint64_t now)
+static void take_back_batches(struct readers *r, uint64_t now, struct list *done)
 {
 	for (struct list_node *n = list_first(&r->lanes); n; n = list_next(&r->lanes, n)) {
 		struct reader_lane *lane = LIST_ENTRY(n, struct reader_lane, node);
-		if (lane->job && now - lane->job->started_ns > WAIT_FOR_LANE_NS)
-			readers_give_back(r, lane);
+		if (!lane->job || now - lane->job->started_ns <= WAIT_FOR_LANE_NS)
+			continue;
+		readers_give_back(r, lane);
+		list_splice(done, &lane->done);
 	}
 }
 
@@ -83,14 +85,15 @@ static void interrupt_overdue(struct readers *r, uint64_t now)
 void readers_tick(struct store *s, uint64_t now)
 {
 	struct readers *r = &s->readers;
-	struct list overdue;
+	struct list overdue, done;
 	struct error err = {0};
 	int start = 0;
 
 	list_init(&overdue);
+	list_init(&done);
 	readers_reap(s, false);
 	pthread_mutex_lock(&r->lock);
-	take_back_batches(r, now);
+	take_back_batches(r, now, &done);
 	collect_overdue(&r->queue, now, &overdue);
 	collect_overdue(&r->slow, now, &overdue);
 	interrupt_overdue(r, now);
@@ -117,6 +120,7 @@ void readers_tick(struct store *s, uint64_t now)
 	bool given_up = r->queue.count + r->slow.count > 0;
 	atomic_store(&r->queued, (int)r->queue.count);
 	pthread_mutex_unlock(&r->lock);
+	mailbox_post_list(s->mailbox, &done);
 	if (given_up)
 		readers_wake_line(&r->turns);
 	while (start-- > 0 && readers_start_lane(s, &err) == 0)

@@ -19,6 +19,7 @@ int readers_start_lane(struct store *s, struct error *err)
 
 	lane->store = s;
 	list_init(&lane->batch);
+	list_init(&lane->done);
 	pthread_mutex_lock(&r->lock);
 	list_push(&r->lanes, &lane->node);
 	int rc = pthread_create(&lane->thread, NULL, reader_lane_main, lane);
@@ -192,15 +193,18 @@ void readers_notice_long(struct db *db, uint64_t running_ns)
 {
 	struct readers *r = &db->store->readers;
 	struct reader_lane *lane = db->lane;
+	struct list done;
 
-	if (running_ns < NS_PER_MS / 3)
+	if (running_ns < NS_PER_MS / 3 || !lane)
 		return;
-	bool batch = lane && atomic_load_explicit(&lane->taken, memory_order_relaxed) > 0;
-	if (!batch && atomic_load_explicit(&r->queued, memory_order_relaxed) == 0)
+	if (!atomic_load_explicit(&lane->taken, memory_order_relaxed) &&
+	    atomic_load_explicit(&r->queued, memory_order_relaxed) == 0)
 		return;
+	list_init(&done);
 	pthread_mutex_lock(&r->lock);
-	if (lane)
-		readers_give_back(r, lane);
+	readers_give_back(r, lane);
+	list_splice(&done, &lane->done);
 	readers_wake(r, true);
 	pthread_mutex_unlock(&r->lock);
+	mailbox_post_list(db->store->mailbox, &done);
 }

@@ -227,6 +227,37 @@ START_TEST(test_a_read_ends_at_its_deadline)
 }
 END_TEST
 
+/* A lane that took both along has the answer of the first while it is at the second. */
+START_TEST(test_an_answer_does_not_wait_for_the_read_behind_it)
+{
+	struct rig rig;
+	struct client quick, endless;
+
+	rig_open(&rig);
+	client_open(&rig, &quick);
+	client_open(&rig, &endless);
+	/* Both texts are known as reads from here on, so that they go in one batch. */
+	ck_assert_str_eq(rows(&quick, "SELECT 42"), "[[42]]");
+	set_sql(&endless, ENDLESS);
+	endless.params.timeout_ms = 10;
+	endless.params.present |= P(TIMEOUT_MS);
+	ck_assert_int_eq(ask(&endless, SQL_STATEMENT), -1);
+	for (int i = 0; i < 20; i++) {
+		set_sql(&quick, "SELECT 42");
+		set_sql(&endless, ENDLESS);
+		client_send(&quick, SQL_STATEMENT);
+		client_send(&endless, SQL_STATEMENT);
+		client_wait(&quick);
+		ck_assert(endless.busy);
+		store_stop(rig.store, &endless.job.job, STOP_CANCEL);
+		client_wait(&endless);
+	}
+	client_close(&quick);
+	client_close(&endless);
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(test_what_cannot_be_opened_is_told_by_exit_code)
 {
 	struct rig rig;
@@ -298,6 +329,7 @@ int main(void)
 	tcase_add_test(tc, test_the_wal_hard_cap_expires_the_oldest_reader);
 	tcase_add_test(tc, test_a_cursor_expires_by_idleness);
 	tcase_add_test(tc, test_a_read_ends_at_its_deadline);
+	tcase_add_test(tc, test_an_answer_does_not_wait_for_the_read_behind_it);
 	tcase_add_test(tc, test_what_cannot_be_opened_is_told_by_exit_code);
 	tcase_add_test(tc, test_closing_stops_what_runs_and_keeps_what_was_committed);
 	suite_add_tcase(suite, tc);
