@@ -147,7 +147,8 @@ int main(int argc, char **argv)
 	 * allocator locked for all.
 	 */
 	(void)mallopt(M_MXFAST, 0);
-	/* Large pieces go back to the system when they are freed; by default glibc keeps up to 32 MB of each kind seen. */
+	/* Large pieces go back to the system when they are freed; by default glibc keeps up to 32 MB of each kind seen.
+	 */
 	(void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	(void)mallopt(M_TRIM_THRESHOLD, 4 << 20);
 	log_init();

@@ -8,10 +8,10 @@
 #include "daemon/store/readers.h"
 
 /*
- * A read is long once the progress handler was called this often: a few ms of computing. The clock would not do: a
- * short read that was put off the processor must not wait in line as well.
+ * A read is long once the progress handler was called this often: a millisecond or two of computing. The clock would
+ * not do: a short read that was put off the processor must not wait in line as well.
  */
-#define LONG_READ_LOOKS 200
+#define LONG_READ_LOOKS 64
 /* How long a read that has become long computes before it passes its turn on. */
 #define TURN_NS (20 * NS_PER_MS)
 

@@ -1,8 +1,8 @@
 /*
  * What the bench programs share: a clock, a histogram of durations, option numbers, and decimal digits.
  *
- * The histogram has 64 buckets to the octave, so a quantile is right within about 1.1 %; the maximum is exact. It belongs
- * to one thread; latency_merge() joins those of several once they have ended.
+ * The histogram has 64 buckets to the octave, so a quantile is right within about 1.1 %; the maximum is exact. It
+ * belongs to one thread; latency_merge() joins those of several once they have ended.
  */
 #ifndef ALTERD_BENCH_LATENCY_H
 #define ALTERD_BENCH_LATENCY_H
@@ -99,10 +99,7 @@ static inline uint64_t random_next(uint64_t *state)
 }
 
 /* What the bench tables hold in `abalance` before anybody changes it; run.sh fills both databases by the same rule. */
-static inline int64_t first_balance(int64_t aid)
-{
-	return aid * 7919 % 100003;
-}
+static inline int64_t first_balance(int64_t aid) { return aid * 7919 % 100003; }
 
 /* Appends the digits of `v`; returns where the text ends. */
 static inline char *put_number(char *p, uint64_t v)

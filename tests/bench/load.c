@@ -36,8 +36,8 @@ enum mode { MODE_SELECT, MODE_UPDATE, MODE_PING };
 enum phase { PHASE_WARM, PHASE_MEASURE, PHASE_STOP };
 
 struct options {
-	const char *socket;   /* path */
-	const char *table;    /* aid INTEGER PRIMARY KEY, abalance INTEGER */
+	const char *socket; /* path */
+	const char *table;  /* aid INTEGER PRIMARY KEY, abalance INTEGER */
 	enum mode mode;
 	const char *mode_name;
 	long clients, threads, seconds, warm_seconds, rows;
@@ -45,24 +45,24 @@ struct options {
 
 struct conn {
 	int fd;
-	uint64_t id;          /* of the request in flight */
+	uint64_t id; /* of the request in flight */
 	uint64_t sent_ns;
-	int64_t key;          /* row asked for */
-	size_t have;          /* bytes of the reply so far */
+	int64_t key; /* row asked for */
+	size_t have; /* bytes of the reply so far */
 	char in[REPLY_MAX];
 };
 
 struct worker {
 	pthread_t thread;
 	const struct options *options;
-	struct conn *conns;   /* its own; nconns of them */
+	struct conn *conns; /* its own; nconns of them */
 	int nconns;
 	int epoll_fd;
 	uint64_t random;
-	uint64_t done;        /* replies within the measured time */
-	uint64_t acked;       /* results at any time: what the table must show afterwards */
-	uint64_t errors;      /* error replies, broken connections */
-	uint64_t wrong;       /* replies that do not fit their request */
+	uint64_t done;   /* replies within the measured time */
+	uint64_t acked;  /* results at any time: what the table must show afterwards */
+	uint64_t errors; /* error replies, broken connections */
+	uint64_t wrong;  /* replies that do not fit their request */
 	char first_error[256];
 	struct latency latency;
 };
@@ -70,7 +70,7 @@ struct worker {
 static atomic_int phase;
 
 static char head[REQUEST_MAX], tail[] = "]}}\n";
-static size_t head_len;      /* bytes of `head`, which stands between the id and the key */
+static size_t head_len; /* bytes of `head`, which stands between the id and the key */
 static const char start[] = "{\"jsonrpc\":\"2.0\",\"id\":";
 
 static void worker_fail(struct worker *w, const char *what, size_t n)
@@ -86,14 +86,16 @@ static void make_head(const struct options *o)
 	if (o->mode == MODE_PING)
 		n = snprintf(head, sizeof(head), ",\"method\":\"ping\"}\n");
 	else if (o->mode == MODE_SELECT)
-		n = snprintf(head, sizeof(head),
-			     ",\"method\":\"query\",\"params\":{\"sql\":\"SELECT abalance FROM %s WHERE aid=?\",\"bind\":[",
-			     o->table);
+		n = snprintf(
+			head, sizeof(head),
+			",\"method\":\"query\",\"params\":{\"sql\":\"SELECT abalance FROM %s WHERE aid=?\",\"bind\":[",
+			o->table);
 	else
-		n = snprintf(head, sizeof(head),
-			     ",\"method\":\"exec\",\"params\":{\"sql\":\"UPDATE %s SET abalance=abalance+1 WHERE aid=?\","
-			     "\"bind\":[",
-			     o->table);
+		n = snprintf(
+			head, sizeof(head),
+			",\"method\":\"exec\",\"params\":{\"sql\":\"UPDATE %s SET abalance=abalance+1 WHERE aid=?\","
+			"\"bind\":[",
+			o->table);
 	if (n < 0 || (size_t)n > sizeof(head) - 64) {
 		fprintf(stderr, "--table is too long\n");
 		exit(64);
@@ -327,24 +329,45 @@ static void parse_mode(struct options *o, const char *text)
 static void parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"socket", required_argument, NULL, 's'},  {"mode", required_argument, NULL, 'm'},
-		{"clients", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 'j'},
-		{"seconds", required_argument, NULL, 't'}, {"warm", required_argument, NULL, 'w'},
-		{"rows", required_argument, NULL, 'r'},	   {"table", required_argument, NULL, 'T'},
+		{"socket", required_argument, NULL, 's'},
+		{"mode", required_argument, NULL, 'm'},
+		{"clients", required_argument, NULL, 'c'},
+		{"threads", required_argument, NULL, 'j'},
+		{"seconds", required_argument, NULL, 't'},
+		{"warm", required_argument, NULL, 'w'},
+		{"rows", required_argument, NULL, 'r'},
+		{"table", required_argument, NULL, 'T'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		switch (c) {
-		case 's': o->socket = optarg; break;
-		case 'T': o->table = optarg; break;
-		case 'm': parse_mode(o, optarg); break;
-		case 'c': o->clients = option_number("--clients", optarg, 1, 10000); break;
-		case 'j': o->threads = option_number("--threads", optarg, 1, 64); break;
-		case 't': o->seconds = option_number("--seconds", optarg, 1, 86400); break;
-		case 'w': o->warm_seconds = option_number("--warm", optarg, 0, 3600); break;
-		case 'r': o->rows = option_number("--rows", optarg, 1, 1000000000); break;
-		default: exit(64);
+		case 's':
+			o->socket = optarg;
+			break;
+		case 'T':
+			o->table = optarg;
+			break;
+		case 'm':
+			parse_mode(o, optarg);
+			break;
+		case 'c':
+			o->clients = option_number("--clients", optarg, 1, 10000);
+			break;
+		case 'j':
+			o->threads = option_number("--threads", optarg, 1, 64);
+			break;
+		case 't':
+			o->seconds = option_number("--seconds", optarg, 1, 86400);
+			break;
+		case 'w':
+			o->warm_seconds = option_number("--warm", optarg, 0, 3600);
+			break;
+		case 'r':
+			o->rows = option_number("--rows", optarg, 1, 1000000000);
+			break;
+		default:
+			exit(64);
 		}
 	if (!o->socket || optind != argc || o->threads > o->clients) {
 		fprintf(stderr, "usage: load --socket PATH [--mode select|update|ping] [--clients N] [--threads N]\n"
@@ -355,8 +378,14 @@ static void parse(struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.table = "pgbench_accounts", .clients = 8, .threads = 1, .seconds = 5, .warm_seconds = 1,
-			    .rows = 1000000, .mode = MODE_SELECT, .mode_name = "select"};
+	struct options o = {.table = "pgbench_accounts",
+			    .clients = 8,
+			    .threads = 1,
+			    .seconds = 5,
+			    .warm_seconds = 1,
+			    .rows = 1000000,
+			    .mode = MODE_SELECT,
+			    .mode_name = "select"};
 	parse(&o, argc, argv);
 	make_head(&o);
 	struct worker *workers = calloc((size_t)o.threads, sizeof(*workers));

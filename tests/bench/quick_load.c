@@ -6,9 +6,9 @@
  *                [--clients N] [--rate N] [--before SECONDS] [--wal FILE] [--plain]
  *
  * Each client is a thread with a connection of its own and sends --rate requests a second by the clock: an answer is
- * timed from the moment its request was due, so that a stall shows in every request it delayed. For each change there is
- * a quiet window first, then `alterctl alter` runs as a process of its own, its progress line visible, and all answers
- * until it returns belong to the second window.
+ * timed from the moment its request was due, so that a stall shows in every request it delayed. For each change there
+ * is a quiet window first, then `alterctl alter` runs as a process of its own, its progress line visible, and all
+ * answers until it returns belong to the second window.
  *
  * In the end the books are checked: the sum of expenses.amount and the number of rows are what the acknowledged writes
  * make of those at the start. Exit 0 only if no request failed, the columns have their new types and the books agree.
@@ -34,17 +34,14 @@
 #include "tests/bench/latency.h"
 #include "tests/bench/quick_report.h"
 
-#define POLL_NS 20000000  /* how often the change's phase and the WAL are looked at */
+#define POLL_NS 20000000 /* how often the change's phase and the WAL are looked at */
 
 static atomic_int window_now = WINDOWS - 1;
 static atomic_bool stop;
 
 /* ---- The requests ---- */
 
-static int64_t pick(struct client *c, int64_t n)
-{
-	return (int64_t)(random_next(&c->random) % (uint64_t)n);
-}
+static int64_t pick(struct client *c, int64_t n) { return (int64_t)(random_next(&c->random) % (uint64_t)n); }
 
 /* Runs a SELECT and reads all its rows. */
 static int read_all(struct client *c, const char *sql, struct alterd_value bind)
@@ -73,10 +70,11 @@ static int insert_expense(struct client *c)
 {
 	int64_t amount = pick(c, 10000), id;
 	const struct alterd_value binds[] = {alterd_int(pick(c, c->groups)), alterd_int(amount)};
-	if (alterd_exec(c->conn,
-			"INSERT INTO expenses(group_id, payer, amount, category, note, created_at) VALUES (?, 'quick', ?, "
-			"'food', 'added while the table was being changed, by a client', datetime('now'))",
-			binds, 2, NULL, &id) != 0)
+	if (alterd_exec(
+		    c->conn,
+		    "INSERT INTO expenses(group_id, payer, amount, category, note, created_at) VALUES (?, 'quick', ?, "
+		    "'food', 'added while the table was being changed, by a client', datetime('now'))",
+		    binds, 2, NULL, &id) != 0)
 		return -1;
 	c->own_id = id;
 	c->own_amount = amount;
@@ -100,8 +98,8 @@ static int delete_expense(struct client *c)
 static int touch_usage(struct client *c)
 {
 	const struct alterd_value binds[] = {alterd_int(1024 + pick(c, 5)), alterd_int(pick(c, 22650) + 1)};
-	return alterd_exec(c->conn, "UPDATE usage SET scope_auth_name = 'EPSG', scope_code = ? WHERE rowid = ?", binds, 2,
-			   NULL, NULL);
+	return alterd_exec(c->conn, "UPDATE usage SET scope_auth_name = 'EPSG', scope_code = ? WHERE rowid = ?", binds,
+			   2, NULL, NULL);
 }
 
 /* 80 % reads; of the writes most go to the tables that change. */
@@ -134,7 +132,8 @@ static void *client_main(void *arg)
 	const uint64_t every_ns = 1000000000u / (uint64_t)c->options->rate;
 	uint64_t due_ns = now_ns() + (uint64_t)pick(c, (int64_t)every_ns);
 	while (!atomic_load(&stop)) {
-		struct timespec at = {.tv_sec = (time_t)(due_ns / 1000000000u), .tv_nsec = (long)(due_ns % 1000000000u)};
+		struct timespec at = {.tv_sec = (time_t)(due_ns / 1000000000u),
+				      .tv_nsec = (long)(due_ns % 1000000000u)};
 		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
 			;
 		int rc = one_request(c);
@@ -225,7 +224,8 @@ static bool has_type(struct alterd_conn *control, const struct change *c)
 	const char *text;
 	struct doc *d;
 	struct error err;
-	snprintf(params, sizeof(params), "{\"sql\":\"SELECT %s FROM %s LIMIT 1\",\"want\":[\"types\"]}", c->column, c->table);
+	snprintf(params, sizeof(params), "{\"sql\":\"SELECT %s FROM %s LIMIT 1\",\"want\":[\"types\"]}", c->column,
+		 c->table);
 	if (alterd_call(control, "query", params, &text) != 0 || doc_parse(text, strlen(text), &d, &err) != 0)
 		return false;
 	const struct doc_node *types = doc_get(doc_root(d), "types");
@@ -239,8 +239,8 @@ static void run_change(const struct options *o, struct change *c, struct alterd_
 	uint64_t from_ns = now_ns(), swapped_ns = 0;
 	int status = 0;
 	pid_t child = start_alter(o, c);
-	/* The job before this one shows as done until this one is there; half a second of doubt is too much, so wait for
-	 * a phase before the swap first. */
+	/* The job before this one shows as done until this one is there; half a second of doubt is too much, so wait
+	 * for a phase before the swap first. */
 	bool seen = false;
 	while (child > 0 && waitpid(child, &status, WNOHANG) == 0) {
 		int64_t wal = file_bytes(o->wal);
@@ -269,7 +269,8 @@ static int read_books(struct alterd_conn *c, int64_t *ret_sum, int64_t *ret_rows
 {
 	struct alterd_result *r;
 	int rc = -1;
-	if (alterd_query(c, "SELECT CAST(total(amount) AS INTEGER), count(*), max(group_id) + 1 FROM expenses", NULL, 0, &r))
+	if (alterd_query(c, "SELECT CAST(total(amount) AS INTEGER), count(*), max(group_id) + 1 FROM expenses", NULL, 0,
+			 &r))
 		return -1;
 	if (alterd_step(r) == 1) {
 		*ret_sum = alterd_cell_int(r, 0);
@@ -338,7 +339,8 @@ static int run(struct options *o, struct client *clients, struct alterd_conn *co
 	else
 		print_table(o, clients);
 	if (agree && !o->plain)
-		printf("\nThe books agree: %s rows, and the sum of all amounts is what the acknowledged writes make it.\n",
+		printf("\nThe books agree: %s rows, and the sum of all amounts is what the acknowledged writes make "
+		       "it.\n",
 		       grouped((uint64_t)rows));
 	if (!agree)
 		fprintf(stderr, "quick_load: %lld rows and a sum of %lld were expected, %lld and %lld are there\n",
@@ -363,28 +365,50 @@ static void parse_change(struct options *o, const char *text)
 static void parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"socket", required_argument, NULL, 's'}, {"alterctl", required_argument, NULL, 'a'},
-		{"change", required_argument, NULL, 'x'}, {"clients", required_argument, NULL, 'c'},
-		{"rate", required_argument, NULL, 'r'},	  {"before", required_argument, NULL, 'b'},
-		{"wal", required_argument, NULL, 'w'},	  {"plain", no_argument, NULL, 'p'},
+		{"socket", required_argument, NULL, 's'},
+		{"alterctl", required_argument, NULL, 'a'},
+		{"change", required_argument, NULL, 'x'},
+		{"clients", required_argument, NULL, 'c'},
+		{"rate", required_argument, NULL, 'r'},
+		{"before", required_argument, NULL, 'b'},
+		{"wal", required_argument, NULL, 'w'},
+		{"plain", no_argument, NULL, 'p'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		switch (c) {
-		case 's': o->socket = optarg; break;
-		case 'a': o->alterctl = optarg; break;
-		case 'w': o->wal = optarg; break;
-		case 'p': o->plain = true; break;
-		case 'x': parse_change(o, optarg); break;
-		case 'c': o->clients = option_number("--clients", optarg, 1, CLIENTS_MAX); break;
-		case 'r': o->rate = option_number("--rate", optarg, 1, 100000); break;
-		case 'b': o->before_seconds = option_number("--before", optarg, 1, 3600); break;
-		default: exit(64);
+		case 's':
+			o->socket = optarg;
+			break;
+		case 'a':
+			o->alterctl = optarg;
+			break;
+		case 'w':
+			o->wal = optarg;
+			break;
+		case 'p':
+			o->plain = true;
+			break;
+		case 'x':
+			parse_change(o, optarg);
+			break;
+		case 'c':
+			o->clients = option_number("--clients", optarg, 1, CLIENTS_MAX);
+			break;
+		case 'r':
+			o->rate = option_number("--rate", optarg, 1, 100000);
+			break;
+		case 'b':
+			o->before_seconds = option_number("--before", optarg, 1, 3600);
+			break;
+		default:
+			exit(64);
 		}
 	if (!o->socket || !o->alterctl || !o->nchanges || optind != argc) {
-		fprintf(stderr, "usage: quick_load --socket PATH --alterctl PROGRAM --change TABLE.COLUMN=TYPE [--change ..]\n"
-				"                  [--clients N] [--rate N] [--before SECONDS] [--wal FILE] [--plain]\n");
+		fprintf(stderr,
+			"usage: quick_load --socket PATH --alterctl PROGRAM --change TABLE.COLUMN=TYPE [--change ..]\n"
+			"                  [--clients N] [--rate N] [--before SECONDS] [--wal FILE] [--plain]\n");
 		exit(64);
 	}
 }

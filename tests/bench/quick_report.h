@@ -1,5 +1,6 @@
 /*
- * quick_load's books and how they are printed: a table for people, key=value for run.sh. Included by quick_load.c alone.
+ * quick_load's books and how they are printed: a table for people, key=value for run.sh. Included by quick_load.c
+ * alone.
  *
  * Each client thread writes its own struct client; everything here runs after the threads have been joined.
  */
@@ -21,14 +22,14 @@
 
 struct change {
 	char table[64], column[64], type[32]; /* from --change */
-	double took_s;            /* from the start to the swap */
-	double retire_s;          /* from the swap to the end */
-	double swap_ms;           /* < 0: not told */
-	double hold_ms;           /* longest time the writer was held */
-	int64_t verified;         /* rows compared before the swap */
+	double took_s;                        /* from the start to the swap */
+	double retire_s;                      /* from the swap to the end */
+	double swap_ms;                       /* < 0: not told */
+	double hold_ms;                       /* longest time the writer was held */
+	int64_t verified;                     /* rows compared before the swap */
 	int64_t rows_per_s;
 	int64_t wal_peak_bytes;
-	bool done;                /* alterctl ended well and the column has its new type */
+	bool done; /* alterctl ended well and the column has its new type */
 };
 
 struct options {
@@ -49,10 +50,10 @@ struct client {
 	const struct options *options;
 	struct alterd_conn *conn;
 	uint64_t random;
-	int64_t own_id;          /* row it inserted last and may delete, 0 = none */
+	int64_t own_id; /* row it inserted last and may delete, 0 = none */
 	int64_t own_amount;
-	int64_t sum, rows;       /* what its acknowledged writes added */
-	int64_t groups;          /* groups and rows there are at the start */
+	int64_t sum, rows; /* what its acknowledged writes added */
+	int64_t groups;    /* groups and rows there are at the start */
 	int64_t first_rows;
 	char first_error[256];
 	struct window windows[WINDOWS];
@@ -70,10 +71,7 @@ static struct window *sum_window(const struct options *o, const struct client *c
 	return &all;
 }
 
-static double ms(uint64_t ns)
-{
-	return (double)ns / 1e6;
-}
+static double ms(uint64_t ns) { return (double)ns / 1e6; }
 
 /* 1234567 as 1,234,567. Four texts may be in use at once. */
 static const char *grouped(uint64_t v)
@@ -111,10 +109,7 @@ static void print_plain(const struct options *o, const struct client *clients)
 }
 
 #define CELL 30
-static void cell(const char *text)
-{
-	printf("%*s", CELL, text);
-}
+static void cell(const char *text) { printf("%*s", CELL, text); }
 
 static void row_of_waits(const struct options *o, const struct client *clients, const char *name, int which)
 {
@@ -143,7 +138,8 @@ static void row_of_counts(const struct options *o, const struct client *clients,
 	printf("\n");
 }
 
-static void row_of_changes(const struct options *o, const char *name, void (*text)(const struct change *, char *, size_t))
+static void row_of_changes(const struct options *o, const char *name,
+			   void (*text)(const struct change *, char *, size_t))
 {
 	printf("%-34s", name);
 	for (int i = 0; i < o->nchanges; i++) {

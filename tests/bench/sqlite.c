@@ -102,7 +102,8 @@ static int run(sqlite3 *db, bool update, long seconds, long rows)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		fprintf(stderr, "usage: sqlite select|update FILE [SECONDS [ROWS]]\n       sqlite sync FOLDER [COUNT]\n");
+		fprintf(stderr,
+			"usage: sqlite select|update FILE [SECONDS [ROWS]]\n       sqlite sync FOLDER [COUNT]\n");
 		return 64;
 	}
 	if (strcmp(argv[1], "sync") == 0)
