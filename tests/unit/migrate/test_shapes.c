@@ -1,6 +1,7 @@
 /*
- * Table shapes x changes with a client writing in between, each compared with an oracle: the same writes in plain
- * SQLite, then the change made offline. Seed: ALTERD_SEED, printed when it fails.
+ * Table shapes x changes with a client writing all the while, each compared with an oracle: the same writes in plain
+ * SQLite, with the change made offline in between, at the place where the swap took place. Seed: ALTERD_SEED, printed
+ * when it fails; how many writes fall into which phase is up to the machine.
  */
 #include "tests/unit/migrate/world.h"
 
@@ -184,7 +185,8 @@ static void make_write(const struct shape *s, char *out, size_t size)
 
 /* The writes of one run, so that the oracle gets the same. */
 struct script {
-	struct buf sql;
+	struct buf before, after; /* the swap */
+	bool altering, swapped;
 };
 
 static void write_one(struct world *w, const struct shape *s, struct script *script)
@@ -192,38 +194,65 @@ static void write_one(struct world *w, const struct shape *s, struct script *scr
 	char sql[512];
 	make_write(s, sql, sizeof(sql));
 	int code = world_sql(w, sql, NULL);
-	/* The swap may have happened just before: then the statement can be one of the old schema. */
+	/* Once swapped the statement can be one of the old schema. */
 	ck_assert_msg(code == 0 || code == SQLITE_ERROR || (code & 0xff) == SQLITE_CONSTRAINT, "%s: %d", sql, code);
+	if (script->altering && (w->answered_in == PHASE_RETIRE || w->answered_in == PHASE_END))
+		script->swapped = true;
 	if (code == 0)
-		buf_printf(&script->sql, "%s;", sql);
+		buf_printf(script->swapped ? &script->after : &script->before, "%s;", sql);
 }
 
 static void oracle(const struct shape *s, struct script *script, const char *path, struct buf *out)
 {
 	sqlite3 *db;
 	char *message = NULL;
-	const char *parts[] = {s->setup, "PRAGMA foreign_keys=ON", buf_cstr(&script->sql),
-			       "PRAGMA foreign_keys=OFF; PRAGMA legacy_alter_table=ON", s->offline};
+	const char *parts[] = {s->setup,
+			       "PRAGMA foreign_keys=ON",
+			       buf_cstr(&script->before),
+			       "PRAGMA foreign_keys=OFF; PRAGMA legacy_alter_table=ON",
+			       s->offline,
+			       "PRAGMA legacy_alter_table=OFF; PRAGMA foreign_keys=ON",
+			       buf_cstr(&script->after)};
 	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		ck_assert_msg(sqlite3_exec(db, parts[i], NULL, NULL, &message) == SQLITE_OK, "oracle, part %zu: %s", i,
 			      message);
 	sqlite3_close(db);
 	world_dump(path, s->rows, out);
 }
 
+/* The first line in which two dumps differ; false: none. */
+static bool first_difference(const char *got, const char *want, char *out, size_t size)
+{
+	int line = 1;
+
+	if (strcmp(got, want) == 0)
+		return false;
+	for (;; line++) {
+		size_t n = strcspn(got, "\n"), k = strcspn(want, "\n");
+		if (n != k || strncmp(got, want, n) != 0 || !got[n] || !want[k]) {
+			snprintf(out, size, "line %d: got \"%.*s\", wanted \"%.*s\"", line, (int)(n < 200 ? n : 200),
+				 got, (int)(k < 200 ? k : 200), want);
+			return true;
+		}
+		got += n + 1;
+		want += k + 1;
+	}
+}
+
 static void compare(const struct shape *s, struct world *w, struct script *script, unsigned long first)
 {
 	struct buf got = {0}, want = {0};
-	char path[160];
+	char path[160], where[512];
 
 	world_dump(w->path, s->rows, &got);
 	snprintf(path, sizeof(path), "%s/o.db", w->dir);
 	oracle(s, script, path, &want);
-	if (strcmp(buf_cstr(&got), buf_cstr(&want)) != 0 && getenv("LOG"))
-		fprintf(stderr, "-- got:\n%s-- wanted:\n%s", buf_cstr(&got), buf_cstr(&want));
-	ck_assert_msg(strcmp(buf_cstr(&got), buf_cstr(&want)) == 0, "%s: ALTERD_SEED=%lu: differs from the oracle",
-		      s->name, first);
+	bool differs = first_difference(buf_cstr(&got), buf_cstr(&want), where, sizeof(where));
+	if (differs && getenv("LOG"))
+		fprintf(stderr, "-- got:\n%s-- wanted:\n%s-- writes before the swap: %s\n-- after: %s\n",
+			buf_cstr(&got), buf_cstr(&want), buf_cstr(&script->before), buf_cstr(&script->after));
+	ck_assert_msg(!differs, "%s: ALTERD_SEED=%lu: differs from the oracle: %s", s->name, first, where);
 	struct buf left = {0};
 	world_query(w->path,
 		    "SELECT name FROM sqlite_schema WHERE name LIKE '%new%' AND name LIKE '\\_alterd%' ESCAPE '\\'",
@@ -239,10 +268,10 @@ static void compare(const struct shape *s, struct world *w, struct script *scrip
 /* Runs the shape; restarts: the daemon is stopped and started again at random moments. */
 static void run_shape(const struct shape *s, bool restarts)
 {
+	unsigned long first = seed;
 	struct world w = {.batch_rows = (int64_t)(1 + next_random(30))};
 	struct script script = {0};
 	struct world_wait wait;
-	unsigned long first = seed;
 
 	world_init(&w, s->setup);
 	for (int i = 0; i < 3; i++)
@@ -250,13 +279,11 @@ static void run_shape(const struct shape *s, bool restarts)
 	world_alter(&w, &wait, s->change, true, restarts);
 	while (world_phase(&w) == PHASE_END && !wait.done)
 		world_turn(&w);
+	script.altering = true;
 	int restarted = 0;
 	/* Writes for as long as it runs; a postponed swap is let go once enough has happened. */
 	for (int i = 0; world_phase(&w) != PHASE_END && i < 400; i++) {
-		if (world_phase(&w) < PHASE_SWAP)
-			write_one(&w, s, &script);
-		else
-			world_turn(&w);
+		write_one(&w, s, &script);
 		if (restarts && restarted < 6 && next_random(12) == 0) {
 			world_restart(&w);
 			restarted++;
@@ -272,6 +299,9 @@ static void run_shape(const struct shape *s, bool restarts)
 	}
 	while (world_phase(&w) != PHASE_END || !list_empty(&w.m->entries))
 		world_turn(&w);
+	/* The new table is one to be written to. */
+	for (int i = 0; i < 5; i++)
+		write_one(&w, s, &script);
 	const struct record *r = w.m->history[w.m->nhistory - 1];
 	ck_assert_msg(r->state == JOB_DONE, "%s: ALTERD_SEED=%lu: %s", s->name, first,
 		      r->error_text ? r->error_text : "?");
@@ -282,7 +312,8 @@ static void run_shape(const struct shape *s, bool restarts)
 	world_stop(&w);
 	compare(s, &w, &script, first);
 	world_wait_free(&wait);
-	buf_free(&script.sql);
+	buf_free(&script.before);
+	buf_free(&script.after);
 	world_remove(&w);
 }
 

@@ -28,6 +28,11 @@ struct world {
 	struct sql_session session;
 	bool gone; /* the migrator has closed */
 	int64_t batch_rows;
+	/*
+	 * Where the job was when the last statement of world_sql() was answered. Steps and writes come back in the
+	 * order in which the writer ran them, so this tells on which side of the swap a write took place.
+	 */
+	enum phase answered_in;
 };
 
 static inline void world_serve(struct world *w)
@@ -137,12 +142,21 @@ static inline void world_free(struct world *w)
 	world_remove(w);
 }
 
+/* The phase of the running job, PHASE_END if there is none. */
+static inline enum phase world_phase(struct world *w) { return w->m->running ? w->m->m.r->p.phase : PHASE_END; }
+
 struct world_call {
 	struct sql_job job;
+	struct world *w;
 	bool done;
 };
 
-static inline void world_called(struct sql_job *job) { CONTAINER_OF(job, struct world_call, job)->done = true; }
+static inline void world_called(struct sql_job *job)
+{
+	struct world_call *c = CONTAINER_OF(job, struct world_call, job);
+	c->w->answered_in = world_phase(c->w);
+	c->done = true;
+}
 
 /* A client's statement. Returns its error code, 0 if it succeeded; the answer's JSON in `out` where asked for. */
 static inline int world_sql(struct world *w, const char *sql, struct buf *out)
@@ -153,7 +167,8 @@ static inline int world_sql(struct world *w, const char *sql, struct buf *out)
 				       .session = &w->session,
 				       .params = &params,
 				       .out = out ? out : &own,
-				       .done = world_called}};
+				       .done = world_called},
+			       .w = w};
 	sql_submit(w->s, &c.job);
 	while (!c.done)
 		world_turn(w);
@@ -217,9 +232,6 @@ static inline int world_change(struct world *w, const char *sql)
 	world_wait_free(&wait);
 	return code;
 }
-
-/* The phase of the running job, PHASE_END if there is none. */
-static inline enum phase world_phase(struct world *w) { return w->m->running ? w->m->m.r->p.phase : PHASE_END; }
 
 /* Everything of a file as text: schema, rows with types and rowids, sequences. On a connection of its own. */
 static inline int world_append(void *arg, int n, char **values, char **names)
