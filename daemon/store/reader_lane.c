@@ -103,7 +103,8 @@ static bool run_job(struct store *s, struct reader_lane *lane, struct job *job, 
 	job->run(job, db);
 	readers_end_turn(lane);
 	db->job = NULL;
-	if (!db->moved) {
+	bool moved = db->moved; /* the connection may be closed below */
+	if (!moved) {
 		job->ended_ns = clock_now_ns();
 		note_speed(s, job);
 	}
@@ -114,7 +115,7 @@ static bool run_job(struct store *s, struct reader_lane *lane, struct job *job, 
 	} else if (db != lane->db) {
 		readers_give_db(s, db);
 	}
-	return !db->moved;
+	return !moved;
 }
 
 static void no_connection(struct job *job)
