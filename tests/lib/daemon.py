@@ -155,9 +155,19 @@ class Daemon:
         return sqlite3.connect(self.db)
 
     def integrity(self):
-        """ "ok", or what is wrong, of the file of a daemon that is gone."""
+        """
+        "ok", or what is wrong, of the file of a daemon that is gone.
+
+        In the middle of a change an index b-tree may stand in the file as a work table of its own. One that holds NULLs
+        is named by integrity_check for just that, NULLs in a key: its pages are whole, so that alone is no fault.
+        """
         with self.file() as plain:
-            rows = [r[0] for r in plain.execute("PRAGMA integrity_check")]
+            rows = [r[0] for r in plain.execute("PRAGMA integrity_check(1000000)")]
+            changing = plain.execute(
+                "SELECT 1 FROM sqlite_schema WHERE name LIKE '\\_alterd\\_%\\_new%' ESCAPE '\\'"
+            ).fetchone()
+            if changing:
+                rows = [r for r in rows if not r.startswith("NULL value in _alterd_")] or ["ok"]
             broken = plain.execute("PRAGMA foreign_key_check").fetchall()
         plain.close()
         return "ok" if rows == ["ok"] and not broken else "%s %s" % (rows[:3], broken[:3])
