@@ -112,6 +112,12 @@ static void fn_rtrim(sqlite3_context *ctx, int argc, sqlite3_value **argv) { tri
 
 /* --- instr, replace --- */
 
+/* Linear, whatever the two hold. */
+static const char *search(const char *hay, size_t n, const char *needle, size_t m)
+{
+	return m == 1 ? memchr(hay, needle[0], n) : memmem(hay, n, needle, m);
+}
+
 static bool is_continuation(char c) { return ((unsigned char)c & 0xC0) == 0x80; }
 
 /* Where `needle` begins in `hay`, NULL if nowhere; in text only at the start of a character, as SQLite has it. */
@@ -122,7 +128,7 @@ static const char *find(const char *hay, size_t n, const char *needle, size_t m,
 	/* Only the very first byte may be a stray continuation byte and still start a character for SQLite. */
 	if (text && is_continuation(needle[0]))
 		return memcmp(hay, needle, m) == 0 ? hay : NULL;
-	return memmem(hay, n, needle, m);
+	return search(hay, n, needle, m);
 }
 
 static void fn_instr(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -174,7 +180,7 @@ static void fn_replace(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		return;
 	}
 	for (const char *end = s + n, *hit; s < end && out.len <= most && !out.failed; s = hit + m) {
-		hit = m <= (size_t)(end - s) ? memmem(s, (size_t)(end - s), pattern, m) : NULL;
+		hit = m <= (size_t)(end - s) ? search(s, (size_t)(end - s), pattern, m) : NULL;
 		buf_add(&out, s, (size_t)((hit ? hit : end) - s));
 		if (!hit)
 			break;
