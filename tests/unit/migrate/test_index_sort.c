@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static uint64_t seed = 42;
-static char dir[] = "/tmp/alterd-test-XXXXXX";
+static char dir[32];
 
 static uint64_t next_random(uint64_t below)
 {
@@ -18,7 +18,11 @@ static uint64_t next_random(uint64_t below)
 	return seed % below;
 }
 
-static void set_up(void) { ck_assert_ptr_nonnull(mkdtemp(dir)); }
+static void set_up(void)
+{
+	(void)snprintf(dir, sizeof(dir), "/tmp/alterd-test-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+}
 
 static void tear_down(void)
 {

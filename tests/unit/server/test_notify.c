@@ -18,6 +18,8 @@ static void listen_as_manager(void)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	socklen_t len;
 
+	if (manager >= 0) /* of the test before, where tests do not fork */
+		close(manager);
 	(void)snprintf(name, sizeof name, "@alterd-test-notify-%ld", (long)getpid());
 	memcpy(address.sun_path, name, strlen(name));
 	address.sun_path[0] = '\0';
