@@ -94,6 +94,8 @@ struct writer {
 	struct db *db;
 	struct job *job; /* running. Under the lock */
 	bool closing;
+	uint64_t job_ns,
+		commit_ns; /* what a client's write and a group's commit take, of late. The lane's thread only */
 	uint64_t background_due_ns;           /* background work may not be put off beyond this */
 	atomic_bool client_waits;             /* a client's write is in the queue; for db_turn_over */
 	atomic_uint_fast64_t client_since_ns; /* since when */

@@ -30,11 +30,26 @@ static bool is_alone(const struct sql_job *job)
 	       (job->kind == SQL_STATEMENT && job->type >= SQL_TYPE_TX_BEGIN);
 }
 
+/*
+ * How many of `waiting` writes go together. Enough to pay for the commit; but where a commit is cheap not all of them,
+ * or everybody would wait for everybody: with half of them at work the clients of the other half send their next.
+ */
+static size_t group_size(const struct store *s, size_t waiting)
+{
+	const struct writer *w = &s->writer;
+	size_t most = (size_t)store_get_config(s)->group_max;
+	size_t pays = w->job_ns ? (size_t)(w->commit_ns / w->job_ns) + 1 : most;
+	size_t n = pays > (waiting + 1) / 2 ? pays : (waiting + 1) / 2;
+
+	return n < most ? n : most;
+}
+
 static void take_group(struct store *s, struct list *group)
 {
 	struct writer *w = &s->writer;
+	size_t n_max = group_size(s, w->queue.count);
 
-	while (group->count < (size_t)store_get_config(s)->group_max) {
+	while (group->count < n_max) {
 		struct list_node *n = list_first(&w->queue);
 		if (!n || (is_alone(sql_job_of(n)) && !list_empty(group)))
 			break;
