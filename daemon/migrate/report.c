@@ -14,8 +14,12 @@ static enum phase shown_phase(const struct record *r)
 	return p;
 }
 
-static const char *shown_state(const struct record *r)
+/* What has ended but is not yet written down as ended still counts as running: nothing is told that a crash takes back.
+ */
+static const char *shown_state(const struct record *r, bool live)
 {
+	if (live && r->state != JOB_RUNNING && r->state != JOB_QUEUED)
+		return job_state_name(JOB_RUNNING);
 	return r->state == JOB_RUNNING && r->control.paused ? "paused" : job_state_name(r->state);
 }
 
@@ -92,7 +96,7 @@ void report_job(struct buf *out, const struct record *r, const struct report_liv
 	jw_str(out, "name", "alter");
 	jw_str(out, "table", r->table);
 	jw_str(out, "strategy", r->strategy);
-	jw_str(out, "state", shown_state(r));
+	jw_str(out, "state", shown_state(r, live != NULL));
 	jw_str(out, "phase", phase_wire(shown_phase(r)));
 	jw_int(out, "rows_done", r->p.rows_done);
 	jw_int(out, "rows_total", rows_total(r));
@@ -126,7 +130,7 @@ void report_history(struct buf *out, const struct record *r)
 	jw_str(out, "table", r->table);
 	jw_str(out, "strategy", r->strategy);
 	jw_str(out, "sql", r->sql);
-	jw_str(out, "state", shown_state(r));
+	jw_str(out, "state", shown_state(r, false));
 	jw_str(out, "phase", phase_wire(shown_phase(r)));
 	start_time(out, r);
 	jw_int(out, "took_ms", (int64_t)(elapsed_s(r) * 1000));
