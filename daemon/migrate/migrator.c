@@ -114,7 +114,7 @@ static void submit(struct migrator *m, bool save)
 	step->writer = save || migration_on_writer(&m->m);
 	step->outcome = STEP_FAILED;
 	step->job = (struct job){
-		.mail = {.deliver = step_done}, .run = step_run, .class = JOB_BACKGROUND, .deadline_ns = CLOCK_NEVER};
+		.mail = {.deliver = step_done}, .run = step_run, .share_percent = pacer_share(&m->pacer)};
 	m->busy = true;
 	m->throttled = NULL;
 	if (step->writer)

@@ -42,6 +42,8 @@ void pacer_press(struct pacer *p, uint64_t behind_ns)
 	p->press = behind_ns < NS_PER_S ? 0 : (int)clamp((int64_t)((behind_ns / NS_PER_S + 1) / 2), 1, PACER_PRESS_MAX);
 }
 
+int pacer_share(const struct pacer *p) { return p->press > 0 ? 20 + 70 * p->press / PACER_PRESS_MAX : 0; }
+
 uint64_t pacer_hold(const struct pacer *p) { return p->press > 1 ? p->hold_ns * (uint64_t)p->press : p->hold_ns; }
 
 uint64_t pacer_pause(const struct pacer *p, uint64_t held_ns, bool clients)

@@ -43,6 +43,9 @@ void pacer_learn(struct pacer *p, int64_t rows, uint64_t ns);
 #define PACER_PRESS_MAX 4
 void pacer_press(struct pacer *p, uint64_t behind_ns);
 /* Time a step may hold the writer now. */
+/* Percent of the writer's time that is to be sure while pressed, up to 90; 0: as configured. Else clients that change
+ * rows faster than a fifth of the time can apply would keep the migration from ever ending. */
+int pacer_share(const struct pacer *p);
 uint64_t pacer_hold(const struct pacer *p);
 /* Time to wait after a step that held the writer for `held_ns`: 0 where nobody else wants it. */
 uint64_t pacer_pause(const struct pacer *p, uint64_t held_ns, bool clients);

@@ -55,7 +55,8 @@ void checkpointer_writer_turn(struct store *s, struct db *writer)
 {
 	struct checkpointer *c = &s->checkpointer;
 
-	if (!atomic_load_explicit(&c->writer_turn, memory_order_relaxed))
+	/* A session may have begun its transaction just now: the next gap will do. */
+	if (!atomic_load_explicit(&c->writer_turn, memory_order_relaxed) || db_in_transaction(writer))
 		return;
 	run(s, writer);
 	atomic_store(&c->writer_turn, 0);

@@ -33,6 +33,7 @@ struct job {
 	void (*run)(struct job *job,
 		    struct db *); /* on the lane, with a connection that is this job's until it returns */
 	enum job_class class;
+	int share_percent;    /* background work: of the writer's time; 0: store.background_share */
 	struct db *on;        /* the pinned connection it must run on; NULL: the lane's own */
 	atomic_int stop;      /* enum stop_reason; set by any thread, read by the progress handler */
 	uint64_t deadline_ns; /* monotonic; past it the job is stopped with STOP_TIMEOUT; CLOCK_NEVER or (engine jobs) 0

@@ -78,7 +78,7 @@ static void run_background(struct store *s)
 {
 	struct writer *w = &s->writer;
 	struct job *job = job_of(list_pop(&w->background));
-	int64_t share = store_get_config(s)->background_percent;
+	int64_t share = job->share_percent ? job->share_percent : store_get_config(s)->background_percent;
 
 	job->started_ns = clock_now_ns();
 	w->job = job;
