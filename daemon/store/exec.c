@@ -350,7 +350,6 @@ static int batch_statement(struct db *db, struct sql_job *job, sqlite3_stmt *stm
 			   const struct step *step)
 {
 	static const struct binds none = {0};
-	int64_t before = job->session->total_changes;
 	int rc = 0;
 
 	if (type >= SQL_TYPE_TX_BEGIN)
@@ -365,7 +364,6 @@ static int batch_statement(struct db *db, struct sql_job *job, sqlite3_stmt *stm
 	db_done(db, stmt);
 	if (rc == 0)
 		rc = db_flush(db, &job->err);
-	(void)before;
 	int64_t changed = type == SQL_TYPE_WRITE ? job->session->changes : 0;
 	if (rc == 0 && step && step->expect_changes >= 0 && changed != step->expect_changes)
 		rc = error_set(&job->err, ERRC_EXPECTATION_FAILED, "%lld rows changed, %lld expected",
