@@ -81,8 +81,8 @@ END_TEST
 START_TEST(test_dump_gives_the_same_compact_text)
 {
 	static const char *const texts[] = {
-		"{\"a\":[1,-2,0.1,1e+300,true,false,null,\"x\\n\\u0000\"],\"b\":{},\"c\":[],\"d\":{\"e\":{\"f\":[[]]}}"
-		"}",
+		"{\"a\":[1,-2,0.1,1e+300,true,false,null,\"x\\n\\u0000\"],\"b\":{},\"c\":[]}",
+		"{\"d\":{\"e\":{\"f\":[[]]}}}",
 		"9223372036854775807",
 		"-9223372036854775808",
 		"\"\"",
