@@ -84,6 +84,11 @@ static bool run_in_group(struct store *s, struct db *db, struct sql_job *job)
 		return true;
 	if (!error_is_set(&job->err))
 		error_from_sqlite(&job->err, SQLITE_CONSTRAINT_FOREIGNKEY, -1, NULL, "FOREIGN KEY constraint failed");
+	if (job->kind != SQL_BATCH) {
+		/* A statement that fails as it commits has changed nothing; a COMMIT that fails leaves the counts. */
+		job->session->changes = 0;
+		job->session->total_changes = job->before.total_changes;
+	}
 	return false;
 }
 

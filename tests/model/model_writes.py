@@ -236,7 +236,7 @@ def exact_round(rng, end):
             return True
         history.append((k, sql, values))
         rows, n, code = plain.run(sql, values)
-        if sql[:6] != "SELECT":
+        if sql[:6] in ("INSERT", "UPDATE", "DELETE"):
             held[k] = code == 0
         try:
             r = c.exec(sql, *bind(values))

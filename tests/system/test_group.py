@@ -207,6 +207,15 @@ def counters_stay_the_sessions_own():
 
 
 @suite.section
+def what_failed_at_its_commit_has_changed_nothing():
+    c = d.client()
+    before = c.rows("SELECT total_changes()")[0][0]
+    suite.refused("a deferred foreign key", lambda: deferred(c), 787)
+    suite.same("counts nothing", c.rows("SELECT changes(), total_changes()")[0], [0, before])
+    c.close()
+
+
+@suite.section
 def constraint_errors_among_others():
     """Ordinary failures are the commonest poison: each writer must get its own answer."""
     end = time.monotonic() + lasting(1.5)
