@@ -1,5 +1,5 @@
 /*
- * What the bench programs share: a clock, a histogram of durations, option numbers, and decimal digits.
+ * What the bench programs share: a clock, a histogram of durations, a random generator, and decimal digits.
  *
  * The histogram has 64 buckets to the octave, so a quantile is right within about 1.1 %; the maximum is exact. It
  * belongs to one thread; latency_merge() joins those of several once they have ended.
@@ -7,11 +7,7 @@
 #ifndef ALTERD_BENCH_LATENCY_H
 #define ALTERD_BENCH_LATENCY_H
 
-#include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define LATENCY_SUB_BITS 6
@@ -74,19 +70,6 @@ static inline uint64_t latency_quantile(const struct latency *l, double q)
 	uint64_t low = ((1ull << LATENCY_SUB_BITS) + (i & ((1u << LATENCY_SUB_BITS) - 1))) << shift;
 	uint64_t middle = low + ((1ull << shift) >> 1);
 	return middle < l->max_ns ? middle : l->max_ns;
-}
-
-/* A whole number of an option; ends the program with 64 (usage) when it is none or out of range. */
-static inline long option_number(const char *name, const char *text, long least, long greatest)
-{
-	char *end;
-	errno = 0;
-	long v = strtol(text, &end, 10);
-	if (errno || end == text || *end || v < least || v > greatest) {
-		fprintf(stderr, "%s: \"%s\" is not a number from %ld to %ld\n", name, text, least, greatest);
-		exit(64);
-	}
-	return v;
 }
 
 /* xorshift64*: the state must not be 0. */

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,6 +25,7 @@
 #include <unistd.h>
 
 #include "tests/bench/latency.h"
+#include "tests/bench/options.h"
 
 #define CHECK_EVERY 16
 #define REPLY_MAX 4096
@@ -313,103 +313,80 @@ static int report(const struct options *o, const struct worker *workers, double 
 	return errors || wrong || !done;
 }
 
-static void parse_mode(struct options *o, const char *text)
+static struct options options = {
+	.table = "pgbench_accounts",
+	.clients = 8,
+	.threads = 1,
+	.seconds = 5,
+	.warm_seconds = 1,
+	.rows = 1000000,
+	.mode = MODE_SELECT,
+	.mode_name = "select",
+};
+
+static void parse_mode(const char *text)
 {
 	static const char *const names[] = {[MODE_SELECT] = "select", [MODE_UPDATE] = "update", [MODE_PING] = "ping"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(text, names[i]) == 0) {
-			o->mode = (enum mode)i;
-			o->mode_name = names[i];
+			options.mode = (enum mode)i;
+			options.mode_name = names[i];
 			return;
 		}
 	fprintf(stderr, "--mode: select, update or ping\n");
 	exit(64);
 }
 
-static void parse(struct options *o, int argc, char **argv)
+static void parse(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"socket", required_argument, NULL, 's'},
-		{"mode", required_argument, NULL, 'm'},
-		{"clients", required_argument, NULL, 'c'},
-		{"threads", required_argument, NULL, 'j'},
-		{"seconds", required_argument, NULL, 't'},
-		{"warm", required_argument, NULL, 'w'},
-		{"rows", required_argument, NULL, 'r'},
-		{"table", required_argument, NULL, 'T'},
-		{NULL, 0, NULL, 0},
+	static const char usage[] =
+		"usage: load --socket PATH [--mode select|update|ping] [--clients N] [--threads N]\n"
+		"            [--seconds S] [--warm S] [--rows N] [--table NAME]\n";
+	static const struct bench_option table[] = {
+		{"--socket", OPTION_TEXT, {.text = &options.socket}, 0, 0},
+		{"--mode", OPTION_CALL, {.call = parse_mode}, 0, 0},
+		{"--clients", OPTION_NUMBER, {.number = &options.clients}, 1, 10000},
+		{"--threads", OPTION_NUMBER, {.number = &options.threads}, 1, 64},
+		{"--seconds", OPTION_NUMBER, {.number = &options.seconds}, 1, 86400},
+		{"--warm", OPTION_NUMBER, {.number = &options.warm_seconds}, 0, 3600},
+		{"--rows", OPTION_NUMBER, {.number = &options.rows}, 1, 1000000000},
+		{"--table", OPTION_TEXT, {.text = &options.table}, 0, 0},
+		{NULL, OPTION_FLAG, {NULL}, 0, 0},
 	};
-	int c;
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
-		switch (c) {
-		case 's':
-			o->socket = optarg;
-			break;
-		case 'T':
-			o->table = optarg;
-			break;
-		case 'm':
-			parse_mode(o, optarg);
-			break;
-		case 'c':
-			o->clients = option_number("--clients", optarg, 1, 10000);
-			break;
-		case 'j':
-			o->threads = option_number("--threads", optarg, 1, 64);
-			break;
-		case 't':
-			o->seconds = option_number("--seconds", optarg, 1, 86400);
-			break;
-		case 'w':
-			o->warm_seconds = option_number("--warm", optarg, 0, 3600);
-			break;
-		case 'r':
-			o->rows = option_number("--rows", optarg, 1, 1000000000);
-			break;
-		default:
-			exit(64);
-		}
-	if (!o->socket || optind != argc || o->threads > o->clients) {
-		fprintf(stderr, "usage: load --socket PATH [--mode select|update|ping] [--clients N] [--threads N]\n"
-				"            [--seconds S] [--warm S] [--rows N] [--table NAME]\n");
+	int rest = options_parse(argc, argv, table, usage);
+	if (!options.socket || rest != argc || options.threads > options.clients) {
+		fputs(usage, stderr);
 		exit(64);
 	}
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = {.table = "pgbench_accounts",
-			    .clients = 8,
-			    .threads = 1,
-			    .seconds = 5,
-			    .warm_seconds = 1,
-			    .rows = 1000000,
-			    .mode = MODE_SELECT,
-			    .mode_name = "select"};
-	parse(&o, argc, argv);
-	make_head(&o);
-	struct worker *workers = calloc((size_t)o.threads, sizeof(*workers));
+	parse(argc, argv);
+	const struct options *o = &options;
+	make_head(o);
+	struct worker *workers = calloc((size_t)o->threads, sizeof(*workers));
 	if (!workers) {
 		perror("load");
 		return 1;
 	}
-	for (long i = 0; i < o.threads; i++)
-		worker_open(&workers[i], &o, i);
-	for (long i = 0; i < o.threads; i++)
+	for (long i = 0; i < o->threads; i++)
+		worker_open(&workers[i], o, i);
+	for (long i = 0; i < o->threads; i++)
 		if (pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]) != 0) {
 			fprintf(stderr, "load: no thread\n");
 			return 1;
 		}
-	pause_for(o.warm_seconds);
+	pause_for(o->warm_seconds);
 	uint64_t from_ns = now_ns();
 	atomic_store(&phase, PHASE_MEASURE);
-	pause_for(o.seconds);
+	pause_for(o->seconds);
 	atomic_store(&phase, PHASE_STOP);
 	double seconds = (double)(now_ns() - from_ns) / 1e9;
-	for (long i = 0; i < o.threads; i++)
+	for (long i = 0; i < o->threads; i++)
 		pthread_join(workers[i].thread, NULL);
-	int bad = report(&o, workers, seconds);
-	for (long i = 0; i < o.threads; i++) {
+	int bad = report(o, workers, seconds);
+	for (long i = 0; i < o->threads; i++) {
 		for (int k = 0; k < workers[i].nconns; k++)
 			close(workers[i].conns[k].fd);
 		close(workers[i].epoll_fd);

@@ -15,7 +15,6 @@
  * --plain prints key=value for run.sh instead of the table.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -30,8 +29,9 @@
 #include <unistd.h>
 
 #include "client/alterd.h"
-#include "proto/doc.h"
+#include "tests/bench/job.h"
 #include "tests/bench/latency.h"
+#include "tests/bench/options.h"
 #include "tests/bench/quick_report.h"
 
 #define POLL_NS 20000000 /* how often the change's phase and the WAL are looked at */
@@ -186,47 +186,14 @@ static int64_t file_bytes(const char *path)
 	return path && stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
 }
 
-/* True while the job that migrate.status tells of has not been swapped yet. */
-static bool before_swap(struct alterd_conn *control)
-{
-	const char *text;
-	struct doc *d;
-	struct error err;
-	if (alterd_call(control, "migrate.status", NULL, &text) != 0 || doc_parse(text, strlen(text), &d, &err) != 0)
-		return true;
-	const char *phase = doc_str(doc_get(doc_root(d), "job.phase"), "");
-	const char *state = doc_str(doc_get(doc_root(d), "job.state"), "");
-	bool before = strcmp(phase, "retiring") != 0 && strcmp(state, "done") != 0;
-	doc_free(d);
-	return before;
-}
-
-/* What the job says of itself now that it has ended. */
-static void read_job(struct alterd_conn *control, struct change *c)
-{
-	const char *text;
-	struct doc *d;
-	struct error err;
-	if (alterd_call(control, "migrate.status", NULL, &text) != 0 || doc_parse(text, strlen(text), &d, &err) != 0)
-		return;
-	const struct doc_node *job = doc_get(doc_root(d), "job");
-	c->swap_ms = doc_real(doc_get(job, "swap_ms"), -1);
-	c->hold_ms = doc_real(doc_get(job, "longest_hold_ms"), -1);
-	c->verified = doc_int(doc_get(job, "verified_rows"), -1);
-	c->rows_per_s = doc_int(doc_get(job, "rows_per_s"), -1);
-	doc_free(d);
-}
-
 /* Asks for the declared type of the column, as clients see it now. */
 static bool has_type(struct alterd_conn *control, const struct change *c)
 {
 	char params[256];
-	const char *text;
-	struct doc *d;
-	struct error err;
 	snprintf(params, sizeof(params), "{\"sql\":\"SELECT %s FROM %s LIMIT 1\",\"want\":[\"types\"]}", c->column,
 		 c->table);
-	if (alterd_call(control, "query", params, &text) != 0 || doc_parse(text, strlen(text), &d, &err) != 0)
+	struct doc *d = job_call(control, "query", params);
+	if (!d)
 		return false;
 	const struct doc_node *types = doc_get(doc_root(d), "types");
 	bool same = strcasecmp(doc_str(doc_at(types, 0), ""), c->type) == 0;
@@ -246,8 +213,7 @@ static void run_change(const struct options *o, struct change *c, struct alterd_
 		int64_t wal = file_bytes(o->wal);
 		if (wal > c->wal_peak_bytes)
 			c->wal_peak_bytes = wal;
-		bool before = before_swap(control);
-		if (before)
+		if (job_read(control).before_swap)
 			seen = true;
 		else if (seen && !swapped_ns)
 			swapped_ns = now_ns();
@@ -258,7 +224,7 @@ static void run_change(const struct options *o, struct change *c, struct alterd_
 		swapped_ns = end_ns;
 	c->took_s = (double)(swapped_ns - from_ns) / 1e9;
 	c->retire_s = (double)(end_ns - swapped_ns) / 1e9;
-	read_job(control, c);
+	c->told = job_read(control);
 	c->done = child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && has_type(control, c);
 }
 
@@ -350,85 +316,58 @@ static int run(struct options *o, struct client *clients, struct alterd_conn *co
 	return agree && !failed ? 0 : -1;
 }
 
-static void parse_change(struct options *o, const char *text)
+static struct options options = {.clients = 4, .rate = 250, .before_seconds = 5};
+
+static void parse_change(const char *text)
 {
+	struct options *o = &options;
 	struct change *c = &o->changes[o->nchanges];
 	if (o->nchanges == CHANGES_MAX || sscanf(text, "%63[^.].%63[^=]=%31s", c->table, c->column, c->type) != 3) {
 		fprintf(stderr, "--change: TABLE.COLUMN=TYPE, at most %d times\n", CHANGES_MAX);
 		exit(64);
 	}
-	c->swap_ms = c->hold_ms = -1;
-	c->verified = -1;
 	o->nchanges++;
 }
 
-static void parse(struct options *o, int argc, char **argv)
+static void parse(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"socket", required_argument, NULL, 's'},
-		{"alterctl", required_argument, NULL, 'a'},
-		{"change", required_argument, NULL, 'x'},
-		{"clients", required_argument, NULL, 'c'},
-		{"rate", required_argument, NULL, 'r'},
-		{"before", required_argument, NULL, 'b'},
-		{"wal", required_argument, NULL, 'w'},
-		{"plain", no_argument, NULL, 'p'},
-		{NULL, 0, NULL, 0},
+	static const char usage[] =
+		"usage: quick_load --socket PATH --alterctl PROGRAM --change TABLE.COLUMN=TYPE [--change ..]\n"
+		"                  [--clients N] [--rate N] [--before SECONDS] [--wal FILE] [--plain]\n";
+	static const struct bench_option table[] = {
+		{"--socket", OPTION_TEXT, {.text = &options.socket}, 0, 0},
+		{"--alterctl", OPTION_TEXT, {.text = &options.alterctl}, 0, 0},
+		{"--change", OPTION_CALL, {.call = parse_change}, 0, 0},
+		{"--clients", OPTION_NUMBER, {.number = &options.clients}, 1, CLIENTS_MAX},
+		{"--rate", OPTION_NUMBER, {.number = &options.rate}, 1, 100000},
+		{"--before", OPTION_NUMBER, {.number = &options.before_seconds}, 1, 3600},
+		{"--wal", OPTION_TEXT, {.text = &options.wal}, 0, 0},
+		{"--plain", OPTION_FLAG, {.flag = &options.plain}, 0, 0},
+		{NULL, OPTION_FLAG, {NULL}, 0, 0},
 	};
-	int c;
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
-		switch (c) {
-		case 's':
-			o->socket = optarg;
-			break;
-		case 'a':
-			o->alterctl = optarg;
-			break;
-		case 'w':
-			o->wal = optarg;
-			break;
-		case 'p':
-			o->plain = true;
-			break;
-		case 'x':
-			parse_change(o, optarg);
-			break;
-		case 'c':
-			o->clients = option_number("--clients", optarg, 1, CLIENTS_MAX);
-			break;
-		case 'r':
-			o->rate = option_number("--rate", optarg, 1, 100000);
-			break;
-		case 'b':
-			o->before_seconds = option_number("--before", optarg, 1, 3600);
-			break;
-		default:
-			exit(64);
-		}
-	if (!o->socket || !o->alterctl || !o->nchanges || optind != argc) {
-		fprintf(stderr,
-			"usage: quick_load --socket PATH --alterctl PROGRAM --change TABLE.COLUMN=TYPE [--change ..]\n"
-			"                  [--clients N] [--rate N] [--before SECONDS] [--wal FILE] [--plain]\n");
+	int rest = options_parse(argc, argv, table, usage);
+	if (!options.socket || !options.alterctl || !options.nchanges || rest != argc) {
+		fputs(usage, stderr);
 		exit(64);
 	}
 }
 
 int main(int argc, char **argv)
 {
-	static struct options o = {.clients = 4, .rate = 250, .before_seconds = 5};
-	parse(&o, argc, argv);
-	struct client *clients = calloc((size_t)o.clients, sizeof(*clients));
+	parse(argc, argv);
+	struct options *o = &options;
+	struct client *clients = calloc((size_t)o->clients, sizeof(*clients));
 	struct alterd_conn *control = NULL;
 	if (!clients) {
 		perror("quick_load");
 		return 1;
 	}
 	int rc = -1;
-	if (alterd_connect(o.socket, &control) != 0)
-		fprintf(stderr, "%s: %s\n", o.socket, alterd_error_message(control));
+	if (alterd_connect(o->socket, &control) != 0)
+		fprintf(stderr, "%s: %s\n", o->socket, alterd_error_message(control));
 	else
-		rc = run(&o, clients, control);
-	for (long i = 0; i < o.clients; i++)
+		rc = run(o, clients, control);
+	for (long i = 0; i < o->clients; i++)
 		alterd_close(clients[i].conn);
 	alterd_close(control);
 	free(clients);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "client/alterd.h"
+#include "tests/bench/job.h"
 #include "tests/bench/latency.h"
 
 #define CHANGES_MAX 8
@@ -24,10 +25,7 @@ struct change {
 	char table[64], column[64], type[32]; /* from --change */
 	double took_s;                        /* from the start to the swap */
 	double retire_s;                      /* from the swap to the end */
-	double swap_ms;                       /* < 0: not told */
-	double hold_ms;                       /* longest time the writer was held */
-	int64_t verified;                     /* rows compared before the swap */
-	int64_t rows_per_s;
+	struct job_told told;                 /* once it has ended */
 	int64_t wal_peak_bytes;
 	bool done; /* alterctl ended well and the column has its new type */
 };
@@ -95,8 +93,8 @@ static void print_plain(const struct options *o, const struct client *clients)
 		struct window *w = sum_window(o, clients, 2 * i);
 		printf("change=%s.%s type=%s done=%d took_s=%.3f retire_s=%.3f swap_ms=%.2f hold_ms=%.2f verified=%lld "
 		       "wal_peak_bytes=%lld before_ops=%llu before_p50_ms=%.3f before_p99_ms=%.3f before_max_ms=%.3f",
-		       c->table, c->column, c->type, c->done, c->took_s, c->retire_s, c->swap_ms, c->hold_ms,
-		       (long long)c->verified, (long long)c->wal_peak_bytes, (unsigned long long)w->latency.count,
+		       c->table, c->column, c->type, c->done, c->took_s, c->retire_s, c->told.swap_ms, c->told.hold_ms,
+		       (long long)c->told.verified, (long long)c->wal_peak_bytes, (unsigned long long)w->latency.count,
 		       ms(latency_quantile(&w->latency, 0.5)), ms(latency_quantile(&w->latency, 0.99)),
 		       ms(w->latency.max_ns));
 		uint64_t failed = w->failed;
@@ -167,17 +165,17 @@ static void text_took(const struct change *c, char *out, size_t size)
 
 static void text_swap(const struct change *c, char *out, size_t size)
 {
-	snprintf(out, size, c->swap_ms < 0 ? "-" : "%.2f ms", c->swap_ms);
+	snprintf(out, size, c->told.swap_ms < 0 ? "-" : "%.2f ms", c->told.swap_ms);
 }
 
 static void text_hold(const struct change *c, char *out, size_t size)
 {
-	snprintf(out, size, c->hold_ms < 0 ? "-" : "%.2f ms", c->hold_ms);
+	snprintf(out, size, c->told.hold_ms < 0 ? "-" : "%.2f ms", c->told.hold_ms);
 }
 
 static void text_verified(const struct change *c, char *out, size_t size)
 {
-	snprintf(out, size, "%s", c->verified < 0 ? "-" : grouped((uint64_t)c->verified));
+	snprintf(out, size, "%s", c->told.verified < 0 ? "-" : grouped((uint64_t)c->told.verified));
 }
 
 static void print_table(const struct options *o, const struct client *clients)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/bench/latency.h"
+#include "tests/bench/options.h"
 
 #define CACHE_PRAGMA "PRAGMA cache_size=-16384" /* the daemon's default for its writer: 16 MiB */
 
