@@ -19,13 +19,13 @@ static int64_t count_sessions(const struct server *server)
 	return n;
 }
 
-static void write_wait(const struct store_stats *st, struct buf *out, const char *key)
+static void write_times(struct buf *out, const char *key, uint64_t p50_ns, uint64_t p99_ns, uint64_t max_ns)
 {
 	jw_key(out, key);
 	jw_open(out, '{');
-	jw_real(out, "p50", ms_of(st->wait_p50_ns), 3);
-	jw_real(out, "p99", ms_of(st->wait_p99_ns), 3);
-	jw_real(out, "max", ms_of(st->wait_max_ns), 3);
+	jw_real(out, "p50", ms_of(p50_ns), 3);
+	jw_real(out, "p99", ms_of(p99_ns), 3);
+	jw_real(out, "max", ms_of(max_ns), 3);
 	jw_close(out, '}');
 }
 
@@ -49,7 +49,7 @@ int handle_status(struct session *s, const struct request *r, struct buf *out, s
 	jw_key(out, "writer");
 	jw_open(out, '{');
 	jw_int(out, "queue", st.writer_queue);
-	write_wait(&st, out, "wait_ms");
+	write_times(out, "wait_ms", st.wait_p50_ns, st.wait_p99_ns, st.wait_max_ns);
 	jw_close(out, '}');
 	jw_int(out, "sessions", count_sessions(server));
 	jw_int(out, "wal_bytes", st.wal_bytes);
@@ -61,13 +61,9 @@ int handle_status(struct session *s, const struct request *r, struct buf *out, s
 static void write_store_stats(const struct store_stats *st, struct buf *out)
 {
 	jw_int(out, "writer_queue", st->writer_queue);
-	write_wait(st, out, "writer_wait_ms");
-	jw_key(out, "query_ms");
-	jw_open(out, '{');
-	jw_real(out, "p50", ms_of(st->query_p50_ns), 3);
-	jw_real(out, "p99", ms_of(st->query_p99_ns), 3);
-	jw_real(out, "max", ms_of(st->query_max_ns), 3);
-	jw_close(out, '}');
+	write_times(out, "writer_wait_ms", st->wait_p50_ns, st->wait_p99_ns, st->wait_max_ns);
+	write_times(out, "writer_hold_ms", st->hold_p50_ns, st->hold_p99_ns, st->hold_max_ns);
+	write_times(out, "query_ms", st->query_p50_ns, st->query_p99_ns, st->query_max_ns);
 	jw_int(out, "db_bytes", st->db_bytes);
 	jw_int(out, "wal_bytes", st->wal_bytes);
 	jw_int(out, "freelist_pages", st->freelist_pages);

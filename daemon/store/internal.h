@@ -146,7 +146,7 @@ struct store {
 		checkpoints_blocked;
 	atomic_uint_fast64_t beat;
 	atomic_int_fast64_t freelist_pages;
-	struct histogram wait, query;
+	struct histogram wait, query, hold;
 	uint64_t answered_ns;      /* loop: when a client's job came back last */
 	bool closing;              /* loop: store_close was called */
 	uint64_t engine_ns;        /* loop: when the last engine job was submitted */

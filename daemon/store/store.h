@@ -53,6 +53,7 @@ struct store_stats {
 	int reader_lanes, readers_busy, pinned;
 	uint64_t wait_p50_ns, wait_p99_ns, wait_max_ns;    /* client jobs waiting for the writer */
 	uint64_t query_p50_ns, query_p99_ns, query_max_ns; /* statement time on a lane */
+	uint64_t hold_p50_ns, hold_p99_ns, hold_max_ns;    /* a piece of background work on the writer */
 	uint64_t writer_beat;  /* moves whenever the writer lane is alive; for the watchdog */
 	const char *throttled; /* why background work waits, NULL if it does not; static string */
 };

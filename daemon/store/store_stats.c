@@ -54,6 +54,9 @@ void store_stats(struct store *s, struct store_stats *ret)
 		.query_p50_ns = histogram_quantile(&s->query, .5),
 		.query_p99_ns = histogram_quantile(&s->query, .99),
 		.query_max_ns = histogram_max(&s->query),
+		.hold_p50_ns = histogram_quantile(&s->hold, .5),
+		.hold_p99_ns = histogram_quantile(&s->hold, .99),
+		.hold_max_ns = histogram_max(&s->hold),
 		.writer_beat = atomic_load(&s->beat),
 		.throttled = s->throttled,
 	};

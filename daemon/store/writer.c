@@ -94,6 +94,7 @@ static void run_background(struct store *s)
 	w->job = NULL;
 	w->db->job = NULL;
 	uint64_t held = job->ended_ns - job->started_ns;
+	histogram_add(&s->hold, held);
 	w->background_due_ns = job->ended_ns + held * (uint64_t)(100 - share) / (uint64_t)share;
 	pthread_mutex_unlock(&w->lock);
 	store_finish(s, job);

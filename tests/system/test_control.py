@@ -277,6 +277,7 @@ def status_and_stats():
         ("errors_total", dict),
         ("writer_queue", int),
         ("writer_wait_ms", dict),
+        ("writer_hold_ms", dict),
         ("query_ms", dict),
         ("db_bytes", int),
         ("wal_bytes", int),
