@@ -8,6 +8,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/clock.h"
+#include "daemon/lib/fault.h"
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/keep.h"
 #include "daemon/migrate/migrator_internal.h"
@@ -110,6 +111,7 @@ static void insert_run(struct job *job, struct db *db)
 		db_rollback(db);
 		t->rc = -1;
 	}
+	(void)FAULT("alter-committed");
 }
 
 static void inserted(struct mail *mail)

@@ -12,14 +12,12 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/clock.h"
+#include "daemon/lib/fault.h"
 #include "daemon/lib/log.h"
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migrator_internal.h"
 #include "daemon/migrate/stepper.h"
 #include "proto/value.h"
-
-/* How often a wait without an event is looked at again. */
-#define POLL_NS (20 * NS_PER_MS)
 
 /* --- records --- */
 
@@ -95,11 +93,14 @@ static void step_run(struct job *job, struct db *db)
 		return;
 	}
 	step->outcome = STEP_MORE;
-	if (db_begin(db, &step->err) != 0 || catalog_save(db, m->m.r, &step->err) != 0 ||
+	if (FAULT("save-commit"))
+		error_set_sqlite(&step->err, SQLITE_IOERR, "SQLITE_IOERR", "fault point");
+	if (error_is_set(&step->err) || db_begin(db, &step->err) != 0 || catalog_save(db, m->m.r, &step->err) != 0 ||
 	    catalog_trim(db, &step->err) != 0 || db_commit(db, &step->err) != 0) {
 		db_rollback(db);
 		step->outcome = STEP_FAILED;
 	}
+	(void)FAULT("save-committed");
 }
 
 static void step_done(struct mail *mail);
@@ -235,28 +236,6 @@ static void entered(struct migrator *m, enum phase before)
 	}
 }
 
-/* What a step that held the writer teaches. */
-static void measure(struct migrator *m, const struct store_stats *st, bool clients)
-{
-	struct progress *p = &m->m.p;
-	uint64_t held_ns = m->step.job.ended_ns - m->step.job.started_ns;
-	int64_t held_us = (int64_t)(held_ns / NS_PER_US);
-
-	m->due_ns = clock_now_ns();
-	m->writes_seen = st->writes_total;
-	if (!m->step.writer)
-		return;
-	p->longest_hold_us = held_us > p->longest_hold_us ? held_us : p->longest_hold_us;
-	/* A client that wrote meanwhile waited behind this step, and no longer than it took. */
-	if (clients && held_us > p->longest_wait_us)
-		p->longest_wait_us = held_us;
-	if (m->m.step_rows > 0 && m->m.step_ns > 0)
-		pacer_learn(&m->pacer, m->m.step_rows, m->m.step_ns);
-	m->due_ns += pacer_pause(&m->pacer, held_ns, clients);
-	if (p->phase == PHASE_RETIRE || p->phase == PHASE_ABORT)
-		m->due_ns += (uint64_t)m->config.retire_ms * NS_PER_MS;
-}
-
 static void step_done(struct mail *mail)
 {
 	struct errand *step = CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct errand, job);
@@ -277,7 +256,7 @@ static void step_done(struct mail *mail)
 	store_stats(m->s, &st);
 	bool clients = st.writes_total != m->writes_seen || st.writer_queue > 0;
 	if (step->ran)
-		measure(m, &st, clients);
+		migrator_measure(m, &st, clients);
 	r->p = m->m.p;
 	if (step->outcome == STEP_FAILED) {
 		step_failed_here(m);
@@ -285,7 +264,7 @@ static void step_done(struct mail *mail)
 		m->retries = 0;
 		m->trouble[0] = '\0';
 		if (step->outcome == STEP_IDLE)
-			m->due_ns = clock_now_ns() + POLL_NS;
+			m->due_ns = clock_now_ns() + MIGRATOR_POLL_NS;
 	}
 	if (r->p.phase != PHASE_READY || before != PHASE_READY || m->m.dirty_left <= READY_KEYS)
 		m->level_ns = clock_now_ns();
@@ -307,24 +286,6 @@ static void wait_until(struct migrator *m, uint64_t due_ns)
 	uint64_t ms = due_ns > now ? (due_ns - now + NS_PER_MS - 1) / NS_PER_MS : 0;
 	uv_update_time(m->loop);
 	uv_timer_start(&m->timer, on_timer, ms, 0);
-}
-
-static void set_pace(struct migrator *m)
-{
-	const struct migrator_config *c = &m->config;
-	const struct control *w = &m->wanted;
-	pacer_limits(&m->pacer, (uint64_t)c->hold_ms * NS_PER_MS, w->batch_rows ? w->batch_rows : c->batch_rows,
-		     w->duty_percent ? w->duty_percent : c->duty_percent);
-	/* Who asked for a pace by name gets that one, whatever it leads to. */
-	bool behind = m->m.p.phase == PHASE_READY && !w->duty_percent && m->level_ns;
-	pacer_press(&m->pacer, behind ? clock_now_ns() - m->level_ns : 0);
-	m->m.allow = (struct allowance){
-		.hold_ns = pacer_hold(&m->pacer),
-		.batch_rows = m->pacer.batch_rows,
-		.chunk_rows = m->pacer.chunk_rows,
-		.postpone = w->postpone != 0,
-		.full = store_get_config(m->s)->synchronous_full,
-	};
 }
 
 /* The queue's first becomes the running one. */
@@ -373,21 +334,6 @@ static void end_job(struct migrator *m)
 	m->unsaved = true;
 }
 
-/* Why no step should be taken now; NULL: it may. */
-static const char *held_back(struct migrator *m, uint64_t *ret_again_ns)
-{
-	struct store_stats st;
-	uint64_t now = clock_now_ns();
-
-	*ret_again_ns = now + POLL_NS;
-	if (m->due_ns > now) {
-		*ret_again_ns = m->due_ns;
-		return m->trouble[0] ? m->trouble : "clients are writing";
-	}
-	store_stats(m->s, &st);
-	return st.throttled;
-}
-
 void migrator_pump(struct migrator *m)
 {
 	if (m->busy)
@@ -424,27 +370,12 @@ void migrator_pump(struct migrator *m)
 	}
 	if (r->control.paused && m->m.p.phase != PHASE_ABORT)
 		return;
-	const char *why = held_back(m, &again_ns);
+	const char *why = migrator_held_back(m, &again_ns);
 	if (why) {
 		m->throttled = why;
 		wait_until(m, again_ns);
 		return;
 	}
-	set_pace(m);
+	migrator_set_pace(m);
 	submit(m, false);
-}
-
-struct report_live migrator_live(const struct migrator *m)
-{
-	const struct record *r = m->m.r;
-	uint64_t now = clock_now_ns();
-	int64_t left = r->p.phase == PHASE_BACKFILL ? r->p.rows_total - r->p.rows_done
-		       : r->p.phase == PHASE_VERIFY ? r->p.rows_total - r->p.verified_rows
-						    : -1;
-	return (struct report_live){
-		.rows_per_s = pacer_rate(&m->pacer, now),
-		.eta_s = left >= 0 ? pacer_eta(&m->pacer, now, left) : -1,
-		.throttled = r->control.paused ? (m->paused_why[0] ? m->paused_why : NULL) : m->throttled,
-		.batch_rows = m->wanted.batch_rows ? m->wanted.batch_rows : m->config.batch_rows,
-	};
 }

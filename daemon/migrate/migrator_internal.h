@@ -1,7 +1,7 @@
 /*
- * What the files of the migrator share: migrator.c (the running job), migrator_life.c (open, close), request.c (what
- * clients ask), alter.c (a new job: plan on a reader, row in the catalog). All on the loop thread, but for the run() of
- * jobs.
+ * What the files of the migrator share: migrator.c (the running job), migrator_pace.c (its pace), migrator_life.c
+ * (open, close), request.c (what clients ask), alter.c (a new job: plan on a reader, row in the catalog). All on the
+ * loop thread, but for the run() of jobs.
  */
 #ifndef ALTERD_MIGRATE_MIGRATOR_INTERNAL_H
 #define ALTERD_MIGRATE_MIGRATOR_INTERNAL_H
@@ -20,6 +20,8 @@
 #define HISTORY_MAX 100
 /* Copies that other processes' writes spoil before a job pauses. */
 #define RESTARTS_MAX 3
+/* How often a wait without an event is looked at again. */
+#define MIGRATOR_POLL_NS (20 * NS_PER_MS)
 #define ABORTED_TEXT "the migration was aborted"
 
 /* A job that has not ended. */
@@ -87,6 +89,12 @@ struct entry *migrator_queue(struct migrator *m, struct record *r);
 void migrator_to_history(struct migrator *m, struct record *r);
 /* Answers a waiter with what became of the job. */
 void migrator_answer(struct migrator_wait *w, const struct record *r);
+/* What a step that has run teaches: how long it held the writer, what a row costs, when the next may be taken. */
+void migrator_measure(struct migrator *m, const struct store_stats *st, bool clients);
+/* What the next step may take, from settings and controls. */
+void migrator_set_pace(struct migrator *m);
+/* Why no step should be taken now, and when to look again; NULL: it may. */
+const char *migrator_held_back(struct migrator *m, uint64_t *ret_again_ns);
 /* The values live now, for reports of the running job. */
 struct report_live migrator_live(const struct migrator *m);
 /* Takes a job that has ended out of the queue, into history, and answers all who wait for it. Frees the entry. */

@@ -4,6 +4,7 @@
 #include "daemon/migrate/stepper.h"
 
 #include "daemon/lib/check.h"
+#include "daemon/lib/fault.h"
 #include "daemon/lib/log.h"
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/keep.h"
@@ -35,12 +36,14 @@ bool migration_on_writer(const struct migration *m)
 	return info(m)->step == index_step ? index_on_writer(m) : info(m)->writer;
 }
 
-enum step_outcome migration_step(struct migration *m, struct db *db, struct error *err)
+static enum step_outcome framed_step(struct migration *m, struct db *db, struct error *err)
 {
 	const struct phase_info *i = info(m);
 
 	m->step_rows = 0;
 	m->step_ns = 0;
+	if (FAULT_IN(phase_name(m->p.phase), "enter"))
+		return error_set_sqlite(err, SQLITE_IOERR, "SQLITE_IOERR", "fault point"), STEP_FAILED;
 	if (keep_register(db_handle(db), err) != 0)
 		return STEP_FAILED;
 	/* A batch that a power cut takes back is copied again; only what clients may see needs the disk's word. */
@@ -57,6 +60,15 @@ enum step_outcome migration_step(struct migration *m, struct db *db, struct erro
 		}
 		error_clear(&why);
 	}
+	(void)FAULT_IN(phase_name(m->p.phase), "leave");
+	return outcome;
+}
+
+enum step_outcome migration_step(struct migration *m, struct db *db, struct error *err)
+{
+	FAULT_SCOPE(true);
+	enum step_outcome outcome = framed_step(m, db, err);
+	FAULT_SCOPE(false);
 	return outcome;
 }
 
@@ -75,8 +87,11 @@ int step_begin(struct migration *m, struct db *db, bool *ret_moved, struct error
 
 int step_commit(struct migration *m, struct db *db, struct error *err)
 {
+	if (FAULT_IN(phase_name(m->p.phase), "commit"))
+		return error_set_sqlite(err, SQLITE_IOERR, "SQLITE_IOERR", "fault point");
 	if (catalog_progress(db, m->r->id, &m->next, err) != 0 || db_commit(db, err) != 0)
 		return -1;
+	(void)FAULT_IN(phase_name(m->p.phase), "committed");
 	m->p = m->next;
 	return 0;
 }

@@ -18,6 +18,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/log.h"
+#include "daemon/store/fault_vfs.h"
 #include "daemon/store/internal.h"
 
 /* Disk space is looked at this often. */
@@ -306,6 +307,7 @@ int store_open(const struct store_config *config, uv_loop_t *loop, struct store 
 {
 	struct store *s = xcalloc(1, sizeof *s);
 
+	fault_vfs_install();
 	*ret_exit = EX_SOFTWARE;
 	set_settings(s, config, xstrdup(config->path));
 	s->loop = loop;

@@ -44,6 +44,27 @@ START_TEST(test_one_point_may_fail_several_times)
 }
 END_TEST
 
+START_TEST(test_a_range_fails_from_first_to_last)
+{
+	set("disk:full:2-3,sync:fail:2-");
+	ck_assert(!FAULT("disk"));
+	ck_assert_int_eq(fault_ask("disk"), FAULT_FULL);
+	ck_assert(FAULT("disk"));
+	ck_assert(!FAULT("disk"));
+	ck_assert(!FAULT_IN("sy", "nc"));
+	ck_assert(!FAULT("sync"));
+	ck_assert(FAULT("sync"));
+	ck_assert(FAULT("sync"));
+	ck_assert_uint_eq(fault_hits("disk"), 4);
+	fault_set("sy-nc:fail");
+	ck_assert(FAULT_IN("sy", "nc"));
+	ck_assert(!FAULT("disk"));
+	fault_set(NULL);
+	ck_assert(!FAULT_IN("sy", "nc"));
+	ck_assert_uint_eq(fault_hits("disk"), 0);
+}
+END_TEST
+
 START_TEST(test_kill_kills)
 {
 	set("commit:kill:2");
@@ -53,8 +74,8 @@ START_TEST(test_kill_kills)
 END_TEST
 
 static const char *const unreadable[] = {
-	"commit",        ":fail",        "commit:die",     "commit:fail:0",
-	"commit:fail:x", "commit:fail:", "commit:fail:1x", "a:fail,,b:fail",
+	"commit",       ":fail",          "commit:die",     "commit:fail:0",   "commit:fail:x",
+	"commit:fail:", "commit:fail:1x", "a:fail,,b:fail", "commit:fail:3-2", "commit:fail:1-x",
 };
 
 START_TEST(test_what_does_not_read_stops)
@@ -100,6 +121,7 @@ static void add_tests(TCase *cases)
 	tcase_add_test(cases, test_nothing_set_hits_nothing);
 	tcase_add_test(cases, test_fail_hits_the_nth_time_and_once);
 	tcase_add_test(cases, test_one_point_may_fail_several_times);
+	tcase_add_test(cases, test_a_range_fails_from_first_to_last);
 	tcase_add_test_raise_signal(cases, test_kill_kills, SIGKILL);
 	for (int i = 0; i < (int)(sizeof(unreadable) / sizeof(unreadable[0])); i++)
 		tcase_add_loop_test_raise_signal(cases, test_what_does_not_read_stops, SIGABRT, i, i + 1);
