@@ -92,6 +92,7 @@ int handle_stats(struct session *s, const struct request *r, struct buf *out, st
 	jw_real(out, "uptime_s", uptime_s(server), 1);
 	jw_int(out, "sessions", count_sessions(server));
 	jw_int(out, "queries_total", (int64_t)st.queries_total);
+	jw_int(out, "quick_reads_total", (int64_t)st.quick_reads_total);
 	jw_int(out, "writes_total", (int64_t)st.writes_total);
 	jw_key(out, "errors_total");
 	stats_write_errors(&server->stats, out);

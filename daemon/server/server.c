@@ -98,6 +98,7 @@ static void on_flush_before(uv_prepare_t *handle)
 		connection_flush_all(server);
 }
 
+static void on_answers(void *arg) { connection_flush_all(arg); }
 static void on_flush_after(uv_check_t *handle) { connection_flush_all(handle->data); }
 
 static void on_signal(uv_signal_t *handle, int signum)
@@ -174,6 +175,7 @@ static int open_database(struct server *server, int *ret_exit, struct error *err
 	if (store_open(&store, server->loop, &server->store, ret_exit, err) != 0)
 		return -1;
 	sql_on_expired(server->store, session_expired, server);
+	store_on_answers(server->store, on_answers, server);
 	*ret_exit = EX_SOFTWARE;
 	if (migrator_open(server->store, server->loop, &migrator, &server->migrator, err) == 0)
 		return 0;

@@ -13,7 +13,7 @@
 struct class_entry {
 	struct class_entry *next;
 	uint64_t hash;
-	int type;
+	struct class_known known;
 	size_t n;
 	char sql[];
 };
@@ -26,31 +26,43 @@ static struct class_entry *find(const struct class_cache *c, const char *sql, si
 	return NULL;
 }
 
-int class_cache_get(const struct class_cache *c, const char *sql, size_t n)
+struct class_known *class_cache_get(const struct class_cache *c, const char *sql, size_t n)
 {
 	if (c->count == 0 || n > TEXT_BYTES_MAX)
-		return 0;
-	const struct class_entry *e = find(c, sql, n, hash_bytes(sql, n));
-	return e ? e->type : 0;
+		return NULL;
+	struct class_entry *e = find(c, sql, n, hash_bytes(sql, n));
+	return e ? &e->known : NULL;
 }
 
-void class_cache_put(struct class_cache *c, const char *sql, size_t n, int type)
+struct class_known *class_cache_put(struct class_cache *c, const char *sql, size_t n, int type, bool simple)
 {
 	uint64_t hash = hash_bytes(sql, n);
 
-	if (n > TEXT_BYTES_MAX || find(c, sql, n, hash))
-		return;
+	if (n > TEXT_BYTES_MAX)
+		return NULL;
+	struct class_entry *there = find(c, sql, n, hash);
+	if (there)
+		return &there->known;
 	if (c->count >= ENTRIES_MAX || c->bytes + n > BYTES_MAX)
 		class_cache_clear(c);
 	struct class_entry *e = malloc(sizeof *e + n);
 	if (!e)
-		return; /* it will be classified again: slower, not wrong */
+		return NULL; /* it will be classified again: slower, not wrong */
 	struct class_entry **at = &c->bucket[hash % CLASS_CACHE_BUCKETS];
-	*e = (struct class_entry){.next = *at, .hash = hash, .type = type, .n = n};
+	*e = (struct class_entry){.next = *at, .hash = hash, .known = {.type = type, .simple = simple}, .n = n};
 	memcpy(e->sql, sql, n);
 	*at = e;
 	c->count++;
 	c->bytes += n;
+	return &e->known;
+}
+
+void class_note_run(struct class_known *known, bool was_short)
+{
+	if (!was_short)
+		known->credit = CREDIT_AFTER_LONG;
+	else if (known->credit < CREDIT_MAX)
+		known->credit++;
 }
 
 void class_cache_clear(struct class_cache *c)

@@ -11,8 +11,6 @@
 #include "daemon/store/guard.h"
 #include "daemon/store/internal.h"
 
-/* How long BEGIN waits for a process outside of the daemon that is writing the file. */
-#define FOREIGN_BUSY_MS 1000
 #define WRITER_STATEMENTS 256
 #define READER_STATEMENTS 128
 /* What a blank database answers to "PRAGMA journal_mode" is delete: only a file with content counts as converted. */
@@ -86,7 +84,7 @@ static int on_commit(void *arg)
 static int set_up(struct db *db, bool *ret_was_rollback, struct error *err)
 {
 	sqlite3_extended_result_codes(db->handle, 1);
-	sqlite3_busy_timeout(db->handle, FOREIGN_BUSY_MS);
+	sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
 	if (guard_install(db, err))
 		return -1;
 	if (db->writer) {
@@ -232,6 +230,7 @@ int db_schema_edit_end(struct db *db, struct error *err)
 	int64_t version = 0;
 	int rc = db_int(db, &version, err, "PRAGMA main.schema_version");
 
+	db->schema_touched = true;
 	if (rc == 0)
 		rc = db_exec(db, err, "PRAGMA main.schema_version=%lld", (long long)(version + 1) & 0x7fffffff);
 	/* The door is closed whatever happened: neither of these is undone by ROLLBACK. */

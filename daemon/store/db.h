@@ -37,6 +37,7 @@ struct guard_facts {
 	bool writes;         /* INSERT, UPDATE, DELETE */
 	bool ddl;            /* CREATE, DROP, ALTER, REINDEX, ANALYZE */
 	bool calls_changes;  /* uses changes() */
+	bool involved;       /* holds what can take long in one step: functions, PRAGMAs, recursion */
 	enum sql_type tx;    /* a transaction statement, else SQL_TYPE_UNKNOWN */
 	enum sql_type type;  /* what the statement is, all told */
 	uint64_t until_ns;   /* a prepare past this moment is looked at more closely */
@@ -49,6 +50,7 @@ struct db {
 	sqlite3 *handle;
 	struct store *store;
 	bool writer;   /* the one read-write connection */
+	bool quick;    /* the loop's own: see quick.c */
 	bool guarded;  /* a client's statement is being prepared or stepped */
 	bool no_cache; /* the statement being finished must not go back to the cache */
 	struct stmt_cache cache;
@@ -67,6 +69,7 @@ struct db {
 	/* Writer only. */
 	struct observer observer; /* row == NULL: none */
 	bool unflushed;           /* row() was called since the last flush */
+	bool schema_touched;      /* DDL was prepared, or the schema edited, since the last commit */
 
 	/* Reader only. */
 	struct reader_lane *lane; /* that runs it; the lane's thread only */

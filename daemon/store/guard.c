@@ -34,6 +34,9 @@ static const char *const pragmas_with_argument[] = {
 };
 
 static const char *const functions_denied[] = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"};
+/* These take no longer than any other step of the virtual machine. */
+static const char *const functions_short[] = {"abs", "avg", "coalesce", "count", "ifnull",
+					      "max", "min", "sum",      "total", "typeof"};
 static const char *const modules[] = {"fts3", "fts4", "fts4aux", "fts5", "fts5vocab", "rtree", "rtree_i32"};
 
 #define IN(word, list) in_list(word, list, sizeof(list) / sizeof *(list))
@@ -119,6 +122,8 @@ static int on_function(struct db *db, const char *name)
 		return deny(db, ERRC_DENIED, "function %s is not allowed", name);
 	if (strcasecmp(name, "changes") == 0)
 		db->facts.calls_changes = true;
+	if (!IN(name, functions_short))
+		db->facts.involved = true;
 	return SQLITE_OK;
 }
 
@@ -154,11 +159,34 @@ static bool makes_in_temp(int action, const char *database)
 	}
 }
 
+static bool changes_schema(int action)
+{
+	switch (action) {
+	case SQLITE_CREATE_INDEX:
+	case SQLITE_CREATE_TABLE:
+	case SQLITE_CREATE_TRIGGER:
+	case SQLITE_CREATE_VIEW:
+	case SQLITE_CREATE_VTABLE:
+	case SQLITE_DROP_INDEX:
+	case SQLITE_DROP_TABLE:
+	case SQLITE_DROP_TRIGGER:
+	case SQLITE_DROP_VIEW:
+	case SQLITE_DROP_VTABLE:
+	case SQLITE_ALTER_TABLE:
+	case SQLITE_ANALYZE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int authorize(void *arg, int action, const char *a, const char *b, const char *database, const char *trigger)
 {
 	struct db *db = arg;
 
 	(void)trigger;
+	if (db->writer && changes_schema(action))
+		db->schema_touched = true;
 	if (!db->guarded)
 		return SQLITE_OK;
 	db->facts.asked = true;
@@ -172,7 +200,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	case SQLITE_DETACH:
 		return deny(db, ERRC_DENIED, "ATTACH, DETACH and VACUUM are not allowed");
 	case SQLITE_PRAGMA:
-		db->facts.reads = true;
+		db->facts.reads = db->facts.involved = true;
 		return on_pragma(db, a, b);
 	case SQLITE_FUNCTION:
 		return on_function(db, b);
@@ -220,6 +248,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 		db->facts.reads = true;
 		return SQLITE_OK;
 	case SQLITE_RECURSIVE:
+		db->facts.involved = true;
 		return SQLITE_OK;
 	default:
 		return deny(db, ERRC_DENIED, "not allowed");
@@ -244,6 +273,8 @@ static int progress(void *arg)
 	}
 	if (db->writer)
 		return 0;
+	if (db->quick)
+		return quick_over(db, now);
 	readers_notice_long(db, now - job->started_ns);
 	readers_take_turn(db);
 	return atomic_load_explicit(&job->stop, memory_order_relaxed) != STOP_NONE;

@@ -22,6 +22,9 @@
 /* What the writer's last_insert_rowid is set to before each client statement: still there = nothing was inserted. */
 #define ROWID_UNSET (INT64_MIN + INT64_C(0x5AFE1D))
 
+/* How long BEGIN waits for a process outside of the daemon that is writing the file. */
+#define DB_BUSY_MS 1000
+
 /* How often the loop looks after what is in flight. */
 #define TICK_MS 10
 
@@ -113,6 +116,16 @@ struct checkpointer {
 	atomic_int_fast64_t left_frames; /* of them not yet in the database file, after the last run */
 };
 
+/* The loop's own reads; see quick.c. Loop only, but for `open` while it is on a lane. */
+struct quick {
+	struct list todo;        /* reads of this round, known to be short */
+	struct db *db;           /* NULL: none yet */
+	struct job open;         /* gets one ready on a lane */
+	struct db *opened;       /* what it found */
+	bool opening;            /* `open` is on its way */
+	uint64_t schema_changes; /* what the store's counter said when db was asked for */
+};
+
 struct store {
 	/*
 	 * The settings in force. A reload puts a new set in its place; lanes may be reading the old one, so it is kept
@@ -133,6 +146,7 @@ struct store {
 	struct writer writer;
 	struct checkpointer checkpointer;
 	struct class_cache classes; /* loop */
+	struct quick quick;
 	int page_size;
 
 	pthread_mutex_t protect_lock;
@@ -140,8 +154,12 @@ struct store {
 
 	void (*expired)(void *arg, uint64_t serial, const char *text);
 	void *expired_arg;
+	void (*answers)(void *arg);
+	void *answers_arg;
 
 	/* Counters. */
+	atomic_uint_fast64_t schema_changes; /* commits of the writer that may have changed the schema */
+	atomic_uint_fast64_t quick_reads;    /* of queries, those the loop did itself */
 	atomic_uint_fast64_t queries, writes, groups, tx_expired, cursor_expired, busy, checkpoints,
 		checkpoints_blocked;
 	atomic_uint_fast64_t beat;
@@ -189,6 +207,19 @@ void readers_let_go(struct db *db);
 void readers_unpin(struct db *db); /* lane: the connection is free again */
 void readers_snapshot(struct db *db, uint64_t since_ns);
 uint64_t readers_oldest(struct store *s, bool mark_overdue); /* begin of the oldest pinned snapshot, 0 = none */
+
+void readers_note_speed(struct store *s, struct job *job); /* a finished job, for the statistics */
+
+/* quick.c */
+/* A read that takes longer than this is not short. */
+#define QUICK_READ_NS (100 * NS_PER_US)
+struct class_known;
+void quick_start(struct store *s);
+void quick_stop(struct store *s);
+bool quick_takes(const struct class_known *known, const struct sql_job *job);
+void quick_run(struct store *s);                 /* what is to be done in this round */
+void quick_pass_on(struct store *s);             /* gives it to the lanes instead */
+bool quick_over(struct db *db, uint64_t now_ns); /* progress handler: it is not short after all */
 
 /* writer.c */
 int writer_start(struct store *s, struct error *err);

@@ -1,8 +1,9 @@
 /*
  * A job: a piece of SQLite work handed to a lane. Embedded in what it belongs to, so that submitting allocates nothing.
  *
- * Life: filled in on the loop thread -> submitted -> `run` on a lane's thread -> `done` on the loop thread. From
- * submission to `done` the lane owns the job and everything it points to, except `stop`.
+ * Life: filled in on the loop thread -> submitted -> `run` on a lane's thread (or, for a read known to be short, by the
+ * loop in its next round) -> `done` on the loop thread. From submission to `done` the lane owns the job and everything
+ * it points to, except `stop`.
  */
 #ifndef ALTERD_STORE_JOB_H
 #define ALTERD_STORE_JOB_H

@@ -85,7 +85,7 @@ void readers_give_back(struct readers *r, struct reader_lane *lane)
 
 /* --- a lane --- */
 
-static void note_speed(struct store *s, struct job *job)
+void readers_note_speed(struct store *s, struct job *job)
 {
 	if (job->class != JOB_CLIENT)
 		return;
@@ -106,7 +106,7 @@ static bool run_job(struct store *s, struct reader_lane *lane, struct job *job, 
 	bool moved = db->moved; /* the connection may be closed below */
 	if (!moved) {
 		job->ended_ns = clock_now_ns();
-		note_speed(s, job);
+		readers_note_speed(s, job);
 	}
 	/* Whose connection is it now: a cursor's or transaction's, this lane's, or nobody's? */
 	if (db->pinned) {

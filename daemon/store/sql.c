@@ -69,14 +69,25 @@ void sql_finish(struct sql_job *job)
 	store_finish(job->store, &job->job);
 }
 
+/* What the run has told of the text: its class, and whether its reads are short. */
+static void learn(struct store *s, const struct sql_job *job)
+{
+	struct class_known *known;
+
+	if (job->kind != SQL_STATEMENT || job->type <= SQL_TYPE_EMPTY)
+		return;
+	known = class_cache_put(&s->classes, job->params->sql, job->params->sql_len, job->type, job->simple);
+	if (known && job->type == SQL_TYPE_READ && job->job.ended_ns > job->job.started_ns)
+		class_note_run(known, job->job.ended_ns - job->job.started_ns <= QUICK_READ_NS);
+}
+
 void sql_deliver(struct mail *mail)
 {
 	struct sql_job *job = (struct sql_job *)(void *)mail;
 	struct store *s = job->store;
 
 	store_delivered(s);
-	if (job->kind == SQL_STATEMENT && job->type > SQL_TYPE_EMPTY)
-		class_cache_put(&s->classes, job->params->sql, job->params->sql_len, job->type);
+	learn(s, job);
 	enum stop_reason why = (enum stop_reason)atomic_load(&job->job.stop);
 	/* Taken out of a queue before it ran. */
 	if (job->job.ended_ns == 0 && why != STOP_NONE && !error_is_set(&job->err))
@@ -212,7 +223,8 @@ static int begin_mode(struct store *s, struct sql_job *job)
 static int route_statement(struct store *s, struct sql_job *job)
 {
 	struct sql_session *session = job->session;
-	enum sql_type type = (enum sql_type)class_cache_get(&s->classes, job->params->sql, job->params->sql_len);
+	const struct class_known *known = class_cache_get(&s->classes, job->params->sql, job->params->sql_len);
+	enum sql_type type = known ? (enum sql_type)known->type : SQL_TYPE_UNKNOWN;
 
 	job->type = type;
 	if (session->tx == TX_WRITE) {
@@ -227,6 +239,9 @@ static int route_statement(struct store *s, struct sql_job *job)
 		to_writer(s, job, false);
 	} else if (session->tx == TX_FAILED && type != SQL_TYPE_UNKNOWN && type != SQL_TYPE_TX_ROLLBACK) {
 		return tx_gone(job);
+	} else if (session->tx == TX_NONE && known && quick_takes(known, job)) {
+		job->job.run = sql_run_on_reader;
+		list_push(&s->quick.todo, &job->job.mail.node);
 	} else {
 		to_reader(s, job, NULL);
 	}
@@ -278,6 +293,7 @@ void sql_submit(struct store *s, struct sql_job *job)
 {
 	job->store = s;
 	job->type = SQL_TYPE_UNKNOWN;
+	job->simple = false;
 	job->out_start = job->out ? job->out->len : 0;
 	job->err = (struct error){0};
 	job->job.mail.deliver = sql_deliver;

@@ -76,6 +76,7 @@ struct sql_job {
 	/* The store's own. */
 	struct store *store;
 	int type;               /* enum sql_type of the statement, once known */
+	bool simple;            /* a read without anything that can take long in one step, once known */
 	size_t out_start;       /* length of *out at submission */
 	uint64_t give_up_ns;    /* the client's timeout_ms as a moment; CLOCK_NEVER if it gave none */
 	uint64_t wait_until_ns; /* while still waiting for the writer: BUSY from here on */

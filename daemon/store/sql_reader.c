@@ -100,6 +100,7 @@ static void run_statement(struct db *db, struct sql_job *job)
 		return;
 	}
 	job->type = type;
+	job->simple = type == SQL_TYPE_READ && !db->facts.involved;
 	run_known(db, job, stmt, type);
 }
 

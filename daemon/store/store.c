@@ -89,8 +89,16 @@ void store_stop(struct store *s, struct job *job, enum stop_reason why)
 
 void store_flush(struct store *s)
 {
+	quick_pass_on(s);
 	readers_push_list(s, &s->to_readers);
 	writer_push_list(s, &s->to_writer);
+}
+
+/* What one round of the loop has asked for: what is short is done at once, the rest goes to the lanes. */
+static void hand_over(struct store *s)
+{
+	quick_run(s);
+	store_flush(s);
 }
 
 /* How long the loop looks out before it sleeps, and for how long after the last answer it does so at all. */
@@ -114,13 +122,20 @@ bool store_linger(struct store *s, bool *ret_again)
 	if (!mailbox_stop_listening(s->mailbox))
 		return false;
 	mailbox_drain(s->mailbox);
-	store_flush(s);
+	hand_over(s);
 	*ret_again = !s->closing && poll(&sockets, 1, 0) == 0;
 	return true;
 }
 
-static void on_check(uv_check_t *handle) { store_flush(handle->data); }
+static void on_check(uv_check_t *handle) { hand_over(handle->data); }
+/* Here the loop is about to sleep: answers given now would wait for its next waking. */
 static void on_prepare(uv_prepare_t *handle) { store_flush(handle->data); }
+
+void store_on_answers(struct store *s, void (*answers)(void *arg), void *arg)
+{
+	s->answers = answers;
+	s->answers_arg = arg;
+}
 
 /* --- the tick --- */
 
@@ -314,6 +329,7 @@ int store_open(const struct store_config *config, uv_loop_t *loop, struct store 
 	s->lock_fd = -1;
 	list_init(&s->to_readers);
 	list_init(&s->to_writer);
+	quick_start(s);
 	pthread_mutex_init(&s->protect_lock, NULL);
 	pthread_mutex_init(&s->checkpointer.lock, NULL);
 	set_memory_limits(config);
@@ -373,6 +389,7 @@ void store_close(struct store *s)
 	writer_stop(s);
 	checkpointer_stop(s);
 	mailbox_drain(s->mailbox);
+	quick_stop(s);
 	/* All is in the database file when the daemon has ended: a copy of that one file is a backup then. */
 	if (db_exec(s->writer.db, &err, "PRAGMA wal_checkpoint(TRUNCATE)"))
 		log_warning("store",

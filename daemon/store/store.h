@@ -44,6 +44,7 @@ struct store_config {
 
 /* What a store tells of itself. Counters since the start. */
 struct store_stats {
+	uint64_t quick_reads_total; /* of queries_total, reads known to be short that needed no lane */
 	uint64_t queries_total, writes_total, groups_total; /* groups: commits that carried client writes */
 	uint64_t tx_expired_total, cursor_expired_total, busy_total;
 	uint64_t checkpoints_total, checkpoint_blocked_total;
@@ -80,6 +81,12 @@ void store_close(struct store *s);
  * called; what that left to send should go out before the next look. *ret_again: no socket asks for attention yet.
  */
 bool store_linger(struct store *s, bool *ret_again);
+
+/*
+ * Called on the loop whenever jobs' `done` have been called outside of the mailbox: what they left to send should go
+ * out.
+ */
+void store_on_answers(struct store *s, void (*answers)(void *arg), void *arg);
 
 /*
  * Hands a job of a background class (or any engine job) over; never refuses. run() gets the writer's connection outside

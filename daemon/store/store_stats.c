@@ -37,6 +37,7 @@ void store_stats(struct store *s, struct store_stats *ret)
 
 	*ret = (struct store_stats){
 		.queries_total = atomic_load(&s->queries),
+		.quick_reads_total = atomic_load(&s->quick_reads),
 		.writes_total = atomic_load(&s->writes),
 		.groups_total = atomic_load(&s->groups),
 		.tx_expired_total = atomic_load(&s->tx_expired),

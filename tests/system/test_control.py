@@ -273,6 +273,7 @@ def status_and_stats():
         ("uptime_s", (int, float)),
         ("sessions", int),
         ("queries_total", int),
+        ("quick_reads_total", int),
         ("writes_total", int),
         ("errors_total", dict),
         ("writer_queue", int),
