@@ -1,0 +1,411 @@
+"""One change of one schema by the daemon with clients writing, judged by plain SQLite.
+
+Clients keep a record of what they were answered. A table `op` gets a row in each of their transactions, so that their
+order is known, and with it the schema they saw, so that it is known where in that order the swap took place. Plain
+SQLite is then given the same: the writes before it, the change offline, the writes behind it.
+"""
+import random
+import threading
+import time
+import traceback
+
+from change import PHASES, ended, job, shadows
+from gen import Gen, Profile
+from limits import scaled, until
+from oracle import Twin, differences, from_wire, offline, opened, picture, rebuild, to_wire
+from wire import RpcError
+
+OP = "CREATE TABLE op(seq INTEGER PRIMARY KEY AUTOINCREMENT, who INT, n INT, seen TEXT)"
+SETTINGS = {"store.synchronous": "normal", "migrate.batch_rows": "25", "migrate.duty": "30"}
+FAMILY = 19  # SQLITE_CONSTRAINT and its kin
+OPS_MAX = 400  # a writer's transactions in one case
+
+
+class Case:
+    """
+    name; schema: statements; table; change: what migrate.alter is given. Offline it is `after` (CREATE TABLE with {T})
+    with `mapping`, or else `statements`, or nothing at all. `refused`: why the daemon does not do it yet.
+    `fails`: the job must end as failed, for that reason.
+    """
+
+    def __init__(self, name, schema, change, table="t", after=None, mapping=None, statements=None, **more):
+        self.name, self.table, self.change = name, table, change
+        self.schema = [s.strip() for s in schema.split(";;")] if isinstance(schema, str) else list(schema)
+        self.after, self.mapping, self.statements = after, mapping or {}, statements
+        get = more.pop
+        self.gone, self.rename, self.added = get("gone", ()), get("rename", None), get("added", ())
+        self.keep_rowid = get("keep_rowid", True)
+        self.rows, self.domains = get("rows", 300), get("domains", {})
+        self.tables = get("tables", None) or [self.table]
+        self.extra, self.refused, self.fails = get("extra", ()), get("refused", None), get("fails", None)
+        self.force, self.postpone = get("force", False), get("postpone", True)
+        self.offender, self.clear = get("offender", None), get("clear", True)
+        self.key_range, self.fill, self.check = get("key_range", None), get("fill", ()), get("check", None)
+        self.clients = get("clients", 3)
+        assert not more, more
+
+    def names(self, table):
+        return [table, self.rename] if self.rename and table == self.table else [table]
+
+    def do_offline(self, db):
+        if self.fails:
+            return
+        if self.after:
+            rebuild(db, self.table, self.after, self.mapping, self.gone, self.rename, self.added, self.keep_rowid)
+        elif self.statements:
+            offline(db, self.statements)
+
+    def profiles(self):
+        """Of each table that is written to, from its shape before the change and behind it."""
+        before, after = opened(), opened()
+        for db in (before, after):
+            for sql in self.schema:
+                db.execute(sql)
+        self.do_offline(after)
+        out = []
+        for t in self.tables:
+            names = self.names(t)
+            out.append(Profile(before, after, t, self.rows, self.domains, names, self.key_range))
+        before.close()
+        after.close()
+        return out
+
+
+class Op:
+    """One acknowledged transaction: its statements, and what each was answered where that can be compared."""
+
+    def __init__(self, steps, answers=None, kind=""):
+        self.steps, self.answers, self.kind = steps, answers, kind
+        self.place = self.seen = None
+
+
+class Writer(threading.Thread):
+    def __init__(self, run, who, rng):
+        super().__init__(daemon=True)
+        self.run_of, self.who, self.rng = run, who, rng
+        self.gen = Gen(rng, run.profiles, run.case.extra, run.case.clear)
+        self.n, self.ops, self.auto, self.bad = 0, {}, [], []
+        self.stopping = threading.Event()
+
+    def seen(self):
+        names = ", ".join("'%s'" % n.replace("'", "''") for n in self.run_of.case.names(self.run_of.case.table))
+        return (
+            "(SELECT ifnull(group_concat(rootpage || ' ' || ifnull(sql, ''), ';'), '-') FROM sqlite_schema "
+            "WHERE tbl_name IN (%s) AND type <> 'trigger')" % names
+        )
+
+    def mark(self):
+        self.n += 1
+        return "INSERT INTO op(who, n, seen) VALUES(?, ?, %s)" % self.seen(), [self.who, self.n]
+
+    def run(self):
+        try:
+            with self.run_of.d.client() as c:
+                while not self.stopping.is_set() and self.n < OPS_MAX:
+                    self.operation(c)
+        except Exception as e:
+            self.bad.append("%s: %s" % (type(e).__name__, e))
+            self.bad.append(traceback.format_exc()[-400:])
+
+    def operation(self, c):
+        r = self.rng.random()
+        try:
+            if self.who == 0 and r < 0.6:
+                self.autocommit(c)
+            elif r < 0.5:
+                self.batch(c)
+            else:
+                self.transaction(c)
+        except RpcError as e:
+            text = "%s %s" % (e.code, e.message)
+            known = e.code and (e.code & 255 == FAMILY or (e.code == 1 and "no such" in text) or e.code == 1)
+            if not known or "_alterd_" in text or "malformed" in text:
+                self.bad.append(text)
+
+    def autocommit(self, c):
+        """Only one client does these: between two of the marked ones they have no order but their own."""
+        sql, values = self.gen.one()
+        self.n += 1
+        r = c.exec(
+            "%s RETURNING (SELECT ifnull(max(seq), 0) FROM op), %s" % (sql, self.seen()), *[to_wire(v) for v in values]
+        )
+        if r["rows"]:
+            op = Op([(sql, values)], None, "auto")
+            op.place, op.seen = r["rows"][0]
+            self.auto.append(op)
+
+    def batch(self, c):
+        steps = [self.gen.one() for _ in range(self.rng.randrange(1, 4))]
+        if self.gen.clear and self.rng.random() < 0.01:
+            steps = [("DELETE FROM " + self.rng.choice(self.gen.profiles).sql, [])] + steps
+        mark = self.mark()
+        c("batch", statements=[{"sql": s, "bind": [to_wire(v) for v in b]} for s, b in [mark] + steps])
+        self.ops[self.n] = Op(steps, None, "batch")
+
+    def transaction(self, c):
+        r = self.rng
+        op = Op([], [], "transaction")
+
+        def say(sql, values=()):
+            values = list(values)
+            try:
+                a = c.exec(sql, *[to_wire(v) for v in values])
+                rows = [tuple(from_wire(v) for v in row) for row in a.get("rows", [])]
+                answer = (sorted(map(repr, rows)), a["changes"], 0, "")
+            except RpcError as e:
+                if e.code < 0:
+                    raise
+                rows, answer = [], ([], 0, e.code, e.message)
+            op.steps.append((sql, values))
+            op.answers.append(answer)
+            return rows
+
+        c("begin", wait_ms=int(scaled(20000)))
+        try:
+            sql, values = self.mark()
+            c.exec(sql, *values)
+            self.steps(say)
+            if r.random() < 0.9:
+                c("commit")
+                self.ops[self.n] = op
+            else:
+                c("rollback")
+        except RpcError:
+            try:
+                c("rollback")
+            except RpcError:
+                pass
+            raise
+
+    def steps(self, say):
+        """What one transaction does."""
+        r, g = self.rng, self.gen
+        k = r.random()
+        if k < 0.25:
+            pair = g.swap(r.choice(g.profiles))
+            if pair:
+                rows = say(*pair[0])
+                for sql, values in pair[1](rows):
+                    say(sql, values)
+                return
+        if k < 0.5:
+            say("SAVEPOINT s")
+            for _ in range(r.randrange(1, 3)):
+                say(*g.one(True))
+            if g.clear and r.random() < 0.15:
+                say("DELETE FROM " + r.choice(g.profiles).sql)
+            if r.random() < 0.6:
+                say("ROLLBACK TO s")
+            say("RELEASE s")
+        for _ in range(r.randrange(1, 4)):
+            say(*g.one(True))
+
+    def end(self):
+        self.stopping.set()
+        self.join(scaled(30))
+        assert not self.is_alive(), "a writer does not end"
+
+
+class Run:
+    """One case on one daemon. `problems` is empty if all was as it should be; `outcome`: done, refused or failed."""
+
+    def __init__(self, daemon, case, seed):
+        self.d, self.case, self.seed = daemon, case, seed
+        self.rng = random.Random(seed)
+        self.problems, self.outcome, self.reason = [], None, ""
+        self.setup = []
+        self.profiles = case.profiles()
+        self.counts = {}
+
+    def bad(self, text):
+        self.problems.append(text)
+
+    def prepare(self, c):
+        for sql in self.case.schema + [OP]:
+            self.setup.append((sql, []))
+        gen = Gen(self.rng, self.profiles)
+        for p in self.profiles:
+            for step in gen.fill(p, self.case.rows):
+                self.setup.append(step)
+        self.setup += [(s, []) for s in self.case.fill]
+        for sql, values in self.setup:
+            try:
+                c.exec(sql, *[to_wire(v) for v in values])
+            except RpcError as e:
+                if e.code & 255 != FAMILY:
+                    raise
+
+    def acked(self):
+        return [len(w.ops) + len(w.auto) for w in self.writers]
+
+    def busy(self, n):
+        """Waits until each writer has n more transactions, or has done all it may."""
+        first = self.acked()
+        until(
+            "the writers write",
+            lambda: all(
+                a >= f + n or w.n >= OPS_MAX or not w.is_alive() for a, f, w in zip(self.acked(), first, self.writers)
+            ),
+            20,
+            every=0.002,
+        )
+
+    def go(self):
+        with self.d.client() as c:
+            self.base = shadows(c)
+            self.prepare(c)
+            self.writers = [Writer(self, w, random.Random(self.rng.random())) for w in range(self.case.clients)]
+            for w in self.writers:
+                w.start()
+            try:
+                self.busy(3)
+                self.change(c)
+                self.busy(3)
+            finally:
+                for w in self.writers:
+                    w.end()
+            for w in self.writers:
+                for text in w.bad[:2]:
+                    self.bad("writer %d: %s" % (w.who, text))
+            self.judge(c)
+        return self
+
+    def change(self, c):
+        case = self.case
+        begun = sum(self.acked())
+        try:
+            c("migrate.alter", sql=case.change, postpone_cutover=case.postpone, allow_data_loss=case.force)
+        except RpcError as e:
+            if e.name != "MIGRATION_INVALID":
+                raise
+            self.outcome, self.reason = "refused", e.message
+            return
+        if case.postpone:
+            j = until(
+                "ready or over",
+                lambda: (
+                    lambda j: j if j["state"] != "running" and j["state"] != "queued" or j["phase"] == "ready" else None
+                )(job(c)),
+                40,
+                every=0.003,
+            )
+            self.counts["before ready"] = sum(self.acked()) - begun
+            if j["state"] == "running":
+                self.busy(3)
+                if case.offender:
+                    w = self.writers[-1]
+                    w.end()
+                    sql, values = w.mark()
+                    c("batch", statements=[{"sql": sql, "bind": values}, {"sql": case.offender}])
+                    w.ops[w.n] = Op([(case.offender, [])], None, "batch")
+                c("migrate.cutover")
+        j = ended(c)
+        self.job = j
+        self.outcome = j["state"]
+        self.counts["change"] = sum(self.acked()) - begun
+        if j["state"] == "failed":
+            self.reason = "%s %s" % (j.get("error"), j.get("rows"))
+        if j["phase"] not in PHASES + (None,):
+            self.bad("phase %r" % j["phase"])
+        if shadows(c) != self.base:
+            self.bad("left behind: %s" % sorted(set(shadows(c)) - set(self.base)))
+
+    # -- the same in plain SQLite -----------------------------------------------------------------------------------
+
+    def order(self, c):
+        """All acknowledged transactions in the order of their commits."""
+        out, place = [], {}
+        for seq, who, n, seen in c.rows("SELECT seq, who, n, seen FROM op ORDER BY seq"):
+            op = self.writers[who].ops.pop(n, None)
+            if op is None:
+                self.bad("transaction %s of writer %s is there, and was not acknowledged" % (n, who))
+                continue
+            op.seen, op.place = seen, seq
+            out.append(op)
+        for w in self.writers:
+            for n in w.ops:
+                self.bad("transaction %s of writer %s was acknowledged, and is not there" % (n, w.who))
+        for op in self.writers[0].auto:
+            place.setdefault(op.place, []).append(op)
+        merged = place.pop(0, [])
+        for op in out:
+            merged += [op] + place.pop(op.place, [])
+        if place:
+            self.bad("autocommits in no place")
+        return merged
+
+    def replay(self, ops):
+        twin = Twin()
+        for sql, values in self.setup:
+            twin.run(sql, values)
+        first, changed = None, False
+        for i, op in enumerate(ops):
+            if first is None:
+                first = op.seen
+            if op.seen != first and not changed:
+                changed = True
+                self.offline(twin)
+            self.redo(twin, i, op)
+        if not changed:
+            self.offline(twin)
+        return twin
+
+    def offline(self, twin):
+        if self.outcome == "done":
+            try:
+                self.case.do_offline(twin.db)
+            except Exception as e:
+                self.bad("the daemon did what plain SQLite does not: %s" % e)
+
+    def redo(self, twin, i, op):
+        twin.db.execute("BEGIN IMMEDIATE")
+        if op.kind != "auto":
+            twin.run("INSERT INTO op(seq) VALUES(?)", [op.place])
+        for k, (sql, values) in enumerate(op.steps):
+            answer = twin.run(sql, values)
+            if op.answers and op.answers[k] != answer:
+                self.bad(
+                    "transaction %d, %s %r: the daemon said %.300r, plain SQLite %.300r"
+                    % (i, sql, values, op.answers[k], answer)
+                )
+            if not op.answers and answer[2]:
+                self.bad("transaction %d, %s %r: acknowledged, plain SQLite says %s" % (i, sql, values, answer[3]))
+        twin.run("COMMIT")
+        if twin.db.in_transaction:
+            self.bad("transaction %d: committed, but plain SQLite does not" % i)
+            twin.run("ROLLBACK")
+
+    def judge(self, c):
+        ops = self.order(c)
+        twin = self.replay(ops)
+        self.counts["all"] = len(ops)
+        copy = Twin()
+        ro = opened("file:%s?mode=ro" % self.d.db, uri=True)
+        ro.backup(copy.db)
+        ro.close()
+        copy.db.execute("PRAGMA foreign_keys = ON")
+        self.compare("", copy, twin)
+        if not self.problems:
+            self.afterlife(copy, twin)
+
+    def compare(self, when, copy, twin):
+        for text in differences(picture(copy.db), picture(twin.db)):
+            self.bad(when + text)
+        if self.case.check and self.outcome == "done":
+            for sql in self.case.check:
+                a, b = copy.run(sql), twin.run(sql)
+                if a != b:
+                    self.bad("%s%s: the daemon's %.300r, plain SQLite's %.300r" % (when, sql, a, b))
+
+    def afterlife(self, copy, twin):
+        """What the table refuses and sets off afterwards: the same writes on both files by plain SQLite."""
+        gen = Gen(self.rng, self.profiles, self.case.extra)
+        for _ in range(60):
+            sql, values = gen.one(True)
+            a, b = copy.run(sql, values), twin.run(sql, values)
+            if a != b:
+                self.bad(
+                    "afterwards, %s %r: the daemon's file says %.200r, plain SQLite's %.200r" % (sql, values, a, b)
+                )
+                return
+        self.compare("after more writes: ", copy, twin)

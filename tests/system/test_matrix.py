@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Shapes of tables x changes, each with clients writing during it, compared with plain SQLite.
+
+    test_matrix.py [--seed N] [NAME..]      cases whose name holds one of the words
+"""
+import argparse
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
+sys.dont_write_bytecode = True
+
+from daemon import Daemon
+from live import SETTINGS, Run
+from matrix_cases import CASES
+from suite import Suite
+
+args = argparse.ArgumentParser()
+args.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
+args.add_argument("names", nargs="*")
+args = args.parse_args()
+sys.argv = sys.argv[:1]
+suite = Suite(limit=150)
+
+
+@suite.section
+def matrix():
+    suite.note("--seed %d" % args.seed)
+    done, refused = 0, []
+    rng = random.Random(args.seed)
+    for case in CASES:
+        seed = rng.randrange(1 << 30)
+        if args.names and not any(n in case.name for n in args.names):
+            continue
+        run = Run(Daemon(settings=SETTINGS), case, seed)
+        try:
+            run.go()
+        except Exception as e:
+            run.bad("%s: %s" % (type(e).__name__, e))
+        wanted = "failed" if case.fails else "done"
+        if run.outcome == "refused" and case.refused:
+            refused.append(case.name)
+            wanted = "refused"
+        elif case.refused and run.outcome == wanted:
+            suite.note("%s is done now: its mark `refused` can go" % case.name)
+        done += run.outcome == "done"
+        suite.check("%s: %s" % (case.name, wanted), run.outcome == wanted, (run.outcome, run.reason))
+        if case.fails and run.outcome == "failed":
+            suite.check("%s: says why" % case.name, case.fails in run.reason, run.reason)
+        suite.check(
+            "%s: as plain SQLite (%s)" % (case.name, ", ".join("%s %d" % x for x in run.counts.items())),
+            not run.problems,
+            "",
+        )
+        for text in run.problems[:6]:
+            suite.note("  %.900s" % text)
+        bad = run.d.finish()
+        Daemon.all.remove(run.d)
+        if bad:
+            suite.check("%s: the daemon ended in good order" % case.name, False, bad)
+    suite.note("%d done, %d refused: %s" % (done, len(refused), ", ".join(refused)))
+
+
+suite.run()
