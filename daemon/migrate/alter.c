@@ -45,8 +45,11 @@ static void refuse(struct alter_task *t)
 	struct migrator_wait *w = t->w;
 
 	if (w) {
-		if (!error_is_set(&t->err))
+		if (!error_is_set(&t->err) && m->closing)
 			error_set(&t->err, ERRC_SHUTTING_DOWN, "the daemon is shutting down");
+		else if (!error_is_set(&t->err))
+			error_set_sqlite(&t->err, SQLITE_CANTOPEN, "SQLITE_CANTOPEN",
+					 "no connection for reading could be opened");
 		error_move(&w->err, &t->err);
 	}
 	free_task(t);
@@ -55,30 +58,30 @@ static void refuse(struct alter_task *t)
 	migrator_pump(m);
 }
 
-static int needs_consent(const char *column, const char *table, struct error *err)
+static int needs_consent(const char *column, const struct plan *plan, struct error *err)
 {
+	if (plan->strategy == STRATEGY_DROP)
+		return error_set(err, ERRC_NEEDS_FORCE, "dropping table %.100s loses its rows: say allow_data_loss",
+				 plan->table);
 	return error_set(err, ERRC_NEEDS_FORCE, "dropping column %.100s of %.100s loses values: say allow_data_loss",
-			 column, table);
+			 column, plan->table);
 }
 
 static int plan_in_snapshot(struct alter_task *t, struct db *db, struct pool *pool)
 {
 	struct plan_options options = {.allow_data_loss = t->r->allow_data_loss != 0};
 	struct record *r = t->r;
-	struct alter alter;
 	struct plan *plan = NULL;
 	const char *column = NULL;
 
-	if (alter_parse(pool, r->sql, strlen(r->sql), &alter, &t->err) != 0 ||
-	    plan_make(pool, db_handle(db), &alter, &options, &plan, &t->err) != 0)
+	if (plan_statement(pool, db_handle(db), r->sql, &options, &plan, &t->err) != 0)
 		return -1;
 	if (!r->allow_data_loss && plan_consent(pool, db_handle(db), plan, &column, &t->err) != 0)
 		return -1;
 	if (column)
-		return needs_consent(column, plan->table, &t->err);
-	static const char *const names[] = {"none", "instant", "rebuild"};
+		return needs_consent(column, plan, &t->err);
 	record_set(&r->table, plan->table);
-	record_set(&r->strategy, names[plan->strategy]);
+	record_set(&r->strategy, plan_strategy(plan));
 	if (plan->strategy == STRATEGY_NONE) {
 		r->state = JOB_DONE;
 		r->p.phase = PHASE_END;

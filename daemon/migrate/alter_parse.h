@@ -29,6 +29,9 @@ enum action_kind {
 	ACTION_DROP_STRICT,
 	ACTION_SET_WITHOUT_ROWID,
 	ACTION_DROP_WITHOUT_ROWID,
+	/* Of UPDATE and DELETE, which are parsed in statement.c. */
+	ACTION_UPDATE, /* name: the column; text: its new value; using: WHERE, NULL if there is none */
+	ACTION_DELETE, /* text: WHERE, NULL if there is none */
 };
 
 struct action {

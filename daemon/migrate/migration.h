@@ -93,6 +93,7 @@ enum step_outcome index_step(struct migration *m, struct db *db, struct error *e
 enum step_outcome verify_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome ready_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome swap_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome drop_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome retire_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome instant_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome abort_step(struct migration *m, struct db *db, struct error *err);

@@ -225,8 +225,7 @@ static void entered(struct migrator *m, enum phase before)
 	if (r->p.phase == PHASE_RETIRE)
 		store_protect(m->s, NULL, NULL);
 	if (m->m.plan && !r->strategy) {
-		static const char *const names[] = {"none", "instant", "rebuild"};
-		record_set(&r->strategy, names[m->m.plan->strategy]);
+		record_set(&r->strategy, plan_strategy(m->m.plan));
 		m->unsaved = true;
 	}
 	if (r->p.phase == PHASE_RESTART && r->p.restarts >= RESTARTS_MAX) {

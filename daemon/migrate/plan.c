@@ -127,38 +127,6 @@ static bool all_instant(struct planning *p, const struct alter *alter, int *ret)
 	return !others;
 }
 
-static int row_exists(void *arg, sqlite3_stmt *stmt)
-{
-	(void)stmt;
-	*(bool *)arg = true;
-	return 0;
-}
-
-/* _alterd_<table>_new, with a number behind it where that name is taken. */
-static int choose_shadow(struct planning *p)
-{
-	if (p->options->shadow) {
-		p->plan->shadow = pool_str(p->pool, p->options->shadow);
-		return 0;
-	}
-	for (int n = 1; n < 1000; n++) {
-		char number[16] = "";
-		bool taken = false;
-		if (n > 1)
-			sqlite3_snprintf(sizeof(number), number, "%d", n);
-		const char *name = pool_printf(p->pool, "_alterd_%s_new%s", p->source->name, number);
-		const char *texts[] = {name, NULL};
-		if (schema_each(p->db, p->err, row_exists, &taken,
-				"SELECT 1 FROM main.sqlite_schema WHERE lower(name)=lower(?1)", texts) != 0)
-			return -1;
-		if (!taken) {
-			p->plan->shadow = name;
-			return 0;
-		}
-	}
-	return error_set(p->err, ERRC_MIGRATION_INVALID, "no free name for a shadow of %.200s", p->source->name);
-}
-
 /* True if the index holds a column that the target has no more, or its text uses one. */
 static bool index_gone(struct planning *p, const struct schema_index *x)
 {
@@ -377,7 +345,7 @@ static int rebuild(struct planning *p)
 	struct pool scratch = {0};
 	struct ddl d;
 
-	if (choose_shadow(p) != 0 || plan_indexes(p) != 0)
+	if (plan_choose_shadow(p) != 0 || plan_indexes(p) != 0)
 		return -1;
 	int rc = ddl_parse(&scratch, p->sql, &d, p->err);
 	if (rc == 0)
@@ -437,11 +405,18 @@ int plan_make(struct pool *pool, sqlite3 *db, const struct alter *alter, const s
 int plan_consent(struct pool *pool, sqlite3 *db, const struct plan *plan, const char **ret, struct error *err)
 {
 	*ret = NULL;
+	if (plan->strategy == STRATEGY_DROP && !plan->dropped_index) {
+		bool rows = false;
+		const char *any = pool_printf(pool, "SELECT 1 FROM main.%s LIMIT 1", quote_name(pool, plan->table));
+		if (schema_each(db, err, plan_row_exists, &rows, any, NULL) != 0)
+			return -1;
+		*ret = rows ? plan->table : NULL;
+	}
 	for (size_t i = 0; i < plan->nconsent && !*ret; i++) {
 		bool found = false;
 		const char *sql = pool_printf(pool, "SELECT 1 FROM main.%s WHERE %s IS NOT NULL LIMIT 1",
 					      quote_name(pool, plan->table), quote_name(pool, plan->consent[i]));
-		if (schema_each(db, err, row_exists, &found, sql, NULL) != 0)
+		if (schema_each(db, err, plan_row_exists, &found, sql, NULL) != 0)
 			return -1;
 		if (found)
 			*ret = plan->consent[i];

@@ -19,6 +19,8 @@ enum strategy {
 	STRATEGY_NONE,    /* the table is as asked for already */
 	STRATEGY_INSTANT, /* SQLite does it without touching the rows: `instant_sql` */
 	STRATEGY_REBUILD,
+	STRATEGY_INDEX, /* an index is built beside the live table: `index_sql` */
+	STRATEGY_DROP,  /* `dropped_name` vanishes, and is emptied behind the clients' backs */
 };
 
 /* A column of the target that is written, and how the value comes about from a source row. */
@@ -63,6 +65,12 @@ struct plan {
 	size_t nwarnings;
 	const char **warnings;
 
+	bool data;                /* REBUILD for an UPDATE or DELETE: what changes is the rows, not the table */
+	const char *index_name;   /* INDEX */
+	const char *index_sql;    /* INDEX: the CREATE INDEX */
+	const char *dropped_name; /* DROP */
+	bool dropped_index;       /* DROP: an index, else a table */
+
 	/* SQL texts made of the above. */
 	const char *copy_columns; /* "rowid","a","b" of the shadow */
 	const char *copy_exprs;   /* "rowid",expr,expr of the source */
@@ -80,7 +88,13 @@ struct plan_options {
 int plan_make(struct pool *pool, sqlite3 *db, const struct alter *alter, const struct plan_options *options,
 	      struct plan **ret, struct error *err);
 
-/* A dropped column that holds a value, NULL if none does. Reads the table. */
+/* The same for any text that migrate.alter takes (statement.h). */
+int plan_statement(struct pool *pool, sqlite3 *db, const char *sql, const struct plan_options *options,
+		   struct plan **ret, struct error *err);
+/* The strategy's name on the wire. */
+const char *plan_strategy(const struct plan *plan);
+
+/* A dropped column that holds a value, or a dropped table that has rows; NULL if there is none. Reads the table. */
 int plan_consent(struct pool *pool, sqlite3 *db, const struct plan *plan, const char **ret, struct error *err);
 
 /* "(a AND b) AND (c AND d)": joins conditions as a balanced tree, whose depth stays small for 2000 of them. */

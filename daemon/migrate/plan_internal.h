@@ -1,8 +1,10 @@
-/* What the files of the plan share: plan.c (order of work), plan_edit.c (actions on the DDL), plan_try.c (scratch). */
+/* What the files of the plan share: plan.c (order of work), plan_edit.c (actions on the DDL), plan_try.c (scratch),
+ * plan_statement.c (what is no ALTER TABLE). */
 #ifndef ALTERD_MIGRATE_PLAN_INTERNAL_H
 #define ALTERD_MIGRATE_PLAN_INTERNAL_H
 
 #include "daemon/migrate/plan.h"
+#include "daemon/migrate/statement.h"
 
 /* Where a column of the table being edited comes from. */
 struct column_map {
@@ -28,6 +30,16 @@ struct planning {
 
 /* Applies one action to p->sql and p->map; sets err and returns -1 if it cannot be done. */
 int plan_edit(struct planning *p, const struct action *a);
+
+/* Statements that are no ALTER TABLE. */
+int plan_index(struct planning *p, const struct statement *st);
+int plan_drop(struct planning *p, const struct statement *st);
+int plan_object(struct planning *p, const struct statement *st);
+
+/* Sets plan->shadow: _alterd_<table>_new, with a number behind it where that name is taken. */
+int plan_choose_shadow(struct planning *p);
+/* For schema_each(): sets the bool that arg points to. */
+int plan_row_exists(void *arg, sqlite3_stmt *stmt);
 
 /* Scratch :memory: database in which nothing is what it should not be: foreign keys off, "x" is never a string. */
 int scratch_open(sqlite3 **ret, bool dqs, struct error *err);

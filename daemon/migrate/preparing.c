@@ -69,13 +69,11 @@ void texts_make(struct migration *m)
 static int make_plan(struct migration *m, struct db *db, struct error *err)
 {
 	struct plan_options options = {.allow_data_loss = m->r->allow_data_loss != 0, .shadow = m->r->shadow};
-	struct alter alter;
 
 	pool_free(&m->pool);
 	m->plan = NULL;
 	struct plan *plan = NULL;
-	if (alter_parse(&m->pool, m->r->sql, strlen(m->r->sql), &alter, err) != 0 ||
-	    plan_make(&m->pool, db_handle(db), &alter, &options, &plan, err) != 0)
+	if (plan_statement(&m->pool, db_handle(db), m->r->sql, &options, &plan, err) != 0)
 		return -1;
 	if (m->r->fingerprint && strcmp(m->r->fingerprint, plan->source->fingerprint) != 0)
 		return error_set(err, ERRC_FAILED_MIGRATION,
@@ -85,6 +83,22 @@ static int make_plan(struct migration *m, struct db *db, struct error *err)
 	if (plan->strategy == STRATEGY_REBUILD)
 		texts_make(m);
 	return 0;
+}
+
+static enum phase first_phase(const struct plan *plan)
+{
+	switch (plan->strategy) {
+	case STRATEGY_NONE:
+		return PHASE_END;
+	case STRATEGY_INSTANT:
+		return PHASE_INSTANT;
+	case STRATEGY_DROP:
+		return PHASE_DROP;
+	case STRATEGY_INDEX: /* refused by the plan */
+	case STRATEGY_REBUILD:
+		break;
+	}
+	return PHASE_CHECK;
 }
 
 enum step_outcome plan_step(struct migration *m, struct db *db, struct error *err)
@@ -97,9 +111,7 @@ enum step_outcome plan_step(struct migration *m, struct db *db, struct error *er
 	if (rc != 0)
 		return STEP_FAILED;
 	if (m->p.phase == PHASE_PLAN) {
-		m->next.phase = m->plan->strategy == STRATEGY_NONE      ? PHASE_END
-				: m->plan->strategy == STRATEGY_INSTANT ? PHASE_INSTANT
-									: PHASE_CHECK;
+		m->next.phase = first_phase(m->plan);
 		m->has_checked = false;
 		m->next.rows_total = 0;
 	}

@@ -35,6 +35,7 @@ enum job_state {
 	X(INDEX, "index", "indexing")                                                                                  \
 	X(VERIFY, "verify", "verifying")                                                                               \
 	X(READY, "ready", "ready")                                                                                     \
+	X(DROP, "drop", "swapping")                                                                                    \
 	X(SWAP, "swap", "swapping")                                                                                    \
 	X(RETIRE, "retire", "retiring")                                                                                \
 	X(INSTANT, "instant", "swapping")                                                                              \
@@ -81,7 +82,7 @@ struct record {
 	char *table; /* owned; so are all strings here */
 	char *sql;
 	int64_t allow_data_loss;
-	char *strategy;    /* "none", "instant", "rebuild" */
+	char *strategy;    /* see plan_strategy() */
 	char *shadow;      /* name of the shadow once there is one; NULL before */
 	char *fingerprint; /* of the source when the shadow was made; NULL before */
 	struct control control;

@@ -1,0 +1,285 @@
+/*
+ * Planning what is no ALTER TABLE: which kind it is, what stands in its way, and what the engine does instead of
+ * SQLite, which would hold the writer for as long as the table is large.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "daemon/migrate/plan_internal.h"
+
+int plan_row_exists(void *arg, sqlite3_stmt *stmt)
+{
+	(void)stmt;
+	*(bool *)arg = true;
+	return 0;
+}
+
+int plan_choose_shadow(struct planning *p)
+{
+	if (p->options->shadow) {
+		p->plan->shadow = pool_str(p->pool, p->options->shadow);
+		return 0;
+	}
+	for (int n = 1; n < 1000; n++) {
+		char number[16] = "";
+		bool taken = false;
+		if (n > 1)
+			sqlite3_snprintf(sizeof(number), number, "%d", n);
+		const char *name = pool_printf(p->pool, "_alterd_%s_new%s", p->source->name, number);
+		const char *texts[] = {name, NULL};
+		if (schema_each(p->db, p->err, plan_row_exists, &taken,
+				"SELECT 1 FROM main.sqlite_schema WHERE lower(name)=lower(?1)", texts) != 0)
+			return -1;
+		if (!taken) {
+			p->plan->shadow = name;
+			return 0;
+		}
+	}
+	return error_set(p->err, ERRC_MIGRATION_INVALID, "no free name for a shadow of %.200s", p->source->name);
+}
+
+static bool reserved(const char *name)
+{
+	return strncasecmp(name, "sqlite_", 7) == 0 || strncasecmp(name, "_alterd_", 8) == 0;
+}
+
+/* Of an object in sqlite_schema. */
+struct object {
+	struct pool *pool;
+	const char *type, *name, *table, *sql;
+};
+
+static int row_object(void *arg, sqlite3_stmt *stmt)
+{
+	struct object *o = arg;
+	o->type = pool_str(o->pool, (const char *)sqlite3_column_text(stmt, 0));
+	o->name = pool_str(o->pool, (const char *)sqlite3_column_text(stmt, 1));
+	o->table = pool_str(o->pool, (const char *)sqlite3_column_text(stmt, 2));
+	o->sql = pool_str(o->pool, (const char *)sqlite3_column_text(stmt, 3));
+	return 0;
+}
+
+/* type NULL if there is none of that name. `trigger` says which of the two spaces of names is meant. */
+static int find_object(struct planning *p, const char *name, bool trigger, struct object *ret)
+{
+	const char *texts[] = {name, NULL};
+
+	*ret = (struct object){.pool = p->pool};
+	return schema_each(p->db, p->err, row_object, ret,
+			   trigger ? "SELECT type,name,tbl_name,sql FROM main.sqlite_schema WHERE lower(name)=lower(?1)"
+				     " AND type='trigger'"
+				   : "SELECT type,name,tbl_name,sql FROM main.sqlite_schema WHERE lower(name)=lower(?1)"
+				     " AND type<>'trigger'",
+			   texts);
+}
+
+/* Nothing has to be done: the plan still names what it is about. */
+static int nothing(struct planning *p, const char *name)
+{
+	struct schema_table *t = pool_alloc(p->pool, sizeof(*t));
+
+	t->name = name;
+	t->fingerprint = "";
+	p->plan->strategy = STRATEGY_NONE;
+	p->plan->table = name;
+	p->plan->source = t;
+	return 0;
+}
+
+static int missing(struct planning *p, const struct statement *st, const char *what)
+{
+	if (st->if_exists)
+		return nothing(p, st->name);
+	return error_set(p->err, ERRC_NOT_FOUND, "no such %s: %.200s", what, st->name);
+}
+
+static int source(struct planning *p, const char *table)
+{
+	if (schema_read(p->pool, p->db, table, &p->source, p->err) != 0)
+		return -1;
+	p->plan->source = p->source;
+	p->plan->table = p->source->name;
+	if (reserved(p->source->name))
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "table %.200s belongs to the system and cannot be changed", p->source->name);
+	return 0;
+}
+
+/* Views and triggers that would miss the table, and foreign keys that refer to it. */
+static int needed(struct planning *p)
+{
+	const struct schema_table *t = p->source;
+
+	for (size_t i = 0; i < t->nchildren; i++)
+		if (strcasecmp(t->children[i].child, t->name) != 0)
+			return error_set(p->err, ERRC_MIGRATION_INVALID,
+					 "a foreign key of table %.100s refers to %.100s: drop that first",
+					 t->children[i].child, t->name);
+	p->sql = pool_str(p->pool, "");
+	return try_dependents(p);
+}
+
+static int drop_table(struct planning *p, const struct statement *st)
+{
+	struct object o;
+
+	if (find_object(p, st->name, false, &o) != 0)
+		return -1;
+	if (!o.type || strcmp(o.type, "index") == 0)
+		return missing(p, st, "table");
+	if (source(p, st->name) != 0 || needed(p) != 0 || plan_choose_shadow(p) != 0)
+		return -1;
+	p->plan->strategy = STRATEGY_DROP;
+	p->plan->dropped_name = p->source->name;
+	return 0;
+}
+
+static int drop_index(struct planning *p, const struct statement *st)
+{
+	struct object o;
+
+	if (find_object(p, st->name, false, &o) != 0)
+		return -1;
+	if (!o.type || strcmp(o.type, "index") != 0)
+		return missing(p, st, "index");
+	if (!o.sql)
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "index %.200s belongs to a UNIQUE or PRIMARY KEY of %.200s: drop the constraint",
+				 o.name, o.table);
+	if (source(p, o.table) != 0 || plan_choose_shadow(p) != 0)
+		return -1;
+	for (size_t i = 0; i < p->source->nindexes; i++)
+		if (strcmp(p->source->indexes[i].name, o.name) == 0 && p->source->indexes[i].unique &&
+		    p->source->nchildren)
+			return error_set(p->err, ERRC_MIGRATION_INVALID,
+					 "foreign keys refer to %.100s, and unique index %.100s may be what they need",
+					 p->source->name, o.name);
+	p->plan->strategy = STRATEGY_DROP;
+	p->plan->dropped_name = o.name;
+	p->plan->dropped_index = true;
+	return 0;
+}
+
+int plan_drop(struct planning *p, const struct statement *st)
+{
+	return st->kind == STATEMENT_DROP_TABLE ? drop_table(p, st) : drop_index(p, st);
+}
+
+/* Compiled here, so that what SQLite refuses is no job; it is run as it stands on the writer. */
+static int instant(struct planning *p, const struct statement *st, const char *name)
+{
+	sqlite3_stmt *stmt = NULL;
+	const char *tail = "";
+	struct schema_table *t = pool_alloc(p->pool, sizeof(*t));
+
+	if (sqlite3_prepare_v2(p->db, st->sql, -1, &stmt, &tail) != SQLITE_OK)
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "%s", sqlite3_errmsg(p->db));
+	sqlite3_finalize(stmt);
+	if (tail[strspn(tail, " \t\r\n;")])
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "one statement at a time: \"%.60s\" follows", tail);
+	t->name = name;
+	if (schema_fingerprint(p->pool, p->db, name, &t->fingerprint, p->err) != 0)
+		return -1;
+	p->plan->strategy = STRATEGY_INSTANT;
+	p->plan->instant_sql = st->sql;
+	p->plan->table = name;
+	p->plan->source = t;
+	return 0;
+}
+
+int plan_object(struct planning *p, const struct statement *st)
+{
+	bool trigger = st->kind == STATEMENT_CREATE_TRIGGER || st->kind == STATEMENT_DROP_TRIGGER;
+	bool view = st->kind == STATEMENT_CREATE_VIEW || st->kind == STATEMENT_DROP_VIEW;
+	bool drop = st->kind == STATEMENT_DROP_VIEW || st->kind == STATEMENT_DROP_TRIGGER;
+	struct object o;
+
+	if (reserved(st->name))
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "the name %.100s is reserved", st->name);
+	if (find_object(p, st->name, trigger, &o) != 0)
+		return -1;
+	if (!drop && st->if_exists && o.type)
+		return nothing(p, st->name);
+	if (drop && (!o.type || (view && strcmp(o.type, "view") != 0)))
+		return missing(p, st, trigger ? "trigger" : "view");
+	return instant(p, st, drop && trigger ? o.table : st->name);
+}
+
+int plan_index(struct planning *p, const struct statement *st)
+{
+	struct object o;
+	struct pool *pool = p->pool;
+
+	if (reserved(st->name))
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "the name %.100s is reserved", st->name);
+	if (find_object(p, st->name, false, &o) != 0)
+		return -1;
+	if (o.type && strcmp(o.type, "index") == 0 && st->if_exists)
+		return nothing(p, o.table);
+	if (source(p, st->table) != 0)
+		return -1;
+	/* Columns, functions and whether the name is free are SQLite's to judge. */
+	sqlite3_stmt *stmt = NULL;
+	if (sqlite3_prepare_v2(p->db, st->sql, -1, &stmt, NULL) != SQLITE_OK)
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "%s", sqlite3_errmsg(p->db));
+	sqlite3_finalize(stmt);
+	if (plan_choose_shadow(p) != 0)
+		return -1;
+	if (!p->plan->index_sql)
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "CREATE INDEX is not yet possible in this version");
+	p->plan->strategy = STRATEGY_INDEX;
+	p->plan->index_name = pool_str(pool, st->name);
+	p->plan->index_sql = st->sql;
+	return 0;
+}
+
+int plan_statement(struct pool *pool, sqlite3 *db, const char *sql, const struct plan_options *options,
+		   struct plan **ret, struct error *err)
+{
+	struct statement st;
+
+	if (statement_parse(pool, sql, &st, err) != 0)
+		return -1;
+	if (st.kind == STATEMENT_DATA)
+		return error_set(err, ERRC_MIGRATION_INVALID, "UPDATE and DELETE are not yet possible in this version");
+	if (st.kind == STATEMENT_ALTER || st.kind == STATEMENT_DATA) {
+		if (plan_make(pool, db, &st.alter, options, ret, err) != 0)
+			return -1;
+		(*ret)->data = st.kind == STATEMENT_DATA;
+		return 0;
+	}
+	struct plan *plan = pool_alloc(pool, sizeof(*plan));
+	struct planning p = {.pool = pool, .db = db, .options = options, .plan = plan, .err = err};
+	int rc;
+	switch (st.kind) {
+	case STATEMENT_CREATE_INDEX:
+		rc = plan_index(&p, &st);
+		break;
+	case STATEMENT_DROP_INDEX:
+	case STATEMENT_DROP_TABLE:
+		rc = plan_drop(&p, &st);
+		break;
+	default:
+		rc = plan_object(&p, &st);
+	}
+	if (rc == 0)
+		*ret = plan;
+	return rc;
+}
+
+const char *plan_strategy(const struct plan *plan)
+{
+	switch (plan->strategy) {
+	case STRATEGY_NONE:
+		return "none";
+	case STRATEGY_INSTANT:
+		return "instant";
+	case STRATEGY_INDEX:
+		return "index";
+	case STRATEGY_DROP:
+		return "drop";
+	case STRATEGY_REBUILD:
+		break;
+	}
+	return plan->data ? "data" : "rebuild";
+}
