@@ -182,6 +182,8 @@ static void retry_later(struct migrator *m, const struct error *err)
 {
 	snprintf(m->trouble, sizeof(m->trouble), "%.*s", (int)sizeof(m->trouble) - 1, err->message);
 	uint64_t wait_ns = pacer_backoff(m->retries++);
+	if (m->config.retry_ms)
+		wait_ns = (uint64_t)m->config.retry_ms * NS_PER_MS;
 	m->due_ns = clock_now_ns() + wait_ns;
 	log_warning("migrate", "m%lld %s: %s; trying again in %llu ms", (long long)m->m.r->id, m->m.r->table,
 		    err->message, (unsigned long long)(wait_ns / NS_PER_MS));
@@ -192,8 +194,10 @@ static void step_failed_here(struct migrator *m)
 	struct error *err = &m->step.err;
 	enum phase p = m->m.p.phase;
 
-	if (!m->step.ran || m->closing || (m->abort_asked && (err->code & 0xff) == SQLITE_INTERRUPT))
+	if (m->closing || (m->abort_asked && (!m->step.ran || (err->code & 0xff) == SQLITE_INTERRUPT)))
 		return;
+	if (!m->step.ran)
+		error_set_sqlite(err, SQLITE_CANTOPEN, "SQLITE_CANTOPEN", "no connection for reading could be opened");
 	if (passing(err) || m->step.save || p == PHASE_RETIRE || p == PHASE_ABORT || p == PHASE_RESTART) {
 		retry_later(m, err);
 		return;

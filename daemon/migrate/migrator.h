@@ -27,6 +27,7 @@ struct migrator_config {
 	int64_t duty_percent; /* share of the writer's time while clients write */
 	int64_t queue_max;    /* jobs waiting, at most */
 	int64_t retire_ms;    /* pause between slices of emptying the old table, 0 = none */
+	int64_t retry_ms;     /* tests: wait after the disk was full or the like; 0: 250 ms, and longer each time */
 };
 
 /*

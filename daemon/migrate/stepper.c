@@ -37,6 +37,16 @@ bool migration_on_writer(const struct migration *m)
 	return info(m)->step == index_step ? index_on_writer(m) : info(m)->writer;
 }
 
+/*
+ * A reader whose schema is behind says "no such table" where it could not read the file to see that it is. So the file
+ * is read first, by a statement that says what is the matter.
+ */
+static int look_at_schema(struct db *db, struct error *err)
+{
+	int64_t one = 0;
+	return db_int(db, &one, err, "SELECT 1 FROM main.sqlite_schema LIMIT 1");
+}
+
 static enum step_outcome framed_step(struct migration *m, struct db *db, struct error *err)
 {
 	const struct phase_info *i = info(m);
@@ -45,7 +55,7 @@ static enum step_outcome framed_step(struct migration *m, struct db *db, struct 
 	m->step_ns = 0;
 	if (FAULT_IN(phase_name(m->p.phase), "enter"))
 		return error_set_sqlite(err, SQLITE_IOERR, "SQLITE_IOERR", "fault point"), STEP_FAILED;
-	if (keep_register(db_handle(db), err) != 0)
+	if (keep_register(db_handle(db), err) != 0 || (!migration_on_writer(m) && look_at_schema(db, err) != 0))
 		return STEP_FAILED;
 	/* A batch that a power cut takes back is copied again; only what clients may see needs the disk's word. */
 	bool relax = migration_on_writer(m) && m->allow.full && m->p.phase != PHASE_SWAP && m->p.phase != PHASE_INSTANT;
