@@ -160,6 +160,18 @@ char *ddl_shadow(const struct ddl *d, const char *quoted_name)
 	return apply(d, edits, n);
 }
 
+char *ddl_set_options(const struct ddl *d, bool without_rowid, bool strict)
+{
+	size_t from = end_of(d, d->close), last = d->t.n;
+	/* A ; at the end is no option. */
+	while (last > d->close + 1 && token_punct(&d->t, last - 1, ';'))
+		last--;
+	struct edit e = {.from = from, .to = end_of(d, last - 1)};
+	e.text = pool_printf(d->pool, "%s%s%s", strict ? " STRICT" : "", strict && without_rowid ? "," : "",
+			     without_rowid ? " WITHOUT ROWID" : "");
+	return apply(d, &e, 1);
+}
+
 char *ddl_add_part(const struct ddl *d, const char *text)
 {
 	size_t at = end_of(d, d->items[d->n - 1].to - 1);

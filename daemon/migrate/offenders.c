@@ -96,11 +96,6 @@ static char *null_condition(struct pool *pool, const struct plan_column *c)
 	return pool_printf(pool, "(%s) IS NULL", c->raw);
 }
 
-static char *type_condition(struct pool *pool, const struct plan_column *c)
-{
-	return pool_printf(pool, "_alterd_lossy(%s,%d)", c->raw, (int)c->affinity);
-}
-
 const char *offenders_condition(struct migration *m, struct pool *pool)
 {
 	const char **parts = NULL;
@@ -109,10 +104,10 @@ const char *offenders_condition(struct migration *m, struct pool *pool)
 	for (size_t i = 0; i < m->plan->ncolumns; i++) {
 		const struct plan_column *c = &m->plan->columns[i];
 		for (int type = 0; type < 2; type++) {
-			if (!(type ? c->check_type : c->check_null))
+			if (!(type ? c->refuse != NULL : c->check_null))
 				continue;
 			parts = pool_grow(pool, parts, n, sizeof(*parts));
-			parts[n++] = type ? type_condition(pool, c) : null_condition(pool, c);
+			parts[n++] = type ? c->refuse : null_condition(pool, c);
 		}
 	}
 	return n ? plan_join(pool, parts, n, "+") : NULL;
@@ -127,7 +122,7 @@ static int check_one(struct migration *m, struct db *db, const struct plan_colum
 	const char *sql = pool_printf(&pool, "SELECT %s,%s FROM main.%s NOT INDEXED WHERE %s AND %s",
 				      quote_name(&pool, m->plan->source_rowid), c->raw,
 				      quote_name(&pool, m->plan->table), range,
-				      type ? type_condition(&pool, c) : null_condition(&pool, c));
+				      type ? c->refuse : null_condition(&pool, c));
 	int rc = db_prepare(db, sql, &stmt, err);
 	if (rc == 0) {
 		sqlite3_bind_int64(stmt, 1, from);
@@ -153,7 +148,7 @@ int offenders_check(struct migration *m, struct db *db, bool first, int64_t from
 		const struct plan_column *c = &m->plan->columns[i];
 		if (c->check_null)
 			rc = check_one(m, db, c, false, range, from, to, err);
-		if (rc == 0 && c->check_type)
+		if (rc == 0 && c->refuse)
 			rc = check_one(m, db, c, true, range, from, to, err);
 	}
 	pool_free(&pool);
@@ -163,11 +158,12 @@ int offenders_check(struct migration *m, struct db *db, bool first, int64_t from
 /* The part of SQLite's message behind ": ", and of that the first column's name. */
 static const char *failed_column(struct pool *pool, const char *message, const char **ret_what)
 {
-	const char *what = strstr(message, " failed: ");
+	/* "cannot store TEXT value in INT column t.a" is what a STRICT table says. */
+	const char *what = strstr(message, " failed: "), *column = strstr(message, " column ");
 	*ret_what = what ? what + 9 : NULL;
-	if (!what)
+	if (!what && !column)
 		return NULL;
-	what += 9;
+	what = what ? what + 9 : column + 8;
 	size_t n = strcspn(what, ",");
 	const char *dot = memrchr(what, '.', n);
 	return dot ? pool_dup(pool, dot + 1, n - (size_t)(dot + 1 - what)) : NULL;
@@ -189,8 +185,8 @@ static const struct plan_column *lossy_column(struct migration *m, struct db *db
 		const struct plan_column *c = &m->plan->columns[i];
 		struct error none = {0};
 		int64_t lossy = 0;
-		if (c->check_type &&
-		    db_int(db, &lossy, &none, "SELECT %s FROM main.%s WHERE %s=%lld", type_condition(pool, c),
+		if (c->refuse &&
+		    db_int(db, &lossy, &none, "SELECT %s FROM main.%s WHERE %s=%lld", c->refuse,
 			   quote_name(pool, m->plan->table), quote_name(pool, m->plan->source_rowid),
 			   (long long)rowid) == 0 &&
 		    lossy)

@@ -219,125 +219,6 @@ done:
 	return rc;
 }
 
-/* What the mapping of an added column is where no USING says it. */
-static int default_raw(struct planning *p, const struct schema_column *c, const char **ret)
-{
-	if (!c->dflt) {
-		if (c->notnull && p->rows)
-			return error_set(
-				p->err, ERRC_MIGRATION_INVALID,
-				"column %.100s is NOT NULL and has no default: say USING for the rows there are",
-				c->name);
-		*ret = "NULL";
-		return 0;
-	}
-	if (try_default(p, c, ret, p->err) != 0)
-		return -1;
-	if (!*ret)
-		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "the default of column %.100s is not constant: say USING for the rows there are",
-				 c->name);
-	return 0;
-}
-
-static bool numeric_pair(enum affinity a, enum affinity b)
-{
-	return (a == AFFINITY_INTEGER || a == AFFINITY_NUMERIC) && (b == AFFINITY_INTEGER || b == AFFINITY_NUMERIC);
-}
-
-static int map_column(struct planning *p, const struct column_map *m, const struct schema_column *c)
-{
-	struct plan_column out = {.name = c->name, .affinity = c->affinity};
-	const struct schema_column *from = m->source >= 0 ? &p->source->columns[m->source] : NULL;
-	bool convert = true;
-
-	if (m->using) {
-		if (try_expression(p, m->using, p->err) != 0)
-			return -1;
-		out.raw = pool_printf(p->pool, "(\n%s\n)", m->using);
-		out.mapped = true;
-	} else if (from) {
-		out.raw = quote_name(p->pool, from->name);
-		convert = from->affinity != c->affinity && !numeric_pair(from->affinity, c->affinity);
-		out.mapped = convert;
-	} else {
-		if (default_raw(p, c, &out.raw) != 0)
-			return -1;
-		out.mapped = true;
-	}
-	convert = convert && c->affinity != AFFINITY_BLOB;
-	bool strict = !p->options->allow_data_loss && (m->using || from);
-	out.expr = convert ? pool_printf(p->pool, "_alterd_keep(%s,%d,%d)", out.raw, (int)c->affinity, strict)
-			   : out.raw;
-	out.check_type = convert && strict;
-	out.check_null = c->notnull && (m->using || !from || !from->notnull);
-	p->plan->columns = pool_grow(p->pool, p->plan->columns, p->plan->ncolumns, sizeof(out));
-	p->plan->columns[p->plan->ncolumns++] = out;
-	return 0;
-}
-
-/* Parent keys the children rely on must still be unique in the target. */
-static int check_parent_keys(struct planning *p, const struct schema_table *target)
-{
-	if (p->source->nchildren == 0)
-		return 0;
-	size_t before = 0, after = 0;
-	for (size_t i = 0; i < p->source->nindexes; i++)
-		before += !p->source->indexes[i].sql && p->source->indexes[i].unique;
-	for (size_t i = 0; i < target->nindexes; i++)
-		after += !target->indexes[i].sql && target->indexes[i].unique;
-	if (after < before)
-		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "a UNIQUE of %.200s would go, and foreign keys refer to the table: not yet possible",
-				 p->source->name);
-	return 0;
-}
-
-static int map_columns(struct planning *p, const struct schema_table *target)
-{
-	if (target->ncolumns != p->nmap)
-		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "the changed table does not have the columns it should");
-	const char *alias = target->alias >= 0 ? target->columns[target->alias].name : NULL;
-	const char *old = p->source->alias >= 0 ? p->source->columns[p->source->alias].name : NULL;
-	for (size_t i = 0; i < p->nmap; i++) {
-		const struct schema_column *c = &target->columns[i];
-		if (strcasecmp(p->map[i].name, c->name) != 0)
-			return error_set(p->err, ERRC_MIGRATION_INVALID,
-					 "the changed table has its columns in another order");
-		if (c->hidden != 0)
-			continue;
-		if ((int)i == target->alias) {
-			if (!old || p->map[i].source != p->source->alias || p->map[i].using)
-				return error_set(
-					p->err, ERRC_MIGRATION_INVALID,
-					"column %.100s would become the rowid: not yet possible in this version",
-					alias);
-			continue;
-		}
-		if (map_column(p, &p->map[i], c) != 0)
-			return -1;
-	}
-	return check_parent_keys(p, target);
-}
-
-static void write_sql(struct planning *p)
-{
-	struct plan *plan = p->plan;
-	struct buf columns = {0}, exprs = {0};
-
-	buf_puts(&columns, quote_name(p->pool, plan->shadow_rowid));
-	buf_puts(&exprs, quote_name(p->pool, plan->source_rowid));
-	for (size_t i = 0; i < plan->ncolumns; i++) {
-		buf_printf(&columns, ",%s", quote_name(p->pool, plan->columns[i].name));
-		buf_printf(&exprs, ",%s", plan->columns[i].expr);
-	}
-	plan->copy_columns = pool_str(p->pool, buf_cstr(&columns));
-	plan->copy_exprs = pool_str(p->pool, buf_cstr(&exprs));
-	buf_free(&columns);
-	buf_free(&exprs);
-}
-
 static int rebuild(struct planning *p)
 {
 	struct plan *plan = p->plan;
@@ -351,17 +232,16 @@ static int rebuild(struct planning *p)
 	if (rc == 0)
 		plan->shadow_sql = pool_str(p->pool, ddl_shadow(&d, quote_name(&scratch, plan->shadow)));
 	pool_free(&scratch);
-	if (rc != 0 || try_target(p, &target) != 0 || map_columns(p, target) != 0)
+	if (rc != 0 || try_target(p, &target) != 0)
 		return -1;
 	if (!target->rowid)
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "the rowid of the changed table would have no name");
+	if (plan_map_columns(p, target) != 0)
+		return -1;
 	plan->strategy = STRATEGY_REBUILD;
 	plan->target_sql = p->sql;
-	plan->source_rowid = p->source->rowid;
-	plan->shadow_rowid = target->rowid;
 	for (size_t i = 0; i < target->nindexes; i++)
 		plan->unique = plan->unique || !target->indexes[i].sql;
-	write_sql(p);
 	return plan->nconsent ? try_dependents(p) : 0;
 }
 

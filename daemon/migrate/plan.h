@@ -27,9 +27,10 @@ enum strategy {
 struct plan_column {
 	const char *name;
 	const char *raw;  /* SQL expression over the source, before the column's type has its say */
-	const char *expr; /* the same as it is stored: raw, or raw inside _alterd_keep() */
+	const char *expr; /* the same as it is stored: raw, or raw inside _alterd_keep(); an error where it is lost */
+	const char *lenient; /* the same where a lost value is no error: for comparing */
+	const char *refuse;  /* condition over the source: its type cannot hold the value; NULL: holds every one */
 	enum affinity affinity;
-	bool check_type; /* raw may hold values the type does not keep: pre-flight asks _alterd_lossy() */
 	bool check_null; /* the target says NOT NULL and raw may be NULL */
 	bool mapped;     /* not simply the source's column */
 };

@@ -331,10 +331,13 @@ static int edit(struct planning *p, const struct action *a, struct ddl *d)
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "RENAME must stand alone in this version");
 	case ACTION_SET_STRICT:
 	case ACTION_DROP_STRICT:
+		if (d->strict != (a->kind == ACTION_SET_STRICT))
+			take(p, ddl_set_options(d, d->without_rowid, !d->strict));
+		return 0;
 	case ACTION_SET_WITHOUT_ROWID:
 	case ACTION_DROP_WITHOUT_ROWID:
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "changing STRICT or WITHOUT ROWID is not yet possible in this version");
+				 "changing WITHOUT ROWID is not yet possible in this version");
 	default:
 		return edit_column(p, a, d);
 	}

@@ -31,6 +31,9 @@ struct planning {
 /* Applies one action to p->sql and p->map; sets err and returns -1 if it cannot be done. */
 int plan_edit(struct planning *p, const struct action *a);
 
+/* The plan's columns and copying SQL, from the map and the target as SQLite reads it. */
+int plan_map_columns(struct planning *p, const struct schema_table *target);
+
 /* Statements that are no ALTER TABLE. */
 int plan_index(struct planning *p, const struct statement *st);
 int plan_drop(struct planning *p, const struct statement *st);

@@ -17,19 +17,14 @@
 /* Rows a pre-flight step looks at: some 10 ms of a reader lane, so that its snapshot is short. */
 #define CHECK_ROWS 20000
 
-/* Text with the strict argument of every _alterd_keep(..) taken away: for comparing, where an offender is no error. */
+/* For comparing: a value that is lost is no error there. */
 static const char *lenient_exprs(struct pool *pool, const struct plan *plan)
 {
 	struct buf out = {0};
 
 	buf_puts(&out, quote_name(pool, plan->source_rowid));
-	for (size_t i = 0; i < plan->ncolumns; i++) {
-		const struct plan_column *c = &plan->columns[i];
-		if (c->check_type)
-			buf_printf(&out, ",_alterd_keep(%s,%d,0)", c->raw, (int)c->affinity);
-		else
-			buf_printf(&out, ",%s", c->expr);
-	}
+	for (size_t i = 0; i < plan->ncolumns; i++)
+		buf_printf(&out, ",%s", plan->columns[i].lenient);
 	const char *text = pool_str(pool, buf_cstr(&out));
 	buf_free(&out);
 	return text;

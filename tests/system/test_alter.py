@@ -87,6 +87,20 @@ SQL_KINDS = [
         [[1, "a"]],
     ),
     (
+        "SET STRICT",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v INT, w TEXT)",
+        "(1, 5, 'a')",
+        "ALTER TABLE k SET STRICT",
+        [[1, 5, "a"]],
+    ),
+    (
+        "DROP STRICT",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v INT, w ANY) STRICT",
+        "(1, 5, 'a'), (2, 6, '12')",
+        "ALTER TABLE k DROP STRICT",
+        [[1, 5, "a"], [2, 6, 12]],
+    ),
+    (
         "several",
         "CREATE TABLE k(id INTEGER PRIMARY KEY, v TEXT, w TEXT)",
         "(1, '5', NULL)",

@@ -163,6 +163,40 @@ START_TEST(test_offender_during_the_run_fails_the_migration_not_the_client)
 }
 END_TEST
 
+/* Values that a STRICT table does not take: there from the start, or brought while it runs. */
+START_TEST(test_strict_names_values_of_other_types)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+
+	world_init(&w, SETUP);
+	if (_i == 0) {
+		world_ok(&w, "UPDATE t SET amount='many' WHERE id=700");
+		world_ok(&w, "UPDATE t SET note=x'00' WHERE id=3");
+	}
+	world_alter(&w, &wait, "ALTER TABLE t SET STRICT", false, _i == 2);
+	if (_i) {
+		until(&w, &wait, _i == 2 ? PHASE_READY : PHASE_BACKFILL);
+		world_ok(&w, "UPDATE t SET note=x'00' WHERE id=3");
+	}
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_ptr_nonnull(
+		strstr(buf_cstr(&wait.w.err.data),
+		       "{\"rowid\":3,\"column\":\"note\",\"value\":{\"blob\":\"AA==\"},\"reason\":\"TYPE\"}"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), _i ? "\"count\":1" : "\"count\":2"));
+	world_wait_free(&wait);
+	check_clean(&w);
+	world_ok(&w, "UPDATE t SET note='fine' WHERE id=3");
+	world_ok(&w, "UPDATE t SET amount=7 WHERE id=700");
+	ck_assert_int_eq(world_change(&w, "ALTER TABLE t SET STRICT"), 0);
+	ck_assert_int_eq(world_sql(&w, "UPDATE t SET amount='many' WHERE id=1", NULL), SQLITE_CONSTRAINT_DATATYPE);
+	ck_assert_int_eq(world_change(&w, "ALTER TABLE t DROP STRICT"), 0);
+	world_ok(&w, "UPDATE t SET amount='many' WHERE id=1");
+	check_clean(&w);
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(test_dropping_values_needs_consent)
 {
 	struct world w = {0};
@@ -465,6 +499,7 @@ int main(void)
 	tcase_add_test(c, test_check_and_unique_are_named);
 	tcase_add_test(c, test_unique_index_over_converted_values_names_duplicates);
 	tcase_add_loop_test(c, test_offender_during_the_run_fails_the_migration_not_the_client, 0, 3);
+	tcase_add_loop_test(c, test_strict_names_values_of_other_types, 0, 3);
 	tcase_add_test(c, test_dropping_values_needs_consent);
 	tcase_add_loop_test(c, test_abort_leaves_nothing, 0, 5);
 	tcase_add_test(c, test_paused_stays_paused_over_a_restart);

@@ -153,6 +153,27 @@ static const struct shape shapes[] = {
 	 "SELECT id,a,typeof(a),quote(b) FROM t",
 	 {"UPDATE t SET a=a+%d WHERE id%%10=%d", "DELETE FROM t WHERE id=%d",
 	  "INSERT OR REPLACE INTO t VALUES(%d,%d,x'00ff')"}},
+	{"a table becomes strict",
+	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT, c BLOB, d REAL, e ANY); CREATE INDEX ta ON "
+	 "t(a,d);" COUNT(300) "INSERT INTO t SELECT i, i, 'b'||i, x'00', i/2.0, i FROM n;",
+	 "ALTER TABLE t SET STRICT, ALTER e TYPE INTEGER",
+	 "ALTER TABLE t RENAME TO old; DROP INDEX ta; CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT, c BLOB, d "
+	 "REAL, e INTEGER) STRICT;"
+	 "INSERT INTO t SELECT * FROM old; DROP TABLE old; CREATE INDEX ta ON t(a,d);",
+	 "SELECT id,a,b,hex(c),d,typeof(d),e FROM t",
+	 {"UPDATE t SET a=a+%d WHERE id%%10=%d", "INSERT OR REPLACE INTO t VALUES(%d,%d,'r',NULL,3,NULL)",
+	  "UPDATE t SET d=d*2, e=e+1 WHERE id<%d"}},
+	{"a table is strict no more",
+	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a ANY, b TEXT) STRICT;" COUNT(
+		 300) "INSERT INTO t SELECT i, CASE i%4 WHEN 0 THEN ''||i WHEN 1 THEN 'no'||i WHEN 2 THEN x'01' ELSE "
+		      "i/2.0 END, "
+		      "'b'||i FROM n;",
+	 "ALTER TABLE t DROP STRICT",
+	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(id INTEGER PRIMARY KEY, a ANY, b TEXT);"
+	 "INSERT INTO t SELECT * FROM old; DROP TABLE old;",
+	 "SELECT id,quote(a),typeof(a),b FROM t",
+	 {"UPDATE t SET a=a+%d WHERE id%%10=%d", "INSERT OR REPLACE INTO t VALUES(%d,'%d','r')",
+	  "DELETE FROM t WHERE id=%d"}},
 };
 
 static unsigned long seed;
