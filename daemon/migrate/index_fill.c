@@ -77,7 +77,7 @@ static bool table_known(sqlite3 *handle, const char *table)
 static void forget_imposters(sqlite3 *handle) { sqlite3_test_control(SQLITE_TESTCTRL_IMPOSTER, handle, "main", 0, 1); }
 
 /* Lays the imposter over the sidecar's b-tree, unless it lies there. In a transaction. */
-static int ensure_imposter(struct index_build *b, struct db *db, size_t index, struct error *err)
+int index_imposter(struct index_build *b, struct db *db, size_t index, struct error *err)
 {
 	const struct index_target *t = &b->spec.targets[index];
 	struct index_part *part = &b->parts[index];
@@ -112,7 +112,7 @@ static int insert_keys(struct index_build *b, struct slice *s, struct error *err
 	bool imposter = b->parts[index].has_null;
 	sqlite3_stmt *stmt;
 
-	if (imposter && ensure_imposter(b, s->db, index, err) != 0)
+	if (imposter && index_imposter(b, s->db, index, err) != 0)
 		return -1;
 	if (db_prepare(s->db, b->spec.targets[index].insert_sql[imposter], &stmt, err) != 0)
 		return -1;
@@ -241,10 +241,10 @@ int index_build_begun(struct db *db, const char *table, bool *ret, struct error 
 }
 
 /*
- * Deletes up to DELETE_ROWS rows from the front, one by one by IS: what DELETE .. LIMIT leaves, since that compares
- * keys by IN and never finds one with a NULL in it.
+ * Deletes up to `rows` rows from the front, one by one by IS: what DELETE .. LIMIT leaves, since that compares keys by
+ * IN and never finds one with a NULL in it.
  */
-static int delete_singly(struct db *db, const char *sidecar, int64_t *ret_deleted, struct error *err)
+static int delete_singly(struct db *db, const char *sidecar, int64_t rows, int64_t *ret_deleted, struct error *err)
 {
 	struct buf get = {0}, take = {0};
 	sqlite3_stmt *first = NULL, *gone = NULL;
@@ -261,7 +261,7 @@ static int delete_singly(struct db *db, const char *sidecar, int64_t *ret_delete
 		buf_printf(&take, "%sk%d IS ?%d", i > 0 ? " AND " : " WHERE ", i, i + 1);
 	if (row > 0 && db_prepare(db, buf_cstr(&take), &gone, err) != 0)
 		row = -1;
-	for (*ret_deleted = 0; row > 0 && *ret_deleted < DELETE_ROWS; ++*ret_deleted) {
+	for (*ret_deleted = 0; row > 0 && *ret_deleted < rows; ++*ret_deleted) {
 		row = db_step(db, first, err);
 		for (int i = 0; row > 0 && i < sqlite3_column_count(first); i++)
 			sqlite3_bind_value(gone, i + 1, sqlite3_column_value(first, i));
@@ -279,18 +279,38 @@ static int delete_singly(struct db *db, const char *sidecar, int64_t *ret_delete
 	return row < 0 ? -1 : 0;
 }
 
+int index_shrink(struct db *db, const char *table, int64_t rows, int64_t *ret_deleted, struct error *err)
+{
+	struct buf sql = {0};
+	sqlite3_stmt *stmt = NULL;
+	int64_t singly = 0;
+
+	buf_puts(&sql, "DELETE FROM main.");
+	sql_quote_name(&sql, table);
+	buf_puts(&sql, " LIMIT ?1");
+	int rc = db_prepare(db, buf_cstr(&sql), &stmt, err);
+	buf_free(&sql);
+	if (rc != 0)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, rows);
+	rc = db_step(db, stmt, err);
+	int64_t deleted = rc < 0 ? 0 : sqlite3_changes64(db_handle(db));
+	db_done(db, stmt);
+	if (rc < 0 || (deleted < rows && delete_singly(db, table, rows - deleted, &singly, err) != 0))
+		return -1;
+	*ret_deleted = deleted + singly;
+	return 0;
+}
+
 /* One slice: rows as long as the turn lasts, then the empty table itself. */
 static int shrink_sidecar(struct db *db, const char *sidecar, uint64_t budget_ns, struct error *err)
 {
-	int64_t rows = 0, deleted = 0;
+	int64_t deleted = 0;
 
 	do {
-		if (db_exec(db, err, "DELETE FROM main.\"%w\" LIMIT %d", sidecar, DELETE_ROWS) != 0)
+		if (index_shrink(db, sidecar, DELETE_ROWS, &deleted, err) != 0)
 			return -1;
-		rows = sqlite3_changes64(db_handle(db));
-		if (rows < DELETE_ROWS && delete_singly(db, sidecar, &deleted, err) != 0)
-			return -1;
-		if (rows < DELETE_ROWS && deleted == 0) {
+		if (deleted == 0) {
 			db_forget_statements(db);
 			return db_exec(db, err, "DROP TABLE main.\"%w\"", sidecar);
 		}

@@ -78,8 +78,8 @@ static int next_table(struct migration *m, struct db *db, struct pool *pool, con
 	return rc < 0 ? -1 : 0;
 }
 
-/* Runs a DELETE with a LIMIT as parameter 1. *ret_rows of it. */
-static int delete_some(struct db *db, const char *sql, int64_t *ret_rows, struct error *err)
+/* Rows from the front of the old table. */
+static int delete_rows(struct db *db, const char *sql, int64_t *ret_rows, struct error *err)
 {
 	sqlite3_stmt *stmt = NULL;
 
@@ -92,64 +92,21 @@ static int delete_some(struct db *db, const char *sql, int64_t *ret_rows, struct
 	return rc < 0 ? -1 : 0;
 }
 
-/* One row of an index's table by its values: the only way to those with a NULL, which no IN finds. */
-static int delete_first(struct db *db, struct pool *pool, const char *table, int64_t *ret_rows, struct error *err)
-{
-	struct buf sql = {0};
-	sqlite3_stmt *read = NULL, *write = NULL;
-	int rc = db_prepare(db, pool_printf(pool, "SELECT * FROM main.%s LIMIT 1", quote_name(pool, table)), &read,
-			    err);
-
-	*ret_rows = 0;
-	if (rc == 0)
-		rc = db_step(db, read, err);
-	if (rc != 1)
-		goto done;
-	int n = sqlite3_column_count(read);
-	sqlite3_value **values = pool_alloc(pool, (size_t)n * sizeof(sqlite3_value *));
-	buf_printf(&sql, "DELETE FROM main.%s WHERE ", quote_name(pool, table));
-	for (int i = 0; i < n; i++) {
-		values[i] = sqlite3_value_dup(sqlite3_column_value(read, i));
-		buf_printf(&sql, "%sk%d IS ?%d", i ? " AND " : "", i, i + 1);
-	}
-	db_done(db, read);
-	read = NULL;
-	rc = db_prepare(db, buf_cstr(&sql), &write, err);
-	for (int i = 0; i < n; i++) {
-		if (rc == 0 && values[i])
-			sqlite3_bind_value(write, i + 1, values[i]);
-		sqlite3_value_free(values[i]);
-	}
-	if (rc == 0)
-		rc = db_step(db, write, err);
-	if (rc == 0)
-		*ret_rows = sqlite3_changes64(db_handle(db));
-done:
-	db_done(db, read);
-	db_done(db, write);
-	buf_free(&sql);
-	return rc < 0 ? -1 : 0;
-}
-
 /* Empties the table until the turn is over. *ret_empty: nothing is left in it. */
 static int empty(struct migration *m, struct db *db, struct pool *pool, const char *table, bool *ret_empty,
 		 struct error *err)
 {
 	bool shadow = strcmp(table, m->r->shadow) == 0;
 	const char *name = quote_name(pool, table);
-	const char *sql =
-		shadow ? pool_printf(
-				 pool,
-				 "DELETE FROM main.%s WHERE rowid<=(SELECT max(rowid) FROM (SELECT rowid FROM main.%s"
-				 " ORDER BY rowid LIMIT ?1))",
-				 name, name)
-		       : pool_printf(pool, "DELETE FROM main.%s LIMIT ?1", name);
+	const char *sql = pool_printf(
+		pool,
+		"DELETE FROM main.%s WHERE rowid<=(SELECT max(rowid) FROM (SELECT rowid FROM main.%s"
+		" ORDER BY rowid LIMIT ?1))",
+		name, name);
 	int64_t rows = 0;
 
 	do {
-		if (delete_some(db, sql, &rows, err) != 0)
-			return -1;
-		if (rows == 0 && !shadow && delete_first(db, pool, table, &rows, err) != 0)
+		if ((shadow ? delete_rows(db, sql, &rows, err) : index_shrink(db, table, SLICE_ROWS, &rows, err)) != 0)
 			return -1;
 		m->step_rows += rows;
 	} while (rows > 0 && !db_turn_over(db, m->allow.hold_ns));

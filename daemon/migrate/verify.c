@@ -192,8 +192,11 @@ enum step_outcome verify_step(struct migration *m, struct db *db, struct error *
 		m->verify_cursor = w.last;
 		m->has_verified = true;
 	}
-	if (end)
+	if (end) {
 		m->next.phase = PHASE_READY;
+		/* Else the swap, which is synced, would wait for all that was copied. */
+		db_sync_wal(db);
+	}
 	m->p = m->next;
 	return STEP_MORE;
 }

@@ -195,6 +195,15 @@ int db_set_full(struct db *db, bool full, struct error *err)
 	return db_run(db, full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err);
 }
 
+void db_sync_wal(struct db *db)
+{
+	sqlite3_file *wal = NULL;
+
+	if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal &&
+	    wal->pMethods)
+		(void)wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+}
+
 int db_data_version(struct db *db, int64_t *ret, struct error *err)
 {
 	sqlite3_stmt *stmt;

@@ -41,6 +41,12 @@ bool db_in_transaction(struct db *db);
 /* Commit durability of the transactions that follow: FULL (true) or NORMAL; outside of a transaction; writer only. */
 int db_set_full(struct db *db, bool full, struct error *err);
 
+/*
+ * Syncs the log to the disk, without the writer: what has been committed under NORMAL by now. A FULL commit that comes
+ * soon has little left to wait for. Any lane; best effort.
+ */
+void db_sync_wal(struct db *db);
+
 /* SQLite's last error of the connection into err, with "<doing>: " before its text where doing is not NULL. Returns -1.
  */
 int db_error(struct db *db, const char *doing, struct error *err);
