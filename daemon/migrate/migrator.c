@@ -77,6 +77,7 @@ static void leave(struct migrator *m)
 	index_build_free(m->m.index);
 	pool_free(&m->m.pool);
 	offenders_free(&m->m.offenders);
+	error_clear(&m->verdict);
 	migrator_leave(m, e);
 }
 
@@ -198,6 +199,8 @@ static void step_failed_here(struct migrator *m)
 		return;
 	if (!m->step.ran)
 		error_set_sqlite(err, SQLITE_CANTOPEN, "SQLITE_CANTOPEN", "no connection for reading could be opened");
+	if (m->m.doubted && !error_is_set(err))
+		error_move(err, &m->verdict);
 	if (passing(err) || m->step.save || p == PHASE_RETIRE || p == PHASE_ABORT || p == PHASE_RESTART) {
 		retry_later(m, err);
 		return;
@@ -211,6 +214,12 @@ static void step_failed_here(struct migrator *m)
 		m->m.p.restarts++;
 		m->m.r->p = m->m.p;
 		m->unsaved = true;
+		return;
+	}
+	if (m->m.mismatch && !m->m.doubted && p == PHASE_VERIFY) {
+		m->m.doubted = true;
+		error_clear(&m->verdict);
+		error_move(&m->verdict, err);
 		return;
 	}
 	fail(m, err);

@@ -65,6 +65,7 @@ struct migrator {
 	bool ended;   /* the record says so; once it is written the job is over */
 	bool abort_asked;
 	struct control wanted; /* controls of the running job as clients have set them */
+	struct error verdict; /* VERIFY: what was found, while the writer is asked whether another process did it */
 	char paused_why[160];
 	char trouble[200]; /* why the last step failed for now; "" if it did not */
 	unsigned retries;

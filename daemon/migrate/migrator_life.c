@@ -140,6 +140,7 @@ static void forget_all(struct migrator *m)
 	pool_free(&m->m.pool);
 	offenders_free(&m->m.offenders);
 	error_clear(&m->step.err);
+	error_clear(&m->verdict);
 	capture_free(&m->capture);
 }
 

@@ -32,8 +32,26 @@ static const struct phase_info *info(const struct migration *m)
 	return i->plan && !m->plan ? &phases[PHASE_PLAN] : i;
 }
 
+static bool in_doubt(const struct migration *m) { return m->doubted && m->p.phase == PHASE_VERIFY; }
+
+/*
+ * A difference was found in a snapshot. Only the writer can tell whether another process has written: then the copy
+ * begins anew. Else it fails without an error of its own: the one that was found stands.
+ */
+static enum step_outcome doubt_step(struct migration *m, struct db *db, struct error *err)
+{
+	bool moved = false;
+
+	m->next = m->p;
+	if (step_begin(m, db, &moved, err) == 0 && moved)
+		return step_restart(m, db, "another process wrote the database", err);
+	return step_failed(m, db);
+}
+
 bool migration_on_writer(const struct migration *m)
 {
+	if (in_doubt(m))
+		return true;
 	return info(m)->step == index_step ? index_on_writer(m) : info(m)->writer;
 }
 
@@ -61,7 +79,7 @@ static enum step_outcome framed_step(struct migration *m, struct db *db, struct 
 	bool relax = migration_on_writer(m) && m->allow.full && m->p.phase != PHASE_SWAP && m->p.phase != PHASE_INSTANT;
 	if (relax && db_set_full(db, false, err) != 0)
 		return STEP_FAILED;
-	enum step_outcome outcome = i->step(m, db, err);
+	enum step_outcome outcome = (in_doubt(m) ? doubt_step : i->step)(m, db, err);
 	INVARIANT(!db_in_transaction(db));
 	if (relax) {
 		struct error why = {0};
@@ -90,7 +108,9 @@ int step_begin(struct migration *m, struct db *db, bool *ret_moved, struct error
 	*ret_moved = false;
 	if (db_begin(db, err) != 0 || db_data_version(db, &version, err) != 0)
 		return -1;
-	*ret_moved = m->version_known && version != m->data_version;
+	/* It stays so until the copy begins anew: this step may still fail. */
+	m->moved = m->moved || (m->version_known && version != m->data_version);
+	*ret_moved = m->moved;
 	m->data_version = version;
 	m->version_known = true;
 	return 0;
@@ -103,6 +123,9 @@ int step_commit(struct migration *m, struct db *db, struct error *err)
 	if (catalog_progress(db, m->r->id, &m->next, err) != 0 || db_commit(db, err) != 0)
 		return -1;
 	(void)FAULT_IN(phase_name(m->p.phase), "committed");
+	/* Nothing is copied yet, or it all goes. */
+	if (m->p.phase <= PHASE_CREATE || m->p.phase == PHASE_RESTART || m->next.phase == PHASE_RESTART)
+		m->moved = false;
 	m->p = m->next;
 	return 0;
 }
@@ -120,6 +143,7 @@ enum step_outcome step_restart(struct migration *m, struct db *db, const char *w
 	m->next.restarts++;
 	if (step_commit(m, db, err) != 0)
 		return step_failed(m, db);
+	m->mismatch = m->doubted = false;
 	capture_border(m->capture, false, 0);
 	log_warning("migrate", "m%lld %s: %s, the copy starts over", (long long)m->r->id, m->r->table, why);
 	return STEP_MORE;
