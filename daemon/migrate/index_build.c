@@ -169,6 +169,7 @@ int index_build_open(struct db *db, const struct index_build_config *config, str
 	pthread_mutex_init(&b->lock, NULL);
 	b->temp_dir = xstrdup(dir ? dir : "/tmp");
 	b->phase = READ_SCAN;
+	b->live = config->live;
 	share_memory(b, config->memory_bytes);
 	if (read_spec(b, db, config, err) != 0)
 		goto err_after_init;
@@ -260,6 +261,8 @@ static int edit_schema(struct index_build *b, struct db *db, struct error *err)
 	for (size_t i = 0; i < spec->count; i++)
 		if (adopt_part(b, db, &spec->targets[i], err) != 0)
 			return -1;
+	if (b->live)
+		return 0;
 	return db_exec(db, err, "UPDATE main.sqlite_schema SET sql = %Q WHERE type = 'table' AND name = %Q",
 		       spec->table_sql, spec->table);
 }

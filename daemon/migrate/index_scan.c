@@ -43,14 +43,13 @@ static struct key_ref made_key(const struct index_build *b, size_t unique_n)
 				.unique_n = unique_n};
 }
 
-/* Makes the entry of index t from a row; `values` maps the entry's columns to the row's, NULL: the row is the entry. */
-static int make_key(struct index_build *b, const struct index_target *t, sqlite3_stmt *row, const size_t *values,
-		    bool *null, size_t *ret_unique_n, struct error *err)
+void index_entry(const struct index_target *t, sqlite3_stmt *row, const size_t *values, struct buf *norm,
+		 struct buf *tail, bool *null, size_t *ret_unique_n)
 {
 	bool unique_null = false;
 
-	buf_truncate(&b->norm, 0);
-	buf_truncate(&b->tail, 0);
+	buf_truncate(norm, 0);
+	buf_truncate(tail, 0);
 	*ret_unique_n = 0;
 	for (size_t i = 0; i < t->count; i++) {
 		struct key_value v;
@@ -59,10 +58,16 @@ static int make_key(struct index_build *b, const struct index_target *t, sqlite3
 			*null = true;
 			unique_null |= i < t->key_count;
 		}
-		key_add(&b->norm, &b->tail, i, &t->columns[i], &v);
+		key_add(norm, tail, i, &t->columns[i], &v);
 		if (i + 1 == t->key_count && t->unique && !unique_null)
-			*ret_unique_n = b->norm.len;
+			*ret_unique_n = norm->len;
 	}
+}
+
+static int make_key(struct index_build *b, const struct index_target *t, sqlite3_stmt *row, const size_t *values,
+		    bool *null, size_t *ret_unique_n, struct error *err)
+{
+	index_entry(t, row, values, &b->norm, &b->tail, null, ret_unique_n);
 	if (b->norm.failed || b->tail.failed)
 		return error_set(err, ERRC_INTERNAL, "no memory for a key of index %s", t->name);
 	return 0;
@@ -358,7 +363,7 @@ static int emit_batch(struct index_build *b, struct batch *batch, struct error *
 		got = sorter_next(part->sorter, &key, err);
 		if (got <= 0)
 			break;
-		if (t->unique)
+		if (t->unique && !b->live)
 			check_unique(b, t, &key);
 		/* With a duplicate found the rest is only counted. */
 		if (skip_existing(b, part, &key) || b->offender_count > 0)

@@ -333,6 +333,7 @@ static int read_rowid_cursor(struct reading *r)
 	r->spec->scan_sql[1] = take(r->pool, &b);
 	buf_printf(&b, " ORDER BY %s", name);
 	r->spec->scan_sql[0] = take(r->pool, &b);
+	r->spec->one_sql = pool_printf(r->pool, " WHERE %s = ?1", name);
 	return 0;
 }
 
@@ -369,18 +370,25 @@ static int read_key_cursor(struct reading *r)
 }
 
 /* Puts the values in front of the cursor's part. NOT INDEXED: the way is the table, whatever the planner thinks. */
+static const char *scan(struct reading *r, const char *rest)
+{
+	struct buf b = {0};
+
+	buf_puts(&b, "SELECT ");
+	for (size_t i = 0; i < r->value_count; i++)
+		buf_printf(&b, "%s%s\n", i > 0 ? "," : "", r->values[i]);
+	buf_puts(&b, " FROM main.");
+	sql_quote_name(&b, r->spec->table);
+	buf_printf(&b, " NOT INDEXED%s", rest);
+	return take(r->pool, &b);
+}
+
 static void finish_scan(struct reading *r)
 {
-	for (size_t which = 0; which < 2; which++) {
-		struct buf b = {0};
-		buf_puts(&b, "SELECT ");
-		for (size_t i = 0; i < r->value_count; i++)
-			buf_printf(&b, "%s%s\n", i > 0 ? "," : "", r->values[i]);
-		buf_puts(&b, " FROM main.");
-		sql_quote_name(&b, r->spec->table);
-		buf_printf(&b, " NOT INDEXED%s", r->spec->scan_sql[which]);
-		r->spec->scan_sql[which] = take(r->pool, &b);
-	}
+	r->spec->scan_sql[0] = scan(r, r->spec->scan_sql[0]);
+	r->spec->scan_sql[1] = scan(r, r->spec->scan_sql[1]);
+	if (r->spec->one_sql)
+		r->spec->one_sql = scan(r, r->spec->one_sql);
 }
 
 static int run_scratch(struct reading *r, const char *table_sql, const char *const *sql, size_t count)

@@ -43,6 +43,7 @@ struct index_spec {
 	size_t cursor_count; /* first values of the scan's row: the rowid, or the primary key WITHOUT ROWID */
 	bool without_rowid;
 	const char *scan_sql[2]; /* from the start; behind a cursor, which is bound to ?1.. */
+	const char *one_sql;     /* the row with the rowid ?1; NULL WITHOUT ROWID */
 };
 
 #define INDEX_SIDECAR_PREFIX "_alterd_index_"

@@ -42,6 +42,7 @@ struct index_build {
 	struct pool pool;
 	struct index_spec spec;
 	struct index_part *parts;
+	bool live; /* the table changes meanwhile: duplicates may be of yesterday, and are the caller's to find */
 	char *temp_dir;
 	size_t arena_bytes, merge_bytes, batch_bytes; /* shares of the memory budget */
 
@@ -73,6 +74,16 @@ struct index_build {
 	uint64_t commit_ns; /* what a commit takes, smoothed */
 	struct key_value *fill_values;
 };
+
+/*
+ * Makes the entry of index t from a row, into emptied buffers; `values` maps the entry's columns to the row's, NULL:
+ * the row is the entry. *null: a NULL is in it. *ret_unique_n: as in struct key_ref. A failure is the buffers' own.
+ */
+void index_entry(const struct index_target *t, sqlite3_stmt *row, const size_t *values, struct buf *norm,
+		 struct buf *tail, bool *null, size_t *ret_unique_n);
+
+/* Lays the imposter over the sidecar's b-tree, unless it lies there. Writer lane, in a transaction. */
+int index_imposter(struct index_build *b, struct db *db, size_t index, struct error *err);
 
 /* Adds the row of a key to the offenders. Under the lock. */
 void index_offender(struct index_build *b, const struct index_target *t, const struct key_ref *key);
