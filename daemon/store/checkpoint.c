@@ -1,7 +1,11 @@
 /*
  * Checkpoints away from the writer: a thread with a connection of its own copies the WAL back (PASSIVE) once it has
- * grown to checkpoint_bytes. Under a steady load it never quite catches up, and a WAL that is not wholly copied cannot
- * be begun anew: so when only a little is left, the writer copies the rest itself between two commits.
+ * grown to checkpoint_bytes, round by round, for the writer goes on meanwhile. A WAL that is not wholly copied cannot
+ * be begun anew, and under a steady load the thread never quite catches up: so when only a little is left, the writer
+ * copies the rest itself between two transactions and begins the WAL anew (RESTART).
+ *
+ * That last run is also the one that syncs the database file, all of it. So that the writer does not stand still for
+ * that, the thread syncs the file after each of its own rounds.
  */
 #include <string.h>
 
@@ -10,7 +14,11 @@
 #include "daemon/store/internal.h"
 
 /* Frames the writer may be asked to copy: a millisecond or two. */
-#define WRITER_FRAMES_MAX 400
+#define WRITER_FRAMES_MAX 200
+/* Rounds before the writer copies the rest however much it is: it is faster than the disk. */
+#define ROUNDS_MAX 8
+/* The writer's wait for readers that still look at the WAL; twice that at most. */
+#define WRITER_WAIT_MS 2
 /* Pause after a run that was held up by a reader. */
 #define BLOCKED_PAUSE_NS (100 * NS_PER_MS)
 
@@ -26,7 +34,8 @@ static int on_wal(void *arg, sqlite3 *handle, const char *database, int frames)
 		atomic_fetch_add(&s->schema_changes, 1);
 	}
 	atomic_store_explicit(&c->wal_frames, frames, memory_order_relaxed);
-	if ((int64_t)frames * s->page_size < store_get_config(s)->checkpoint_bytes || atomic_load(&c->writer_turn))
+	if ((int64_t)frames * s->page_size < store_get_config(s)->checkpoint_bytes || atomic_load(&c->writer_turn) ||
+	    clock_now_ns() < atomic_load_explicit(&c->not_before_ns, memory_order_relaxed))
 		return SQLITE_OK;
 	pthread_mutex_lock(&c->lock);
 	if (!c->wanted) {
@@ -39,11 +48,11 @@ static int on_wal(void *arg, sqlite3 *handle, const char *database, int frames)
 
 void checkpointer_attach(struct db *writer) { sqlite3_wal_hook(writer->handle, on_wal, writer); }
 
-/* One PASSIVE run. Returns frames not copied, -1 on failure. */
-static int run(struct store *s, struct db *db)
+/* One run. 0, or frames that a reader's snapshot holds; -1 on failure. */
+static int run(struct store *s, struct db *db, int mode, int *ret_copied)
 {
 	int all = 0, copied = 0;
-	int rc = sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_PASSIVE, &all, &copied);
+	int rc = sqlite3_wal_checkpoint_v2(db->handle, "main", mode, &all, &copied);
 
 	if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
 		log_warning("store", "checkpoint failed: %s; it will be tried again after the next commit",
@@ -51,40 +60,76 @@ static int run(struct store *s, struct db *db)
 		return -1;
 	}
 	atomic_fetch_add(&s->checkpoints, 1);
-	atomic_store(&s->checkpointer.left_frames, all - copied);
-	return all - copied;
+	*ret_copied = copied;
+	/* All may be copied, and the WAL not to be begun anew for a reader that still looks at it. */
+	return rc == SQLITE_BUSY && all == copied ? 1 : all - copied;
+}
+
+/* What is to be copied yet; a commit may have come since. */
+static int frames_left(struct checkpointer *c, int copied)
+{
+	int64_t left = atomic_load(&c->wal_frames) - copied;
+
+	atomic_store(&c->left_frames, left > 0 ? left : 0);
+	return left > 0 ? (int)left : 0;
+}
+
+bool checkpointer_wants_writer(const struct store *s)
+{
+	return atomic_load_explicit(&s->checkpointer.writer_turn, memory_order_relaxed) != 0;
 }
 
 void checkpointer_writer_turn(struct store *s, struct db *writer)
 {
 	struct checkpointer *c = &s->checkpointer;
+	int copied = 0;
 
-	/* A session may have begun its transaction just now: the next gap will do. */
-	if (!atomic_load_explicit(&c->writer_turn, memory_order_relaxed) || db_in_transaction(writer))
-		return;
-	run(s, writer);
+	PRE(!db_in_transaction(writer));
+	sqlite3_busy_timeout(writer->handle, WRITER_WAIT_MS);
+	int held = run(s, writer, SQLITE_CHECKPOINT_RESTART, &copied);
+	sqlite3_busy_timeout(writer->handle, DB_BUSY_MS);
+	if (held)
+		frames_left(c, copied);
+	else
+		atomic_store(&c->wal_frames, 0), atomic_store(&c->left_frames, 0);
+	atomic_store(&c->not_before_ns, held ? clock_now_ns() + BLOCKED_PAUSE_NS : 0);
 	atomic_store(&c->writer_turn, 0);
 }
 
-/* Copies until little is left. True: held up by a reader. */
+/* Makes the disk hold what has been copied. */
+static int sync_file(struct db *db)
+{
+	sqlite3_file *file = NULL;
+	int rc = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+
+	if (rc == SQLITE_OK && file->pMethods)
+		rc = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+	if (rc == SQLITE_OK)
+		return 0;
+	log_warning("store", "checkpoint failed: %s; it will be tried again after the next commit", sqlite3_errstr(rc));
+	return -1;
+}
+
+/* Copies until little is left. True: held up by a reader, or failed. */
 static bool work(struct store *s)
 {
 	struct checkpointer *c = &s->checkpointer;
-	int before = INT32_MAX;
+	int copied = 0, before = -1;
 
-	for (;;) {
-		int left = run(s, c->db);
-		if (left <= 0)
-			return left < 0;
-		if (left <= WRITER_FRAMES_MAX) {
-			atomic_store(&c->writer_turn, 1);
-			return false;
-		}
-		if (left >= before) {
+	for (int round = 1;; round++) {
+		int held = run(s, c->db, SQLITE_CHECKPOINT_PASSIVE, &copied);
+		if (held < 0 || (frames_left(c, copied) > 0 && copied != before && sync_file(c->db)))
+			return true;
+		if (held > WRITER_FRAMES_MAX && copied == before) {
 			atomic_fetch_add(&s->checkpoints_blocked, 1);
 			return true;
 		}
-		before = left;
+		/* With nothing left, too: a commit may be under way, and the WAL would grow on behind it. */
+		if (frames_left(c, copied) <= WRITER_FRAMES_MAX || (round >= ROUNDS_MAX && held <= WRITER_FRAMES_MAX)) {
+			atomic_store(&c->writer_turn, 1);
+			return false;
+		}
+		before = copied;
 	}
 }
 

@@ -111,9 +111,10 @@ struct checkpointer {
 	pthread_t thread;
 	struct db *db;
 	bool wanted, closing;
-	atomic_int writer_turn;          /* the writer should finish the checkpoint itself between two commits */
-	atomic_int_fast64_t wal_frames;  /* frames in the WAL, from the WAL hook */
-	atomic_int_fast64_t left_frames; /* of them not yet in the database file, after the last run */
+	atomic_int writer_turn;             /* the writer should finish the checkpoint itself between two commits */
+	atomic_uint_fast64_t not_before_ns; /* readers kept it from that: not again until then */
+	atomic_int_fast64_t wal_frames;     /* frames in the WAL, from the WAL hook */
+	atomic_int_fast64_t left_frames;    /* of them not yet in the database file, after the last run */
 };
 
 /* The loop's own reads; see quick.c. Loop only, but for `open` while it is on a lane. */
@@ -295,7 +296,8 @@ bool cursors_due(const struct sql_session *session, uint64_t now);
 /* checkpoint.c */
 int checkpointer_start(struct store *s, struct error *err);
 void checkpointer_stop(struct store *s);
-void checkpointer_attach(struct db *writer); /* installs the WAL hook */
-void checkpointer_writer_turn(struct store *s, struct db *writer);
+void checkpointer_attach(struct db *writer);                       /* installs the WAL hook */
+bool checkpointer_wants_writer(const struct store *s);             /* any thread */
+void checkpointer_writer_turn(struct store *s, struct db *writer); /* writer lane, outside of a transaction */
 
 #endif

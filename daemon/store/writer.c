@@ -119,7 +119,6 @@ static void run_clients(struct store *s)
 	} else {
 		group_run(s, w->db, &group);
 	}
-	checkpointer_writer_turn(s, w->db);
 	pthread_mutex_lock(&w->lock);
 }
 
@@ -166,6 +165,12 @@ static void *writer_main(void *arg)
 		if (!list_empty(&w->held)) {
 			run_held(s);
 			continue;
+		}
+		/* Between any two transactions, whoever's they are. */
+		if (checkpointer_wants_writer(s)) {
+			pthread_mutex_unlock(&w->lock);
+			checkpointer_writer_turn(s, w->db);
+			pthread_mutex_lock(&w->lock);
 		}
 		bool clients = !list_empty(&w->queue);
 		if (!list_empty(&w->background) && (!clients || clock_now_ns() >= w->background_due_ns))
