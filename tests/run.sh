@@ -37,7 +37,7 @@ reports=$root/build/log/reports
 
 # ---- what the build and the tests need -----------------------------------------------------------------------------
 packages=(build-essential cmake ninja-build pkg-config libsqlite3-dev libuv1-dev libjansson-dev check python3 clang
-  libclang-rt-14-dev clang-format clang-tidy cppcheck sqlite3)
+  libclang-rt-14-dev clang-format clang-tidy cppcheck sqlite3 proj-data)
 
 install_missing() {
   local missing=() package sudo=()

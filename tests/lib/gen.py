@@ -62,6 +62,9 @@ class Column:
         self.name, self.domain, self.both = name, domain, both
         self.sql = quoted(name)
 
+    def value(self, rng):
+        return rng.randrange(*self.domain) if isinstance(self.domain, tuple) else value(rng, self.domain)
+
 
 class Profile:
     """What can be written to one table. `before` and `after` are connections that hold it as it was and will be."""
@@ -101,8 +104,68 @@ class Profile:
                 if len(found) == len(cols):
                     self.unique.append(found)
 
+    def own_key(self, rng):
+        return self.key_value(rng)
+
     def key_value(self, rng):
-        return [rng.randrange(*c.domain) if isinstance(c.domain, tuple) else value(rng, c.domain) for c in self.key]
+        return [c.value(rng) for c in self.key]
+
+    def row(self, rng, cols):
+        """Values of one new row."""
+        return [c.value(rng) for c in cols]
+
+
+class Sampled(Profile):
+    """
+    A table with rows of its own: new ones are like them, and keys are theirs. `before` holds the rows.
+
+    A row that was there stays where others refer to the table: without an index on their side, SQLite looks through all
+    of them, and their own children, for seconds.
+    """
+
+    def __init__(self, before, after, table, most=400):
+        super().__init__(before, after, table, 0, {})
+        self.like = self.key + [c for c in self.columns if c.both and c not in self.key]
+        names = ", ".join(c.sql for c in self.like)
+        every = max(1, before.execute("SELECT count(*) FROM " + self.sql).fetchone()[0] // most)
+        self.keys = set(self.key).union(*self.unique)
+        self.samples = before.execute("SELECT %s FROM %s" % (names, self.sql)).fetchall()[::every]
+
+        self.parent = before.execute(
+            "SELECT 1 FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' "
+            'AND lower(f."table") = lower(?) LIMIT 1',
+            (table,),
+        ).fetchone()
+
+    def key_value(self, rng):
+        if not self.samples:
+            return super().key_value(rng)
+        return list(rng.choice(self.samples)[: len(self.key)])
+
+    def own_key(self, rng):
+        """For what takes a row away."""
+        key = self.key_value(rng)
+        return [self.fresh(rng, v) for v in key] if self.parent else key
+
+    @staticmethod
+    def fresh(rng, v):
+        n = rng.randrange(50)
+        return "%s-%d" % (v, n) if isinstance(v, str) else 10**7 + n if isinstance(v, int) else v
+
+    def row(self, rng, cols):
+        """One that is there, with a column of another, and mostly a key of its own."""
+        if not self.samples:
+            return super().row(rng, cols)
+        base = dict(zip(self.like, rng.choice(self.samples)))
+        other = dict(zip(self.like, rng.choice(self.samples)))
+        change = rng.choice(self.like)
+        out = [(other if c is change else base).get(c) for c in cols]
+        for i, c in enumerate(cols):
+            if c in self.keys and (self.parent or rng.random() < 0.5):
+                out[i] = self.fresh(rng, out[i])
+            elif not c.both:
+                out[i] = c.value(rng)
+        return out
 
 
 def columns(db, table):
@@ -125,9 +188,9 @@ class Gen:
     def __init__(self, rng, profiles, extra=(), clear=True):
         self.rng, self.profiles, self.extra, self.clear = rng, profiles, list(extra), clear
 
-    def where(self, p, n=1):
-        """WHERE text and values for one key, or a short range of them."""
-        v = p.key_value(self.rng)
+    def where(self, p, n=1, away=False):
+        """WHERE text and values for one key, or a short range of them. `away`: the row may go."""
+        v = p.own_key(self.rng) if away else p.key_value(self.rng)
         if n > 1 and isinstance(p.key[0].domain, tuple):
             return "%s BETWEEN ? AND ?" % p.key[0].sql, [v[0], v[0] + n]
         return " AND ".join("%s = ?" % c.sql for c in p.key), v
@@ -153,7 +216,7 @@ class Gen:
         heads = ([p.key[0].sql] if named else []) + [c.sql for c in cols]
         values = []
         for _ in range(rows):
-            values += (p.key_value(r) if named else []) + [value(r, c.domain) for c in cols]
+            values += (p.own_key(r) if named else []) + p.row(r, cols)
         word = r.choice(["", "", "OR REPLACE ", "OR REPLACE ", "OR IGNORE "] + (["OR FAIL "] if strange else []))
         if rows > 1:
             word = r.choice(["OR REPLACE ", "OR IGNORE "])
@@ -181,33 +244,32 @@ class Gen:
         if not cols:
             return self.insert(p)[:2]
         take = r.sample(cols, min(len(cols), r.choice([1, 1, 2])))
-        where, key = self.where(p)
+        where, key = self.where(p, away=any(c in p.key or any(c in u for u in p.unique) for c in take))
         word = r.choice(["", "", "OR REPLACE ", "OR IGNORE "])
         return (
             "UPDATE %s%s SET %s WHERE %s" % (word, self.table(p), ", ".join("%s = ?" % c.sql for c in take), where),
-            [value(r, c.domain) for c in take] + key,
+            p.row(r, take) + key,
         )
 
     def rekey(self, p):
         r = self.rng
-        where, key = self.where(p)
+        where, key = self.where(p, away=True)
         word = r.choice(["", "OR REPLACE ", "OR IGNORE "])
         c = r.choice(p.key)
-        new = r.randrange(*c.domain) if isinstance(c.domain, tuple) else value(r, c.domain)
-        return "UPDATE %s%s SET %s = ? WHERE %s" % (word, self.table(p), c.sql, where), [new] + key
+        return "UPDATE %s%s SET %s = ? WHERE %s" % (word, self.table(p), c.sql, where), p.row(r, [c]) + key
 
     def several(self, p):
         """Neighbours at once: in the order of the key, so that plain SQLite does the same."""
         r = self.rng
-        where, key = self.where(p, r.randrange(2, 12))
+        where, key = self.where(p, r.randrange(2, 12), away=True)
         cols = [c for c in p.columns if c.both and c not in p.key and not any(c in u for u in p.unique)]
         if not cols or r.random() < 0.3:
             return "DELETE FROM %s WHERE %s" % (self.table(p), where), key
         c = r.choice(cols)
-        return "UPDATE %s NOT INDEXED SET %s = ? WHERE %s" % (self.table(p), c.sql, where), [value(r, c.domain)] + key
+        return "UPDATE %s NOT INDEXED SET %s = ? WHERE %s" % (self.table(p), c.sql, where), p.row(r, [c]) + key
 
     def delete(self, p):
-        where, key = self.where(p)
+        where, key = self.where(p, away=True)
         return "DELETE FROM %s WHERE %s" % (self.table(p), where), key
 
     def one(self, strange=False):

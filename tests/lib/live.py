@@ -10,7 +10,7 @@ import time
 import traceback
 
 from change import PHASES, ended, job, shadows
-from gen import Gen, Profile
+from gen import Gen, Profile, Sampled
 from limits import scaled, until
 from oracle import Twin, differences, from_wire, offline, opened, picture, rebuild, to_wire
 from wire import RpcError
@@ -54,6 +54,15 @@ class Case:
             rebuild(db, self.table, self.after, self.mapping, self.gone, self.rename, self.added, self.keep_rowid)
         elif self.statements:
             offline(db, self.statements)
+
+    def sampled(self, twin):
+        """Profiles of tables that hold rows of their own."""
+        after = opened()
+        twin.backup(after)
+        self.do_offline(after)
+        out = [Sampled(twin, after, t) for t in self.tables]
+        after.close()
+        return out
 
     def profiles(self):
         """Of each table that is written to, from its shape before the change and behind it."""
@@ -206,15 +215,26 @@ class Writer(threading.Thread):
         assert not self.is_alive(), "a writer does not end"
 
 
+def file_of(daemon):
+    """What the daemon's file holds, as plain SQLite of its own."""
+    copy = Twin()
+    ro = opened("file:%s?mode=ro" % daemon.db, uri=True)
+    ro.backup(copy.db)
+    ro.close()
+    copy.db.execute("PRAGMA foreign_keys = ON")
+    return copy
+
+
 class Run:
     """One case on one daemon. `problems` is empty if all was as it should be; `outcome`: done, refused or failed."""
 
-    def __init__(self, daemon, case, seed):
-        self.d, self.case, self.seed = daemon, case, seed
+    def __init__(self, daemon, case, seed, twin=None):
+        """`twin`: what the file holds already, the table op included; it is carried on."""
+        self.d, self.case, self.seed, self.twin = daemon, case, seed, twin
         self.rng = random.Random(seed)
         self.problems, self.outcome, self.reason = [], None, ""
         self.setup = []
-        self.profiles = case.profiles()
+        self.profiles = case.sampled(twin.db) if twin else case.profiles()
         self.counts = {}
 
     def bad(self, text):
@@ -253,7 +273,11 @@ class Run:
     def go(self):
         with self.d.client() as c:
             self.base = shadows(c)
-            self.prepare(c)
+            self.start = 0
+            if self.twin:
+                self.start = c.value("SELECT ifnull(max(seq), 0) FROM op")
+            else:
+                self.prepare(c)
             self.writers = [Writer(self, w, random.Random(self.rng.random())) for w in range(self.case.clients)]
             for w in self.writers:
                 w.start()
@@ -315,7 +339,7 @@ class Run:
     def order(self, c):
         """All acknowledged transactions in the order of their commits."""
         out, place = [], {}
-        for seq, who, n, seen in c.rows("SELECT seq, who, n, seen FROM op ORDER BY seq"):
+        for seq, who, n, seen in c.rows("SELECT seq, who, n, seen FROM op WHERE seq > ? ORDER BY seq", self.start):
             op = self.writers[who].ops.pop(n, None)
             if op is None:
                 self.bad("transaction %s of writer %s is there, and was not acknowledged" % (n, who))
@@ -327,7 +351,7 @@ class Run:
                 self.bad("transaction %s of writer %s was acknowledged, and is not there" % (n, w.who))
         for op in self.writers[0].auto:
             place.setdefault(op.place, []).append(op)
-        merged = place.pop(0, [])
+        merged = place.pop(self.start, [])
         for op in out:
             merged += [op] + place.pop(op.place, [])
         if place:
@@ -335,7 +359,7 @@ class Run:
         return merged
 
     def replay(self, ops):
-        twin = Twin()
+        twin = self.twin or Twin()
         for sql, values in self.setup:
             twin.run(sql, values)
         first, changed = None, False
@@ -379,11 +403,13 @@ class Run:
         ops = self.order(c)
         twin = self.replay(ops)
         self.counts["all"] = len(ops)
-        copy = Twin()
-        ro = opened("file:%s?mode=ro" % self.d.db, uri=True)
-        ro.backup(copy.db)
-        ro.close()
-        copy.db.execute("PRAGMA foreign_keys = ON")
+        if self.twin:
+            ro = opened("file:%s?mode=ro" % self.d.db, uri=True)
+            for text in differences(picture(ro, only=self.case.tables), picture(twin.db, only=self.case.tables)):
+                self.bad(text)
+            ro.close()
+            return
+        copy = file_of(self.d)
         self.compare("", copy, twin)
         if not self.problems:
             self.afterlife(copy, twin)

@@ -142,7 +142,8 @@ def rebuild(db, table, create, mapping, gone=(), rename=None, added=(), keep_row
 OWN = "name NOT LIKE '\\_alterd\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 
 
-def picture(db, leave=("op",)):
+def picture(db, leave=("op",), only=None):
+    """{what: as it is}. `only`: the rows of these tables, and no check of the whole file."""
     out = {}
     skip = set(leave)
     tables = db.execute(
@@ -156,7 +157,8 @@ def picture(db, leave=("op",)):
         cols = db.execute("PRAGMA main.table_xinfo(%s)" % q).fetchall()
         out["columns of %s" % name] = cols
         if kind == "view":
-            out["rows of view %s" % name] = rows_of(db, "SELECT * FROM main.%s" % q)
+            if only is None:
+                out["rows of view %s" % name] = rows_of(db, "SELECT * FROM main.%s" % q)
             continue
         out["foreign keys of %s" % name] = sorted(
             repr(r[1:]) for r in db.execute("PRAGMA main.foreign_key_list(%s)" % q)
@@ -172,6 +174,8 @@ def picture(db, leave=("op",)):
             out["rows of %s" % name] = rows_of(db, "SELECT * FROM main.%s" % q) if kind == "virtual" else None
             continue
         free = [n for n in ("rowid", "_rowid_", "oid") if n not in [c[1].lower() for c in cols]]
+        if only is not None and name not in only:
+            continue
         names = ([free[0]] if free and not wr else []) + [quoted(c[1]) for c in cols]
         if len(names) > 2000:
             names = names[1:]
@@ -188,6 +192,8 @@ def picture(db, leave=("op",)):
         for name, seq in db.execute("SELECT name, seq FROM sqlite_sequence ORDER BY name").fetchall():
             if not name.startswith("_alterd_") and name not in skip:
                 out["sequence of %s" % name] = seq
+    if only is not None:
+        return out
     out["foreign key check"] = sorted(map(repr, db.execute("PRAGMA foreign_key_check").fetchall()))
     out["integrity"] = [r[0] for r in db.execute("PRAGMA integrity_check").fetchall()]
     return out
