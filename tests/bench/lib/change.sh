@@ -28,9 +28,9 @@ part_change() {
 	say "the swap. Offline: SQLite's twelve steps in one transaction. Load: $busy_text."
 	[ -e "$file" ] || make_expenses "$file" "$rows"
 	for ((round = 0; round < rounds; round++)); do
-		keep offline.quiet "$(offline "$file" "$(twelve_steps)")"
+		offline offline.quiet "$file" "$(twelve_steps)"
 		change_checked quiet "$file"
-		keep offline.busy "$(offline "$file" "$(twelve_steps)")"
+		offline offline.busy "$file" "$(twelve_steps)"
 		change_checked busy "$file" "${busy[@]}"
 	done
 	figure offline.quiet "offline" s
@@ -100,7 +100,7 @@ part_index() {
 	say "$new_index"
 	for ((round = 0; round < rounds; round++)); do
 		statement_run index.quiet "$new_index" || return 0
-		keep index.offline "$(offline "$scratch/two.db" "$offline_pragmas $new_index;")"
+		offline index.offline "$scratch/two.db" "$offline_pragmas $new_index;"
 		statement_run index.busy "$new_index" "${busy[@]}"
 	done
 	figure index.offline "offline" s
@@ -117,7 +117,7 @@ part_drop() {
 	say "DROP TABLE of $rows rows and two indexes, while the clients work on another table"
 	for ((round = 0; round < rounds; round++)); do
 		statement_run drop.busy "DROP TABLE ballast" "${busy[@]}" || return 0
-		keep drop.offline "$(offline "$scratch/two.db" "$offline_pragmas DROP TABLE ballast;")"
+		offline drop.offline "$scratch/two.db" "$offline_pragmas DROP TABLE ballast;"
 	done
 	figure drop.offline "offline, nobody else at work" s
 	figure drop.busy.took_s "online, under load, until it is gone for clients" s

@@ -42,20 +42,28 @@ twelve_steps() {
 	SQL
 }
 
-# timed COMMAND..: seconds that it takes.
+# timed NAME COMMAND..: the seconds that it takes as a sample of NAME.
 timed() {
-	local from to
+	local name=$1 from to
+	shift
 	from=$(date +%s%N)
 	"$@" >"$scratch/timed.out" 2>&1 || fail "$1: $(tail -3 "$scratch/timed.out")"
 	to=$(date +%s%N)
-	awk -v a="$from" -v b="$to" 'BEGIN {printf "%.3f", (b - a) / 1e9}'
+	keep "$name" "$(awk -v a="$from" -v b="$to" 'BEGIN {printf "%.3f", (b - a) / 1e9}')"
 }
 
-# offline FILE SQL: seconds that the SQL takes on a copy of FILE, while nobody else works.
+# fresh FILE COPY: a copy that is on the disk, so that nothing is written late into what is measured.
+fresh() {
+	rm -f "$2" "$2"-*
+	cp "$1" "$2"
+	sync "$2"
+}
+
+# offline NAME FILE SQL: seconds that the SQL takes on a copy of FILE, while nobody else works.
 offline() {
-	cp "$1" "$scratch/offline.db"
-	say "$2" >"$scratch/offline.sql"
-	timed sqlite3 "$scratch/offline.db" ".read $scratch/offline.sql"
+	fresh "$2" "$scratch/offline.db"
+	say "$3" >"$scratch/offline.sql"
+	timed "$1" sqlite3 "$scratch/offline.db" ".read $scratch/offline.sql"
 	rm -f "$scratch"/offline.db*
 }
 
@@ -74,7 +82,7 @@ online() {
 	local name=$1 file=$2 sql=$3 line consent=()
 	shift 3
 	[[ $sql != DROP* ]] || consent=(-f)
-	cp "$file" "$scratch/change.db"
+	fresh "$file" "$scratch/change.db"
 	start_daemon "$build" "$scratch/change.db" "$scratch/change.sock" "$scratch/change.log"
 	if ! line=$("$bench/felt_alterd" --where "$scratch/change.sock" --wal "$scratch/change.db-wal" --pid "$daemon" \
 		--before "$seconds" "$@" -- timeout 900 "$build/bin/alterctl" --socket "$scratch/change.sock" \

@@ -25,8 +25,8 @@ felt() {
 # ---- SQLite --------------------------------------------------------------------------------------------------------
 
 sqlite_round() {
-	keep peer.sqlite.offline "$(offline "$scratch/expenses.db" "$(twelve_steps)")"
-	cp "$scratch/expenses.db" "$scratch/twelve.db"
+	offline peer.sqlite.offline "$scratch/expenses.db" "$(twelve_steps)"
+	fresh "$scratch/expenses.db" "$scratch/twelve.db"
 	twelve_steps >"$scratch/twelve.sql"
 	felt peer.sqlite "$bench/felt_sqlite" "$scratch/twelve.db" \
 		sqlite3 "$scratch/twelve.db" ".read $scratch/twelve.sql"
@@ -34,7 +34,7 @@ sqlite_round() {
 }
 
 alterd_round() {
-	keep peer.alterd.offline "$(offline "$scratch/expenses.db" "$(twelve_steps)")"
+	offline peer.alterd.offline "$scratch/expenses.db" "$(twelve_steps)"
 	change_checked peer.alterd "$scratch/expenses.db" "${busy[@]}" --rows "$rows"
 }
 
@@ -70,7 +70,7 @@ maria_settle() {
 
 maria_round() {
 	maria_fresh
-	keep peer.mariadb.offline "$(timed maria_sql bench -e "ALTER TABLE expenses $maria_alter, ALGORITHM=COPY")"
+	timed peer.mariadb.offline maria_sql bench -e "ALTER TABLE expenses $maria_alter, ALGORITHM=COPY"
 	maria_fresh
 	felt peer.mariadb "$scratch/felt_mariadb" "$scratch/maria/sock" "$scratch/quiet" \
 		pt-online-schema-change --execute --alter "$maria_alter" --recursion-method=none --no-version-check \
@@ -94,7 +94,7 @@ pg_fresh() {
 
 pg_round() {
 	pg_fresh
-	keep peer.postgres.offline "$(timed pg_sql -c "VACUUM FULL expenses")"
+	timed peer.postgres.offline pg_sql -c "VACUUM FULL expenses"
 	pg_fresh
 	felt peer.postgres "$scratch/felt_postgres" "host=$scratch/pg user=bench dbname=postgres" \
 		"$scratch/quiet" "$pg/pg_repack" -h "$scratch/pg" -U bench -d postgres -t expenses
