@@ -10,6 +10,8 @@
 
 /* Most computing a client's statement may take to prepare; looked at where the authoriser is called. */
 #define PREPARE_NS (250 * NS_PER_MS)
+/* Times that a statement is prepared once more because the schema changed under it; the end of a change is several. */
+#define PREPARE_TRIES 20
 
 /*
  * What the statement is depends on its text alone, never on the schema: a DROP TABLE IF EXISTS of a table that is not
@@ -57,7 +59,8 @@ static const char *skip_blanks(const char *p)
 /*
  * SQLite finds some errors in a schema that another connection has changed since, without looking whether it has
  * ("table t has 3 columns but 2 values were supplied"). A statement that is run does look: after it the schema is the
- * present one.
+ * present one. And where it looks it tries only once more ("no such table: t", SQLITE_SCHEMA): a table with a virtual
+ * table in its triggers takes so long to prepare that the schema may have changed again.
  */
 static int prepare_again(struct db *db, const char *sql, size_t n, sqlite3_stmt **ret, const char **ret_tail)
 {
@@ -80,7 +83,9 @@ static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt
 	if (n > (size_t)sqlite3_limit(db->handle, SQLITE_LIMIT_SQL_LENGTH, -1))
 		return error_from_sqlite(err, SQLITE_TOOBIG, -1, NULL, "statement too long");
 	int rc = sqlite3_prepare_v3(db->handle, sql, (int)n + 1, 0, &ret->stmt, ret_tail);
-	if (rc == SQLITE_ERROR && !error_is_set(&db->facts.denied))
+	for (int i = 0; i < PREPARE_TRIES && (rc == SQLITE_SCHEMA || (rc == SQLITE_ERROR && i == 0)) &&
+			!error_is_set(&db->facts.denied);
+	     i++)
 		rc = prepare_again(db, sql, n, &ret->stmt, ret_tail);
 	if (rc != SQLITE_OK)
 		return db_error(db, NULL, err);
