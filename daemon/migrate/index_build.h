@@ -47,7 +47,6 @@ struct index_build_config {
 	int64_t memory_bytes; /* 0: INDEX_MEMORY_DEFAULT; below INDEX_MEMORY_LEAST is raised to it */
 	const char *temp_dir; /* folder for temporary files; NULL: $TMPDIR, else /tmp */
 	bool live;            /* the table may change: see live_index.h */
-	bool live;            /* the table may change: see live_index.h */
 };
 
 #define INDEX_MEMORY_DEFAULT ((int64_t)64 << 20)
