@@ -10,7 +10,7 @@ import time
 import traceback
 
 from change import PHASES, ended, job, shadows
-from gen import Gen, Profile, Sampled
+from gen import Gen, Profile, Sampled, quoted
 from limits import scaled, until
 from oracle import Twin, differences, from_wire, offline, opened, picture, rebuild, to_wire
 from wire import RpcError
@@ -41,7 +41,7 @@ class Case:
         self.force, self.postpone = get("force", False), get("postpone", True)
         self.offender, self.clear = get("offender", None), get("clear", True)
         self.key_range, self.fill, self.check = get("key_range", None), get("fill", ()), get("check", None)
-        self.clients = get("clients", 3)
+        self.clients, self.reads = get("clients", 3), get("reads", ())
         assert not more, more
 
     def names(self, table):
@@ -215,6 +215,38 @@ class Writer(threading.Thread):
         assert not self.is_alive(), "a writer does not end"
 
 
+class Reader(threading.Thread):
+    """Reads what there is, again and again: no read may fail because of a change."""
+
+    def __init__(self, run, statements):
+        super().__init__(daemon=True)
+        self.run_of, self.statements = run, statements
+        self.n, self.bad, self.stopping = 0, [], threading.Event()
+
+    def run(self):
+        try:
+            with self.run_of.d.client() as c:
+                while not self.stopping.is_set():
+                    self.read(c, self.statements[self.n % len(self.statements)])
+                    self.n += 1
+                    self.stopping.wait(0.001)
+        except Exception as e:
+            self.bad.append("%s: %s" % (type(e).__name__, e))
+
+    def read(self, c, sql):
+        try:
+            c.rows(sql)
+        except RpcError as e:
+            # A table that is renamed is gone; so is a column of a view's text.
+            if not self.run_of.case.rename or e.code != 1:
+                self.bad.append("%s: %s %s" % (sql, e.code, e.message))
+
+    def end(self):
+        self.stopping.set()
+        self.join(scaled(30))
+        assert not self.is_alive(), "a reader does not end"
+
+
 def file_of(daemon):
     """What the daemon's file holds, as plain SQLite of its own."""
     copy = Twin()
@@ -255,6 +287,11 @@ class Run:
                 if e.code & 255 != FAMILY:
                     raise
 
+    def reads(self, c):
+        views = [r[0] for r in c.rows("SELECT name FROM sqlite_schema WHERE type = 'view'")]
+        tables = [self.case.table] + self.case.tables
+        return ["SELECT * FROM %s LIMIT 30" % quoted(t) for t in tables + views] + list(self.case.reads)
+
     def acked(self):
         return [len(w.ops) + len(w.auto) for w in self.writers]
 
@@ -279,18 +316,21 @@ class Run:
             else:
                 self.prepare(c)
             self.writers = [Writer(self, w, random.Random(self.rng.random())) for w in range(self.case.clients)]
-            for w in self.writers:
+            reader = Reader(self, self.reads(c))
+            for w in self.writers + [reader]:
                 w.start()
             try:
                 self.busy(3)
                 self.change(c)
                 self.busy(3)
             finally:
-                for w in self.writers:
+                for w in self.writers + [reader]:
                     w.end()
             for w in self.writers:
                 for text in w.bad[:2]:
                     self.bad("writer %d: %s" % (w.who, text))
+            for text in reader.bad[:2]:
+                self.bad("reader: %s" % text)
             self.judge(c)
         return self
 

@@ -540,6 +540,7 @@ case(
     "INSERT INTO f(rowid, body) VALUES(new.id, new.body); END",
     "ALTER TABLE t ALTER v TYPE TEXT",
     "CREATE TABLE {T}(id INTEGER PRIMARY KEY, body TEXT, v TEXT)",
+    reads=["SELECT rowid, body FROM f WHERE f MATCH 't1 OR t2' LIMIT 20", "SELECT count(*) FROM f WHERE body = 't5'"],
     check=["INSERT INTO f(f) VALUES('integrity-check')", "SELECT rowid FROM f WHERE f MATCH 't1 OR t2' ORDER BY rowid"],
     # REPLACE kills rows without their DELETE triggers, in plain SQLite as here: the index of the words would go wrong.
     extra=[
