@@ -140,6 +140,8 @@ struct store {
 	int handles_open; /* uv handles whose close callback has not run */
 	uv_check_t check; /* flushes what one round of the loop has submitted: one lock and one wake-up for all */
 	uv_prepare_t prepare;
+	uv_idle_t no_wait;                 /* active: the loop's next poll does not sleep */
+	bool asked;                        /* a client's job was submitted since the loop last thought of sleeping */
 	struct list to_readers, to_writer; /* submitted in this round. Loop */
 	int in_flight;                     /* submitted and not yet done. Loop */
 	bool draining;

@@ -147,19 +147,20 @@ static void put_back(struct store *s, struct sql_job *job)
 	list_push(&s->to_readers, &job->job.mail.node);
 }
 
-/* True if it is done; else it is on its way to a lane. */
-static bool run_one(struct store *s, struct db *db, struct sql_job *job)
+/* True if it is done; else it is on its way to a lane. *now: the time, before and after. */
+static bool run_one(struct store *s, struct db *db, struct sql_job *job, uint64_t *now)
 {
 	db->job = &job->job;
 	db->lane = NULL;
 	db->moved = false;
 	db->looks = 0;
-	job->job.started_ns = clock_now_ns();
+	job->job.started_ns = *now;
 	job->job.run(&job->job, db);
 	db->job = NULL;
+	*now = clock_now_ns();
 	if (db->moved)
 		return false; /* no read after all: the writer has it */
-	job->job.ended_ns = clock_now_ns();
+	job->job.ended_ns = *now;
 	/* A cursor has been opened on it: it is the cursor's now. */
 	if (db->pinned)
 		release(s);
@@ -177,18 +178,18 @@ static void run_round(struct store *s)
 	struct db *db = s->quick.db;
 	struct list round, done;
 	struct error err = {0};
-	uint64_t begun = clock_now_ns();
+	uint64_t begun = clock_now_ns(), now = begun;
 	bool shared;
 
 	list_init(&round);
 	list_init(&done);
 	list_splice(&round, &s->quick.todo);
 	shared = round.count > 1 && db_run(db, "BEGIN", &err) == 0;
-	for (size_t i = 0; s->quick.db && i < ROUND_READS && clock_now_ns() - begun < ROUND_NS; i++) {
+	for (size_t i = 0; s->quick.db && i < ROUND_READS && now - begun < ROUND_NS; i++) {
 		struct list_node *n = list_pop(&round);
 		if (!n)
 			break;
-		if (run_one(s, db, sql_job_of(n)))
+		if (run_one(s, db, sql_job_of(n), &now))
 			list_push(&done, n);
 	}
 	/* A cursor that a read has left open keeps the snapshot to itself. */

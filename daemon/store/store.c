@@ -41,6 +41,7 @@ static void start_tick(struct store *s)
 
 void store_submitted(struct store *s)
 {
+	s->asked = true;
 	if (s->in_flight++ == 0)
 		start_tick(s);
 }
@@ -105,12 +106,21 @@ static void hand_over(struct store *s)
 #define LINGER_NS (50 * NS_PER_US)
 #define BRISK_NS (100 * NS_PER_US)
 
+static void on_no_wait(uv_idle_t *handle) { (void)handle; }
+
 bool store_linger(struct store *s, bool *ret_again)
 {
 	struct pollfd sockets = {.fd = uv_backend_fd(s->loop), .events = POLLIN};
 	uint64_t now = clock_now_ns(), until = now + LINGER_NS;
 
 	*ret_again = false;
+	/* Where requests came in this round, more may be there already: the next poll does not wait. */
+	if (s->asked && !s->closing) {
+		s->asked = false;
+		uv_idle_start(&s->no_wait, on_no_wait);
+		return false;
+	}
+	uv_idle_stop(&s->no_wait);
 	if (s->closing || now - s->answered_ns > BRISK_NS)
 		return false;
 	mailbox_listen(s->mailbox);
@@ -144,23 +154,42 @@ static int64_t wal_bytes_used(const struct store *s)
 	return atomic_load(&s->checkpointer.wal_frames) * (s->page_size + 24);
 }
 
+#define WAL_FULL "the write-ahead log is above store.wal_cap"
+
+static bool wal_full(const struct store *s)
+{
+	return wal_bytes_used(s) > store_get_config(s)->wal_cap_bytes &&
+	       atomic_load(&s->checkpointer.left_frames) * s->page_size > store_get_config(s)->checkpoint_bytes / 2;
+}
+
 static void look_at_space(struct store *s, uint64_t now)
 {
 	struct statvfs disk;
-	bool wal_full = wal_bytes_used(s) > store_get_config(s)->wal_cap_bytes &&
-			atomic_load(&s->checkpointer.left_frames) * s->page_size >
-				store_get_config(s)->checkpoint_bytes / 2;
 
 	if (now - s->space_checked_ns < SPACE_EVERY_NS)
 		return;
 	s->space_checked_ns = now;
 	bool disk_full = statvfs(store_get_config(s)->path, &disk) == 0 &&
 			 (int64_t)(disk.f_bavail * disk.f_frsize) < store_get_config(s)->disk_reserve_bytes;
-	s->throttled = disk_full  ? "free disk space is below store.disk_reserve"
-		       : wal_full ? "the write-ahead log is above store.wal_cap"
-				  : NULL;
+	s->throttled = disk_full     ? "free disk space is below store.disk_reserve"
+		       : wal_full(s) ? WAL_FULL
+				     : NULL;
 	if (wal_bytes_used(s) > store_get_config(s)->wal_hard_bytes && readers_oldest(s, true))
 		log_warning("store", "the write-ahead log is above store.wal_hard_cap: the oldest reader is expired");
+}
+
+const char *store_throttled(struct store *s)
+{
+	/* The tick may be at rest: nothing is in flight while background work waits. */
+	look_at_space(s, clock_now_ns());
+	return s->throttled ? s->throttled : wal_full(s) ? WAL_FULL : NULL;
+}
+
+uint64_t store_client_wait_ns(const struct store *s)
+{
+	uint64_t since = atomic_load(&s->writer.client_since_ns), now = clock_now_ns();
+
+	return atomic_load(&s->writer.client_waits) && now > since ? now - since : 0;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -304,11 +333,13 @@ static void set_memory_limits(const struct store_config *c)
 /* None of them keeps the loop alive. */
 static void open_handles(struct store *s)
 {
-	uv_handle_t *handles[] = {(uv_handle_t *)&s->tick, (uv_handle_t *)&s->check, (uv_handle_t *)&s->prepare};
+	uv_handle_t *handles[] = {(uv_handle_t *)&s->tick, (uv_handle_t *)&s->check, (uv_handle_t *)&s->prepare,
+				  (uv_handle_t *)&s->no_wait};
 
 	uv_timer_init(s->loop, &s->tick);
 	uv_check_init(s->loop, &s->check);
 	uv_prepare_init(s->loop, &s->prepare);
+	uv_idle_init(s->loop, &s->no_wait);
 	uv_check_start(&s->check, on_check);
 	uv_prepare_start(&s->prepare, on_prepare);
 	for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) {
@@ -404,6 +435,7 @@ void store_close(struct store *s)
 	uv_close((uv_handle_t *)&s->tick, on_handle_closed);
 	uv_close((uv_handle_t *)&s->check, on_handle_closed);
 	uv_close((uv_handle_t *)&s->prepare, on_handle_closed);
+	uv_close((uv_handle_t *)&s->no_wait, on_handle_closed);
 }
 
 void store_reconfigure(struct store *s, const struct store_config *config)
