@@ -13,6 +13,8 @@ from wire import RpcError
 
 SCHEMA = """CREATE TABLE big(id INTEGER PRIMARY KEY, w INTEGER, amount INTEGER, note TEXT, old TEXT, u TEXT UNIQUE);
 CREATE INDEX big_w ON big(w, amount);"""
+# Rows of one statement: a slow build on a busy machine must do them in the time a write has.
+SEED_ROWS = 10000
 SEED = """INSERT INTO big(id, w, amount, note, old, u)
 WITH RECURSIVE g(n) AS (SELECT %d UNION ALL SELECT n + 1 FROM g LIMIT %d)
 SELECT n AS id, n %% 4 AS w, n * 7 %% 1000, 'note ' || n, CASE n %% 3 WHEN 0 THEN NULL ELSE 'x' END, 'u' || n FROM g"""
@@ -181,5 +183,5 @@ def seed(c, rows):
     for sql in SCHEMA.split(";"):
         if sql.strip():
             c.exec(sql)
-    for at in range(1, rows + 1, 50000):
-        c.exec(SEED % (at, min(50000, rows + 1 - at)))
+    for at in range(1, rows + 1, SEED_ROWS):
+        c.exec(SEED % (at, min(SEED_ROWS, rows + 1 - at)))
