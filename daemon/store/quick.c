@@ -26,6 +26,8 @@
 /* Values bound: so many, of so many bytes each. */
 #define BINDS_MAX 16
 #define BIND_BYTES_MAX 1024
+/* A value or row longer than this is read on a lane. */
+#define VALUE_BYTES_MAX (64 << 10)
 
 /* --- its connection --- */
 
@@ -34,6 +36,7 @@ static void adopt(struct store *s, struct db *db)
 	s->quick.db = db;
 	db->quick = true;
 	sqlite3_busy_timeout(db->handle, 0);
+	sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX);
 }
 
 /* It is an ordinary reader's from here on. */
@@ -44,6 +47,7 @@ static void release(struct store *s)
 	s->quick.db = NULL;
 	db->quick = false;
 	sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
+	sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, (int)store_get_config(s)->value_bytes);
 }
 
 static void on_opened(struct mail *mail)

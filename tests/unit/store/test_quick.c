@@ -211,6 +211,22 @@ START_TEST(test_functions_and_large_values_stay_on_the_lanes)
 }
 END_TEST
 
+START_TEST(test_a_long_value_is_read_on_a_lane)
+{
+	struct setting s;
+
+	set_up(&s);
+	ck_assert_int_eq(run(&s.c, "INSERT INTO t VALUES(9000, hex(zeroblob(100000)))"), 0);
+	set_number(&s.c, "SELECT v FROM t WHERE id=?", &s.bound, 1);
+	until_quick(&s.rig, &s.a, &s.c);
+	uint64_t before = quick_reads(&s.rig);
+	s.bound.i = 9000;
+	ck_assert_uint_gt(strlen(answer_of(&s.a, &s.c)), 200000);
+	ck_assert_uint_eq(quick_reads(&s.rig), before);
+	tear_down(&s);
+}
+END_TEST
+
 START_TEST(test_a_change_of_the_schema_is_read_on_a_lane)
 {
 	struct setting s;
@@ -266,6 +282,7 @@ int main(void)
 	tcase_add_test(tc, test_reads_of_one_round_are_all_answered);
 	tcase_add_test(tc, test_one_that_turns_out_long_is_finished_on_a_lane);
 	tcase_add_test(tc, test_functions_and_large_values_stay_on_the_lanes);
+	tcase_add_test(tc, test_a_long_value_is_read_on_a_lane);
 	tcase_add_test(tc, test_a_change_of_the_schema_is_read_on_a_lane);
 	tcase_add_test(tc, test_a_cursor_takes_the_connection_along);
 	suite_add_tcase(suite, tc);
