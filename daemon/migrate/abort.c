@@ -37,9 +37,12 @@ static int give_up(struct migration *m, struct db *db, struct error *err)
 static int give_up_indexes(struct migration *m, struct db *db, bool *ret_more, struct error *err)
 {
 	*ret_more = false;
+	live_stop(m, db);
 	index_build_free(m->index);
 	m->index = NULL;
-	return m->r->shadow ? index_build_abandon(db, m->r->shadow, m->allow.hold_ns, ret_more, err) : 0;
+	/* Of CREATE INDEX the shadow is the sidecar of the table itself. */
+	const char *table = live_is(m) ? m->r->table : m->r->shadow;
+	return m->r->shadow ? index_build_abandon(db, table, m->allow.hold_ns, ret_more, err) : 0;
 }
 
 enum step_outcome abort_step(struct migration *m, struct db *db, struct error *err)

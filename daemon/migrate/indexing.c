@@ -72,8 +72,7 @@ static enum step_outcome native_step(struct migration *m, struct db *db, struct 
 	return step_commit(m, db, err) == 0 ? STEP_MORE : step_failed(m, db);
 }
 
-/* The duplicates are known by name. */
-static void take_offenders(struct migration *m, struct error *err)
+void index_take_offenders(struct migration *m, struct error *err)
 {
 	struct error why = {0};
 	uint64_t count = 0;
@@ -87,8 +86,7 @@ static void take_offenders(struct migration *m, struct error *err)
 	offenders_error(m, err);
 }
 
-/* The folder of the database: what is written there is watched for room. */
-static void temp_dir(struct db *db, struct buf *out)
+void index_temp_dir(struct db *db, struct buf *out)
 {
 	const char *path = sqlite3_db_filename(db_handle(db), "main"), *slash = path ? strrchr(path, '/') : NULL;
 
@@ -106,7 +104,7 @@ static int open_build(struct migration *m, struct db *db, struct error *err)
 
 	for (size_t i = 0; i < m->plan->nindexes; i++)
 		sql[i] = m->plan->indexes[i].shadow_sql;
-	temp_dir(db, &dir);
+	index_temp_dir(db, &dir);
 	struct index_build_config config = {
 		.table = m->plan->shadow, .sql = sql, .count = m->plan->nindexes, .temp_dir = buf_cstr(&dir)};
 	int rc = index_build_open(db, &config, &m->index, err);
@@ -170,7 +168,7 @@ static enum step_outcome continue_build(struct migration *m, struct db *db, stru
 	if (index_build_read(m->index, db, err) == 0)
 		return STEP_MORE;
 	if (err->code == errc_code(ERRC_FAILED_MIGRATION))
-		take_offenders(m, err);
+		index_take_offenders(m, err);
 	else
 		m->mismatch = err->code < 0 && m->resumed;
 	return step_failed(m, db);

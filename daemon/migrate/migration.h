@@ -54,6 +54,8 @@ struct texts {
 	const char *next_rowids, *first_rowids;
 };
 
+struct live_index;
+
 struct migration {
 	struct record *r;  /* table, sql, options: constant while it runs, except what is noted */
 	struct progress p; /* what the catalog says */
@@ -78,6 +80,7 @@ struct migration {
 	struct index_build
 		*index;    /* INDEX: the build under way; owned. NULL: not begun, or SQLite's CREATE INDEX is used */
 	bool index_native; /* INDEX: this table's indexes are left to CREATE INDEX */
+	struct live_index *live; /* CREATE INDEX: see live_index.h; owned */
 	struct offenders offenders;
 
 	/* What the step tells the loop's pacer. */
@@ -95,6 +98,11 @@ enum step_outcome index_step(struct migration *m, struct db *db, struct error *e
 enum step_outcome verify_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome ready_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome swap_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome watch_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome sort_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome catch_up_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome compare_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome adopt_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome drop_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome retire_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome instant_step(struct migration *m, struct db *db, struct error *err);
@@ -123,8 +131,18 @@ int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left
 /* Compares one row of source and shadow; -1 with err when they differ. Inside a transaction. */
 int verify_key(struct migration *m, struct db *db, int64_t key, struct error *err);
 
-/* INDEX: whether the next step belongs on the writer lane. */
+/* INDEX, SORT: whether the next step belongs on the writer lane. */
 bool index_on_writer(const struct migration *m);
+/* The build has found rows that repeat a key; err says how many. Takes their names along. */
+void index_take_offenders(struct migration *m, struct error *err);
+/* The folder for temporary files: that of the database, which is watched for room. */
+void index_temp_dir(struct db *db, struct buf *out);
+
+/* CREATE INDEX beside live writes: is that what the job does? */
+bool live_is(const struct migration *m);
+/* Ends the watch and forgets all of it, on the writer; or forgets it where nothing is watched. NULL is fine. */
+void live_stop(struct migration *m, struct db *db);
+void live_free(struct live_index *live);
 
 /* Writes the texts. */
 void texts_make(struct migration *m);

@@ -74,7 +74,10 @@ static void leave(struct migrator *m)
 		 r->error_text ? ": " : "", r->error_text ? r->error_text : "");
 	store_protect(m->s, NULL, NULL);
 	m->running = m->ended = m->abort_asked = false;
+	live_free(m->m.live);
+	m->m.live = NULL;
 	index_build_free(m->m.index);
+	m->m.index = NULL;
 	pool_free(&m->m.pool);
 	offenders_free(&m->m.offenders);
 	error_clear(&m->verdict);
@@ -278,7 +281,7 @@ static void step_done(struct mail *mail)
 		if (step->outcome == STEP_IDLE)
 			m->due_ns = clock_now_ns() + MIGRATOR_POLL_NS;
 	}
-	if (r->p.phase != PHASE_READY || before != PHASE_READY || m->m.dirty_left <= READY_KEYS)
+	if (!phase_catches_up(r->p.phase) || !phase_catches_up(before) || m->m.dirty_left <= READY_KEYS)
 		m->level_ns = clock_now_ns();
 	entered(m, before);
 	int64_t rows = r->p.phase == PHASE_BACKFILL ? r->p.rows_done

@@ -64,7 +64,10 @@ static void resume_phase(struct record *r)
 {
 	struct progress *p = &r->p;
 
-	if (p->collecting) {
+	if (r->shadow && p->phase >= PHASE_WATCH && p->phase <= PHASE_ADOPT) {
+		/* What clients changed was not written down. */
+		p->phase = PHASE_RESTART;
+	} else if (p->collecting) {
 		/* The shadow has gaps where rows did not fit. */
 		p->phase = PHASE_RESTART;
 		p->collecting = 0;
@@ -136,6 +139,7 @@ static void forget_all(struct migrator *m)
 	}
 	for (size_t i = 0; i < m->nhistory; i++)
 		record_free(m->history[i]);
+	live_free(m->m.live);
 	index_build_free(m->m.index);
 	pool_free(&m->m.pool);
 	offenders_free(&m->m.offenders);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/migrate/index_spec.h"
 #include "daemon/migrate/plan_internal.h"
 
 int plan_row_exists(void *arg, sqlite3_stmt *stmt)
@@ -205,10 +206,71 @@ int plan_object(struct planning *p, const struct statement *st)
 	return instant(p, st, drop && trigger ? o.table : st->name);
 }
 
+/* Rows up to which SQLite's own CREATE INDEX holds the writer no longer than a step does. */
+#define FEW_ROWS 1000
+
+static int row_text(void *arg, sqlite3_stmt *stmt)
+{
+	const char **ret = arg;
+	*ret = sqlite3_column_int(stmt, 0) ? "" : NULL;
+	return 0;
+}
+
+/* Why the index cannot be built beside live writes; *ret NULL: it can. */
+static int unfit(struct planning *p, const char *sql, const char **ret)
+{
+	const struct schema_table *t = p->source;
+	const char **have = pool_alloc(p->pool, (t->nindexes + 1) * sizeof(*have)), *utf8 = NULL;
+	bool virtual = false, misplaced = false;
+	struct index_spec spec = {0};
+	struct error why = {0};
+
+	*ret = NULL;
+	for (size_t i = 0; i < t->nindexes; i++)
+		have[i] = t->indexes[i].name;
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		virtual = virtual || t->columns[i].hidden == 2;
+		misplaced = misplaced || (virtual && t->columns[i].hidden != 2);
+	}
+	if (schema_each(p->db, p->err, row_text, &utf8, "SELECT encoding='UTF-8' FROM pragma_encoding", NULL) != 0)
+		return -1;
+	if (!utf8)
+		*ret = "the database is not UTF-8";
+	else if (t->without_rowid)
+		*ret = "the table is WITHOUT ROWID";
+	else if (misplaced)
+		*ret = "a VIRTUAL column stands before others, and SQLite does not tell what changes in such a row";
+	else if (!t->rowid || index_spec_read(p->pool, t->name, t->sql, &sql, 1, have, t->nindexes, &spec, &why) != 0)
+		*ret = error_is_set(&why) ? pool_str(p->pool, why.message) : "its rowid has no name";
+	else if (spec.count != 1 || !spec.one_sql)
+		*ret = "the index cannot be read";
+	error_clear(&why);
+	return 0;
+}
+
+/* What cannot be built beside live writes is left to SQLite where that takes no time to speak of. */
+static int fallback(struct planning *p, const char *why)
+{
+	bool many = false;
+	const char *sql = pool_printf(p->pool, "SELECT 1 FROM main.%s LIMIT 1 OFFSET %d",
+				      quote_name(p->pool, p->source->name), FEW_ROWS);
+
+	if (schema_each(p->db, p->err, plan_row_exists, &many, sql, NULL) != 0)
+		return -1;
+	if (many)
+		return error_set(
+			p->err, ERRC_MIGRATION_INVALID,
+			"an index of %.100s, which has more than %d rows, cannot be built beside live writes: %s",
+			p->source->name, FEW_ROWS, why);
+	p->plan->strategy = STRATEGY_INSTANT;
+	p->plan->instant_sql = p->plan->index_sql;
+	return 0;
+}
+
 int plan_index(struct planning *p, const struct statement *st)
 {
 	struct object o;
-	struct pool *pool = p->pool;
+	const char *why = NULL;
 
 	if (reserved(st->name))
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "the name %.100s is reserved", st->name);
@@ -223,14 +285,12 @@ int plan_index(struct planning *p, const struct statement *st)
 	if (sqlite3_prepare_v2(p->db, st->sql, -1, &stmt, NULL) != SQLITE_OK)
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "%s", sqlite3_errmsg(p->db));
 	sqlite3_finalize(stmt);
-	if (plan_choose_shadow(p) != 0)
-		return -1;
-	if (!p->plan->index_sql)
-		return error_set(p->err, ERRC_MIGRATION_INVALID, "CREATE INDEX is not yet possible in this version");
-	p->plan->strategy = STRATEGY_INDEX;
-	p->plan->index_name = pool_str(pool, st->name);
+	p->plan->index_name = st->name;
 	p->plan->index_sql = st->sql;
-	return 0;
+	p->plan->strategy = STRATEGY_INDEX;
+	if (unfit(p, st->sql, &why) != 0)
+		return -1;
+	return why ? fallback(p, why) : 0;
 }
 
 int plan_statement(struct pool *pool, sqlite3 *db, const char *sql, const struct plan_options *options,

@@ -89,7 +89,8 @@ static enum phase first_phase(const struct plan *plan)
 		return PHASE_INSTANT;
 	case STRATEGY_DROP:
 		return PHASE_DROP;
-	case STRATEGY_INDEX: /* refused by the plan */
+	case STRATEGY_INDEX:
+		return PHASE_WATCH;
 	case STRATEGY_REBUILD:
 		break;
 	}

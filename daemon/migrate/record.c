@@ -45,6 +45,8 @@ const char *job_state_name(enum job_state s)
 	return names[s];
 }
 
+bool phase_catches_up(enum phase p) { return p == PHASE_READY || p == PHASE_CATCH_UP || p == PHASE_ADOPT; }
+
 const char *phase_name(enum phase p)
 {
 	static const char *const names[] = {

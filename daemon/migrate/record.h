@@ -35,6 +35,11 @@ enum job_state {
 	X(INDEX, "index", "indexing")                                                                                  \
 	X(VERIFY, "verify", "verifying")                                                                               \
 	X(READY, "ready", "ready")                                                                                     \
+	X(WATCH, "watch", "preparing")                                                                                 \
+	X(SORT, "sort", "indexing")                                                                                    \
+	X(CATCH_UP, "catch_up", "ready")                                                                               \
+	X(COMPARE, "compare", "verifying")                                                                             \
+	X(ADOPT, "adopt", "swapping")                                                                                  \
 	X(DROP, "drop", "swapping")                                                                                    \
 	X(SWAP, "swap", "swapping")                                                                                    \
 	X(RETIRE, "retire", "retiring")                                                                                \
@@ -100,6 +105,8 @@ void record_free(struct record *r); /* NULL is fine */
 /* Replaces an owned string; NULL clears it. */
 void record_set(char **field, const char *text);
 
+/* Phases that end only when what clients change has been applied: they may have to be held back for that. */
+bool phase_catches_up(enum phase p);
 const char *job_state_name(enum job_state s);
 const char *phase_name(enum phase p); /* catalog's */
 const char *phase_wire(enum phase p);

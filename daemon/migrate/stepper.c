@@ -16,13 +16,15 @@ struct phase_info {
 };
 
 static const struct phase_info phases[PHASE_COUNT] = {
-	[PHASE_PLAN] = {plan_step, false, false},     [PHASE_CHECK] = {check_step, false, true},
-	[PHASE_CREATE] = {create_step, true, true},   [PHASE_BACKFILL] = {backfill_step, true, true},
-	[PHASE_INDEX] = {index_step, true, true},     [PHASE_VERIFY] = {verify_step, false, true},
-	[PHASE_READY] = {ready_step, true, true},     [PHASE_SWAP] = {swap_step, true, true},
-	[PHASE_DROP] = {drop_step, true, true},       [PHASE_RETIRE] = {retire_step, true, false},
-	[PHASE_INSTANT] = {instant_step, true, true}, [PHASE_RESTART] = {abort_step, true, false},
-	[PHASE_ABORT] = {abort_step, true, false},
+	[PHASE_PLAN] = {plan_step, false, false},       [PHASE_CHECK] = {check_step, false, true},
+	[PHASE_CREATE] = {create_step, true, true},     [PHASE_BACKFILL] = {backfill_step, true, true},
+	[PHASE_INDEX] = {index_step, true, true},       [PHASE_VERIFY] = {verify_step, false, true},
+	[PHASE_READY] = {ready_step, true, true},       [PHASE_SWAP] = {swap_step, true, true},
+	[PHASE_WATCH] = {watch_step, true, true},       [PHASE_SORT] = {sort_step, true, true},
+	[PHASE_CATCH_UP] = {catch_up_step, true, true}, [PHASE_COMPARE] = {compare_step, false, true},
+	[PHASE_ADOPT] = {adopt_step, true, true},       [PHASE_DROP] = {drop_step, true, true},
+	[PHASE_RETIRE] = {retire_step, true, false},    [PHASE_INSTANT] = {instant_step, true, true},
+	[PHASE_RESTART] = {abort_step, true, false},    [PHASE_ABORT] = {abort_step, true, false},
 };
 
 static const struct phase_info *info(const struct migration *m)
@@ -52,7 +54,8 @@ bool migration_on_writer(const struct migration *m)
 {
 	if (in_doubt(m))
 		return true;
-	return info(m)->step == index_step ? index_on_writer(m) : info(m)->writer;
+	bool index = info(m)->step == index_step || info(m)->step == sort_step;
+	return index ? index_on_writer(m) : info(m)->writer;
 }
 
 /*

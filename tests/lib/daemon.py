@@ -165,6 +165,7 @@ class Daemon:
             rows = [r[0] for r in plain.execute("PRAGMA integrity_check(1000000)")]
             changing = plain.execute(
                 "SELECT 1 FROM sqlite_schema WHERE name LIKE '\\_alterd\\_%\\_new%' ESCAPE '\\'"
+                " OR name LIKE '\\_alterd\\_index\\_%' ESCAPE '\\'"
             ).fetchone()
             if changing:
                 rows = [r for r in rows if not r.startswith("NULL value in _alterd_")] or ["ok"]

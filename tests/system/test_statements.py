@@ -5,6 +5,7 @@ import os
 import sqlite3
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
 sys.dont_write_bytecode = True
@@ -192,6 +193,223 @@ def does_at_once_what_is_done_at_once():
         ):
             e = suite.refused(sql, lambda sql=sql: alter(c, sql), "MIGRATION_INVALID", "NOT_FOUND")
             suite.check(sql + ": says why", why in e.message, e.message)
+
+
+INDEXES = (
+    "CREATE INDEX i_plain ON t(g, name)",
+    "CREATE INDEX i_null ON t(note)",
+    "CREATE INDEX main.i_desc ON t(v DESC, name COLLATE NOCASE)",
+    "CREATE INDEX i_part ON t(name) WHERE g > 500 AND note IS NOT NULL",
+    "CREATE INDEX i_expr ON t(upper(name), g + v DESC, length(note));",
+    "CREATE UNIQUE INDEX i_uniq ON t(id, g)",
+    'CREATE INDEX IF NOT EXISTS [i odd "] ON t(late, id)',
+)
+# ? is a rowid somewhere in the table.
+WRITES = (
+    "INSERT INTO t(g, name, v, note) VALUES(?1 % 1000, 'w' || ?1, ?1 / 3.0, 'w')",
+    "INSERT OR REPLACE INTO t(id, g, name) SELECT id, 999, 'R' FROM t WHERE id > ?1 LIMIT 3",
+    "UPDATE t SET name = upper(name), note = NULL WHERE id BETWEEN ?1 AND ?1 + 20",
+    "UPDATE t SET name = lower(name), note = 'again' WHERE id BETWEEN ?1 AND ?1 + 20",
+    "UPDATE t SET g = 1000 - g, late = id WHERE id BETWEEN ?1 AND ?1 + 10",
+    "UPDATE OR IGNORE t SET id = id + 100000 WHERE id BETWEEN ?1 AND ?1 + 2",
+    "DELETE FROM t WHERE id BETWEEN ?1 AND ?1 + 2",
+    "UPDATE t SET v = CASE WHEN id % 2 THEN v ELSE CAST(v AS INTEGER) END WHERE id BETWEEN ?1 AND ?1 + 30",
+)
+
+
+class Writers:
+    """Clients that change t all the time; transactions are rolled back now and then."""
+
+    def __init__(self, d, count=3):
+        self.stop, self.writes, self.failures, self.longest = threading.Event(), 0, [], 0.0
+        self.threads = [threading.Thread(target=self.work, args=(d, n)) for n in range(count)]
+
+    def work(self, d, n):
+        try:
+            with d.client() as c:
+                k = n
+                while not self.stop.is_set():
+                    begun = time.monotonic()
+                    k += 1
+                    at = k * 7919 % 20000
+                    if k % 7 == 0:
+                        c("begin")
+                        c.exec("SAVEPOINT a")
+                        c.exec(WRITES[k % len(WRITES)], at)
+                        c.exec("ROLLBACK TO a")
+                        c.exec(WRITES[(k + 1) % len(WRITES)], at)
+                        c("rollback" if k % 2 else "commit")
+                    else:
+                        c.exec(WRITES[k % len(WRITES)], at)
+                    self.longest = max(self.longest, time.monotonic() - begun)
+                    self.writes += 1
+        except (OSError, RpcError) as e:
+            self.failures.append(str(e))
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for t in self.threads:
+            t.join()
+
+
+@suite.section
+def builds_indexes_beside_writers():
+    d = filled(20000)
+    with d.client() as c:
+        # Rows from before have no such column: what is not there is the default.
+        c.exec("ALTER TABLE t ADD COLUMN late INT DEFAULT 77")
+        with Writers(d) as w:
+            for sql in INDEXES:
+                before = w.writes
+                j = alter(c, sql)
+                suite.same(sql, [j["state"], j["strategy"], j["phase"]], ["done", "index", "retiring"])
+                suite.note("%d writes meanwhile, %d applied" % (w.writes - before, j["changes_applied"]))
+                suite.check("in the middle of them", j["verified_rows"] > 0 and j["longest_hold_ms"] < 500, j)
+        suite.same("no write failed", w.failures, [])
+        suite.same("nothing else is left", shadows(c), OWN)
+        suite.same("there already", alter(c, "CREATE INDEX IF NOT EXISTS i_null ON t(v)")["strategy"], "none")
+        plan = str(c.rows("EXPLAIN QUERY PLAN SELECT * FROM t WHERE note = 'again'"))
+        suite.check("it is used", "i_null" in plan, plan)
+        plan = str(c.rows("EXPLAIN QUERY PLAN SELECT * FROM t WHERE upper(name) = 'R' AND g + v > 1"))
+        suite.check("it is used", "i_expr" in plan, plan)
+        stored = schema_of(c, "t")
+        with sqlite3.connect(":memory:") as plain:
+            plain.execute(stored["t"])
+            for sql in INDEXES:
+                plain.execute(sql)
+            wanted = dict(plain.execute("SELECT name, sql FROM sqlite_schema WHERE tbl_name = 't'"))
+        suite.same("the schema is SQLite's own", stored, wanted)
+    d.stop()
+    suite.same("whole", d.integrity(), "ok")
+
+
+@suite.section
+def names_rows_that_repeat_a_key():
+    d = filled(5000)
+    with d.client() as c:
+        c.exec("UPDATE t SET note = 'same' WHERE id IN (17, 4000, 4711)")
+        e = suite.refused("duplicates", lambda: alter(c, "CREATE UNIQUE INDEX u ON t(note)"), "FAILED_MIGRATION")
+        suite.same(
+            "named",
+            [e.data["count"], e.data["rows"]],
+            [2, [{"rowid": n, "column": "note", "value": "same", "reason": "UNIQUE"} for n in (4000, 4711)]],
+        )
+        suite.same("nothing is left", [shadows(c), sorted(schema_of(c, "t"))], [OWN, ["t"]])
+        c.exec("DELETE FROM t WHERE id IN (4000, 4711)")
+        suite.same("NULLs do not repeat", alter(c, "CREATE UNIQUE INDEX u ON t(note)")["state"], "done")
+        suite.refused("held from now on", lambda: c.exec("INSERT INTO t(note) VALUES('same')"), 2067)
+        # The offender comes, and goes, and comes, while it waits for the cut-over.
+        sql = "CREATE UNIQUE INDEX u2 ON t(v) WHERE g >= 0"
+        for last, state in (("UPDATE t SET v = -1 WHERE id = 9", "done"), ("SELECT 1", "failed")):
+            c("migrate.alter", sql=sql, postpone_cutover=True)
+            until("it waits", lambda: job(c)["phase"] == "ready")
+            c.exec("INSERT INTO t(id, g, v) VALUES(6000, -1, 3.25), (6001, -1, 3.25)")
+            c.exec("UPDATE t SET v = (SELECT v FROM t WHERE id = 8) WHERE id = 9")
+            c.exec(last)
+            if job(c)["state"] == "running":
+                c("migrate.cutover")
+            until("it ends", lambda: job(c)["state"] in ("done", "failed"))
+            j = job(c)
+            if j["state"] == "failed":
+                suite.check("it was there when it was looked at", j["count"] == 1 and j["rows"][0]["rowid"] == 9, j)
+            if state == "failed":
+                suite.same("an offender that came during the run", j["state"], "failed")
+            if j["state"] == "done":
+                alter(c, "DROP INDEX u2")
+            c.exec("UPDATE t SET v = 1e9 WHERE id = 9")
+            c.exec("DELETE FROM t WHERE id >= 6000")
+        suite.same("nothing is left", shadows(c), OWN)
+    d.stop()
+    suite.same("whole", d.integrity(), "ok")
+
+
+@suite.section
+def index_is_steered_and_survives_kill_9():
+    d = filled(40000)
+    with d.client() as c:
+        c.exec("ALTER TABLE t ADD COLUMN late INT DEFAULT 77")
+        c("migrate.alter", sql="CREATE INDEX i ON t(note, name)", postpone_cutover=True)
+        until("it waits", lambda: job(c)["phase"] == "ready" and job(c)["postponed_cutover"])
+        suite.refused("DDL on the table", lambda: c.exec("ALTER TABLE t ADD COLUMN x"), "MIGRATION_RUNNING")
+        a = c("migrate.abort")
+        suite.same("aborted", [a["state"], shadows(c), known(c, "i")], ["aborted", OWN, 0])
+        c("migrate.alter", sql="CREATE INDEX i ON t(note, name)", postpone_cutover=True)
+        until("it waits", lambda: job(c)["phase"] == "ready")
+        c.exec("UPDATE t SET note = 'late' WHERE id % 100 = 3")
+    for n in range(4):
+        d.kill()
+        suite.same("whole after kill -9", d.integrity(), "ok")
+        d.start()
+        with d.client() as c:
+            c.exec("UPDATE t SET name = 'k%d' WHERE id %% 50 = 7" % n)
+            if n == 2:
+                until("it waits", lambda: job(c)["phase"] == "ready")
+                c.exec("UPDATE t SET name = 'k' WHERE id % 51 = 7")
+    with d.client() as c, Writers(d) as w:
+        until("it waits again", lambda: job(c)["phase"] == "ready", 60)
+        c("migrate.cutover")
+        suite.same("ends", ended(c)["state"], "done")
+    suite.same("no write failed", w.failures, [])
+    with d.client() as c:
+        suite.same("nothing else is left", [shadows(c), known(c, "i")], [OWN, 1])
+    d.stop()
+    suite.same("whole", d.integrity(), "ok")
+
+
+@suite.section
+def index_outlives_statements_of_any_size():
+    d = filled(30000)
+    with d.client() as c, d.client() as b:
+        for sql in ("UPDATE t SET name = name || '!', note = 'all'", "DELETE FROM t"):
+            b("migrate.alter", sql="CREATE INDEX i ON t(name, note)", postpone_cutover=True)
+            until("it reads", lambda: job(c)["phase"] in ("indexing", "ready", "verifying"))
+            c.exec(sql)
+            if job(c)["postponed_cutover"]:
+                c("migrate.cutover")
+            suite.same(sql, ended(c)["state"], "done")
+            alter(c, "DROP INDEX i")
+            c.exec("INSERT INTO t(name, note) VALUES('a', NULL)")
+    d.stop()
+    suite.same("whole", d.integrity(), "ok")
+
+
+@suite.section
+def index_of_what_cannot_be_watched():
+    d = Daemon()
+    with d.client() as c:
+        c.exec("CREATE TABLE w(a TEXT PRIMARY KEY, b INT) WITHOUT ROWID")
+        c.exec("CREATE TABLE gen(id INTEGER PRIMARY KEY, a INT, s INT AS (a * 2) STORED, v INT AS (a + 1) VIRTUAL)")
+        c.exec(MANY % 900 + "INSERT INTO w SELECT 'a' || i, i FROM n")
+        c.exec(MANY % 3000 + "INSERT INTO gen(a) SELECT i % 77 FROM n")
+        j = alter(c, "CREATE INDEX w_b ON w(b)")
+        suite.same("few rows: at once", [j["state"], j["strategy"]], ["done", "instant"])
+        c.exec(MANY % 2000 + "INSERT INTO w SELECT 'b' || i, i FROM n")
+        e = suite.refused("many", lambda: alter(c, "CREATE INDEX w_c ON w(b, a)"), "MIGRATION_INVALID")
+        suite.check("says why", "WITHOUT ROWID" in e.message, e.message)
+        with Writers(d, 0):
+            c("migrate.alter", sql="CREATE INDEX g_i ON gen(v, s)", postpone_cutover=True)
+            until("it waits", lambda: job(c)["phase"] == "ready")
+            c.exec("UPDATE gen SET a = a + 1 WHERE id % 3 = 0")
+            c.exec("DELETE FROM gen WHERE id % 7 = 0")
+            c("migrate.cutover")
+            suite.same("generated columns", ended(c)["state"], "done")
+        for sql, why in (
+            ("CREATE INDEX x ON nosuch(a)", "no such table"),
+            ("CREATE INDEX x ON gen(nosuch)", "no such column"),
+            ("CREATE INDEX x ON gen(random())", "non-deterministic"),
+            ("CREATE INDEX g_i ON gen(a)", "already exists"),
+            ("CREATE INDEX _alterd_x ON gen(a)", "reserved"),
+            ("CREATE INDEX x ON _alterd_job(id)", "system"),
+        ):
+            e = suite.refused(sql, lambda sql=sql: alter(c, sql), "MIGRATION_INVALID", "NOT_FOUND")
+            suite.check(sql + ": says why", why in e.message, e.message)
+    d.stop()
+    suite.same("whole", d.integrity(), "ok")
 
 
 suite.run()

@@ -1,0 +1,215 @@
+/*
+ * The observer, and the scratch table in which the row before the change stands for as long as it is asked about.
+ *
+ * sqlite3_preupdate_old() counts columns as they are stored, without virtual ones. For a column that was added after
+ * the row was written, SQLite 3.40 answers with a NULL of its own instead of the column's default: it is known by its
+ * address, which sqlite3_column_value() gives away for a column that does not exist. Later versions answer the default.
+ */
+#include "daemon/migrate/index_watch.h"
+
+#include <stdlib.h>
+
+#include "daemon/lib/check.h"
+#include "daemon/migrate/index_state.h"
+
+struct index_watch {
+	struct observer observer;
+	struct pool pool;
+	const struct index_spec *spec;
+	struct index_log *log;
+	const char *table;
+	sqlite3 *scratch;
+	sqlite3_stmt *insert, *entry, *clear;
+	const sqlite3_value *absent; /* what stands for a column that a row is too short for */
+	size_t n;                    /* columns that are written */
+	int *stored;                 /* of each: its number in the stored row */
+	sqlite3_value **defaults;    /* of each: NULL if it has none */
+	struct buf norm, tail;
+};
+
+static int scratch_failed(struct index_watch *w, const char *what, struct error *err)
+{
+	return error_set(err, ERRC_INTERNAL, "%s in a scratch database: %s", what, sqlite3_errmsg(w->scratch));
+}
+
+static bool put_row(struct index_watch *w, sqlite3 *handle, int64_t rowid)
+{
+	sqlite3_value *v = NULL;
+
+	sqlite3_bind_int64(w->insert, 1, rowid);
+	for (size_t i = 0; i < w->n; i++) {
+		if (sqlite3_preupdate_old(handle, w->stored[i], &v) != SQLITE_OK)
+			return false;
+		if (v == w->absent && w->defaults[i])
+			v = w->defaults[i];
+		if (sqlite3_bind_value(w->insert, (int)i + 2, v) != SQLITE_OK)
+			return false;
+	}
+	bool fine = sqlite3_step(w->insert) == SQLITE_DONE;
+	sqlite3_reset(w->insert);
+	return fine;
+}
+
+/* Logs the entry of the row that stands in the scratch table. */
+static bool log_row(struct index_watch *w, int64_t rowid)
+{
+	const struct index_target *t = &w->spec->targets[0];
+	size_t unique_n = 0;
+	bool null = false, fine = false;
+
+	sqlite3_bind_int64(w->entry, 1, rowid);
+	if (sqlite3_step(w->entry) == SQLITE_ROW) {
+		fine = true;
+		if (t->condition > 0 && !sqlite3_column_int(w->entry, (int)t->condition)) {
+			index_log_add(w->log, rowid, NULL);
+		} else {
+			index_entry(t, w->entry, t->values, &w->norm, &w->tail, &null, &unique_n);
+			struct key_ref key = {.norm = (const uint8_t *)w->norm.data,
+					      .norm_n = w->norm.len,
+					      .tail = (const uint8_t *)w->tail.data,
+					      .tail_n = w->tail.len,
+					      .unique_n = unique_n};
+			fine = !w->norm.failed && !w->tail.failed;
+			if (fine)
+				index_log_add(w->log, rowid, &key);
+		}
+	}
+	sqlite3_reset(w->entry);
+	return fine;
+}
+
+static void row(void *arg, sqlite3 *handle, int op, const char *table, int64_t old_rowid, int64_t new_rowid)
+{
+	struct index_watch *w = arg;
+
+	if (sqlite3_stricmp(table, w->table) != 0 || index_log_lost(w->log))
+		return;
+	if (op != SQLITE_INSERT) {
+		bool fine = put_row(w, handle, old_rowid) && log_row(w, old_rowid);
+		if (sqlite3_step(w->clear) != SQLITE_DONE || !fine)
+			index_log_lose(w->log, "a row that a client changed cannot be read");
+		sqlite3_reset(w->clear);
+		sqlite3_clear_bindings(w->insert);
+	}
+	if (op == SQLITE_INSERT || new_rowid != old_rowid)
+		index_log_add(w->log, new_rowid, NULL);
+}
+
+/* Columns that are written, and INSERT with the rowid in front. */
+static int read_columns(struct index_watch *w, const struct schema_table *t, const char **ret_insert, struct error *err)
+{
+	struct buf names = {0}, marks = {0};
+	int stored = 0;
+	bool virtual = false, misplaced = false;
+
+	w->stored = pool_alloc(&w->pool, t->ncolumns * sizeof(*w->stored));
+	w->defaults = pool_alloc(&w->pool, t->ncolumns * sizeof(sqlite3_value *));
+	buf_puts(&names, quote_name(&w->pool, t->rowid));
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		const struct schema_column *c = &t->columns[i];
+		virtual = virtual || c->hidden == 2;
+		if (c->hidden == 2)
+			continue;
+		misplaced = misplaced || virtual;
+		if (c->hidden == 0 && (int)i != t->alias) {
+			w->stored[w->n++] = stored;
+			buf_printf(&names, ",%s", quote_name(&w->pool, c->name));
+			buf_puts(&marks, ",?");
+		}
+		stored++;
+	}
+	*ret_insert = pool_printf(&w->pool, "INSERT INTO main.%s(%s) VALUES(?%s)", quote_name(&w->pool, t->name),
+				  buf_cstr(&names), buf_cstr(&marks));
+	buf_free(&names);
+	buf_free(&marks);
+	/* SQLite takes the number of a stored column for that of a declared one, and then for the rowid or a REAL. */
+	if (misplaced)
+		return error_set(err, ERRC_MIGRATION_INVALID,
+				 "a VIRTUAL column of %.100s stands before others: changes to it cannot be watched",
+				 t->name);
+	return 0;
+}
+
+/* Values of the defaults: constants, or the column could not have been added to rows that exist. */
+static void read_defaults(struct index_watch *w, const struct schema_table *t)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		const struct schema_column *c = &t->columns[i];
+		sqlite3_stmt *stmt = NULL;
+		if (c->hidden != 0 || (int)i == t->alias)
+			continue;
+		const char *sql = c->dflt ? pool_printf(&w->pool, "SELECT (%s\n)", c->dflt) : NULL;
+		if (sql && sqlite3_prepare_v2(w->scratch, sql, -1, &stmt, NULL) == SQLITE_OK &&
+		    sqlite3_step(stmt) == SQLITE_ROW)
+			w->defaults[at] = sqlite3_value_dup(sqlite3_column_value(stmt, 0));
+		sqlite3_finalize(stmt);
+		at++;
+	}
+}
+
+static int open_scratch(struct index_watch *w, const struct schema_table *t, struct error *err)
+{
+	const char *insert;
+
+	if (sqlite3_open_v2(":memory:", &w->scratch, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			    NULL) != SQLITE_OK)
+		return error_set(err, ERRC_INTERNAL, "no scratch database for watching a table");
+	if (read_columns(w, t, &insert, err) != 0)
+		return -1;
+	if (sqlite3_exec(w->scratch, "PRAGMA ignore_check_constraints=ON", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(w->scratch, w->spec->table_sql, NULL, NULL, NULL) != SQLITE_OK)
+		return scratch_failed(w, "making the table", err);
+	read_defaults(w, t);
+	const char *clear = pool_printf(&w->pool, "DELETE FROM main.%s", quote_name(&w->pool, t->name));
+	if (sqlite3_prepare_v3(w->scratch, insert, -1, SQLITE_PREPARE_PERSISTENT, &w->insert, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v3(w->scratch, w->spec->one_sql, -1, SQLITE_PREPARE_PERSISTENT, &w->entry, NULL) !=
+		    SQLITE_OK ||
+	    sqlite3_prepare_v3(w->scratch, clear, -1, SQLITE_PREPARE_PERSISTENT, &w->clear, NULL) != SQLITE_OK)
+		return scratch_failed(w, "preparing", err);
+	w->absent = sqlite3_column_value(w->entry, -1);
+	return 0;
+}
+
+int index_watch_new(const struct index_spec *spec, const struct schema_table *table, struct index_log *log,
+		    struct index_watch **ret, struct error *err)
+{
+	PRE(spec->count == 1 && spec->one_sql && table->rowid);
+	struct index_watch *w = xcalloc(1, sizeof(*w));
+
+	w->observer = (struct observer){.arg = w, .row = row};
+	w->spec = spec;
+	w->log = log;
+	w->table = pool_str(&w->pool, table->name);
+	if (open_scratch(w, table, err) != 0) {
+		index_watch_free(w);
+		return -1;
+	}
+	*ret = w;
+	return 0;
+}
+
+void index_watch_free(struct index_watch *w)
+{
+	if (!w)
+		return;
+	sqlite3_finalize(w->insert);
+	sqlite3_finalize(w->entry);
+	sqlite3_finalize(w->clear);
+	for (size_t i = 0; i < w->n; i++)
+		sqlite3_value_free(w->defaults[i]);
+	sqlite3_close(w->scratch);
+	buf_free(&w->norm);
+	buf_free(&w->tail);
+	pool_free(&w->pool);
+	free(w);
+}
+
+void index_watch_start(struct index_watch *w, struct db *db) { db_observe(db, &w->observer); }
+
+void index_watch_stop(struct index_watch *w, struct db *db)
+{
+	if (w)
+		db_observe(db, NULL);
+}
