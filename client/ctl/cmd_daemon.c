@@ -97,7 +97,10 @@ static void add_next(struct buf *out, const struct doc_node *job)
 
 	if (!progress_read(job, &p) || strcmp(p.state, "done") == 0)
 		return;
-	if (strcmp(p.state, "paused") == 0)
+	/* After the swap there is nothing to give up any more. */
+	if (strcmp(p.state, "paused") == 0 && strcmp(p.phase, "retiring") == 0)
+		buf_puts(out, "next: alterctl resume\n");
+	else if (strcmp(p.state, "paused") == 0)
 		buf_puts(out, "next: alterctl resume  |  alterctl abort\n");
 	else if (p.postponed && strcmp(p.phase, "ready") == 0)
 		buf_puts(out, "next: alterctl cutover  |  alterctl abort\n");

@@ -137,7 +137,10 @@ int cmd_alter(struct ctl *c, int argc, char **argv)
 
 /* ---- control ---- */
 
-/* A control method with an optional job; tells `done` when it worked. */
+/*
+ * A control method with an optional job; tells `done` when it worked, with the abort offered at its %s as long as there
+ * is something to give up.
+ */
 static int control(struct ctl *c, const char *method, const char *job, const char *done)
 {
 	struct buf params = {0};
@@ -149,8 +152,11 @@ static int control(struct ctl *c, const char *method, const char *job, const cha
 		jw_str(&params, "job", job);
 	jw_close(&params, '}');
 	code = ctl_call(c, method, buf_cstr(&params), &d);
+	bool retiring = d && strcmp(doc_str(doc_get(doc_root(d), "phase"), ""), "retiring") == 0;
+	const char *offer = strstr(done, "%s");
 	if (!code)
-		note(c, "%s", done);
+		note(c, "%.*s%s", offer ? (int)(offer - done) : (int)strlen(done), done,
+		     offer && !retiring ? "  |  alterctl abort" : "");
 	doc_free(d);
 	buf_free(&params);
 	return code;
@@ -158,8 +164,7 @@ static int control(struct ctl *c, const char *method, const char *job, const cha
 
 int cmd_pause(struct ctl *c, int argc, char **argv)
 {
-	return control(c, "migrate.pause", argc > 1 ? argv[1] : NULL,
-		       "paused\nnext: alterctl resume  |  alterctl abort");
+	return control(c, "migrate.pause", argc > 1 ? argv[1] : NULL, "paused\nnext: alterctl resume%s");
 }
 
 int cmd_resume(struct ctl *c, int argc, char **argv)

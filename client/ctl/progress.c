@@ -146,7 +146,7 @@ static void remark(struct buf *out, const struct progress *p)
 
 	if (strcmp(p->state, "paused") == 0) {
 		word = "paused";
-		why = p->reason;
+		why = p->reason ? p->reason : p->throttled;
 	} else if (p->postponed && strcmp(p->phase, "ready") == 0) {
 		word = "waiting for alterctl cutover";
 	} else if (p->throttled) {

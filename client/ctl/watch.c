@@ -96,10 +96,10 @@ static void line_show(struct line *l, const struct progress *p)
 		progress_line(&out, p, terminal_width() - 1);
 	} else if (now_ms() >= l->next_ms || strcmp(l->phase, p->phase) != 0) {
 		l->next_ms = now_ms() + LINE_EVERY_MS;
-		snprintf(l->phase, sizeof(l->phase), "%s", p->phase);
 		progress_line(&out, p, 0);
 		buf_putc(&out, '\n');
 	}
+	snprintf(l->phase, sizeof(l->phase), "%s", p->phase);
 	fwrite(buf_cstr(&out), 1, out.len, stderr);
 	fflush(stderr);
 	l->shown = true;
@@ -123,6 +123,21 @@ static struct alterd_value cell_of(const struct doc_node *v, struct buf *text)
 	return value;
 }
 
+/* "CHECK" alone does not say which. */
+static void add_constraint(const struct doc_node *constraint, struct alterd_value *cell, struct buf *text)
+{
+	struct buf whole = {0};
+
+	if (doc_type(constraint) != DOC_STRING || cell->type != ALTERD_TEXT)
+		return;
+	buf_add(&whole, cell->s.p, cell->s.n);
+	buf_printf(&whole, " %s", doc_str(constraint, ""));
+	buf_reset(text, 65536);
+	buf_add(text, whole.data, whole.len);
+	buf_free(&whole);
+	*cell = alterd_text_n(buf_cstr(text), text->len);
+}
+
 static void show_rows(const struct ctl *c, const struct doc_node *rows, int64_t count)
 {
 	static const char *const keys[] = {"rowid", "column", "value", "reason"};
@@ -137,6 +152,7 @@ static void show_rows(const struct ctl *c, const struct doc_node *rows, int64_t 
 
 		for (size_t k = 0; k < 4; k++)
 			cells[k] = cell_of(doc_get(doc_at(rows, i), keys[k]), &texts[k]);
+		add_constraint(doc_get(doc_at(rows, i), "constraint"), &cells[3], &texts[3]);
 		table_row(t, cells);
 	}
 	table_end(t);
@@ -356,11 +372,18 @@ static int look(struct ctl *c, const char *job, struct line *l, bool *ret_ended,
 	return 0;
 }
 
+/* After the swap there is nothing to give up any more. */
+static void note_next(const struct ctl *c, const struct line *l)
+{
+	note(c, "next: alterctl status --watch  |  alterctl pause%s",
+	     strcmp(l->phase, "retiring") == 0 ? "" : "  |  alterctl abort");
+}
+
 static int detached(const struct ctl *c, struct line *l, const char *job)
 {
 	line_clear(l);
 	note(c, "%s goes on in the daemon.", job);
-	note(c, "next: alterctl status --watch  |  alterctl pause  |  alterctl abort");
+	note_next(c, l);
 	return EXIT_DETACHED;
 }
 
@@ -368,7 +391,7 @@ static int timed_out(const struct ctl *c, struct line *l, const char *job)
 {
 	line_clear(l);
 	say("%s is not done within %.1f s; it goes on in the daemon", job, c->timeout_ms / 1000.0);
-	note(c, "next: alterctl status --watch  |  alterctl pause  |  alterctl abort");
+	note_next(c, l);
 	return EXIT_RETRY;
 }
 

@@ -92,6 +92,7 @@ static void step_run(struct job *job, struct db *db)
 	struct migrator *m = step->owner;
 
 	step->ran = true;
+	atomic_store(&step->begun, true);
 	if (!step->save) {
 		step->outcome = migration_step(&m->m, db, &step->err);
 		return;
@@ -116,12 +117,12 @@ static void submit(struct migrator *m, bool save)
 	error_clear(&step->err);
 	step->save = save;
 	step->ran = false;
+	atomic_store(&step->begun, false);
 	step->writer = save || migration_on_writer(&m->m);
 	step->outcome = STEP_FAILED;
 	step->job = (struct job){
 		.mail = {.deliver = step_done}, .run = step_run, .share_percent = pacer_share(&m->pacer)};
 	m->busy = true;
-	m->throttled = NULL;
 	if (step->writer)
 		store_submit_writer(m->s, &step->job);
 	else
@@ -140,6 +141,7 @@ static void give_up(struct migrator *m, int64_t code, const char *name, const ch
 	m->m.p.phase = r->shadow ? PHASE_ABORT : PHASE_END;
 	m->m.p.collecting = 0;
 	r->p = m->m.p;
+	m->wanted.paused = 0;
 	m->unsaved = true;
 	m->retries = 0;
 	m->trouble[0] = '\0';
@@ -245,7 +247,7 @@ static void entered(struct migrator *m, enum phase before)
 		m->unsaved = true;
 	}
 	if (r->p.phase == PHASE_RESTART && r->p.restarts >= RESTARTS_MAX) {
-		snprintf(m->paused_why, sizeof(m->paused_why), "another process writes the database");
+		snprintf(m->paused_why, sizeof(m->paused_why), FOREIGN_TEXT);
 		m->wanted.paused = 1;
 		m->unsaved = true;
 	}
@@ -278,7 +280,8 @@ static void step_done(struct mail *mail)
 	} else {
 		m->retries = 0;
 		m->trouble[0] = '\0';
-		if (step->outcome == STEP_IDLE)
+		m->idle = step->outcome == STEP_IDLE;
+		if (m->idle)
 			m->due_ns = clock_now_ns() + MIGRATOR_POLL_NS;
 	}
 	if (!phase_catches_up(r->p.phase) || !phase_catches_up(before) || m->m.dirty_left <= READY_KEYS)
@@ -314,6 +317,10 @@ static void start(struct migrator *m, struct entry *e)
 	m->retries = 0;
 	m->trouble[0] = m->paused_why[0] = '\0';
 	m->due_ns = 0;
+	if (r->control.paused && r->p.restarts >= RESTARTS_MAX)
+		snprintf(m->paused_why, sizeof(m->paused_why), FOREIGN_TEXT);
+	m->throttled = NULL;
+	m->waited = m->idle = false;
 	m->wanted = r->control;
 	m->m = (struct migration){.r = r, .p = r->p, .capture = &m->capture, .resumed = r->state == JOB_RUNNING};
 	if (r->state == JOB_QUEUED) {
@@ -388,9 +395,13 @@ void migrator_pump(struct migrator *m)
 	const char *why = migrator_held_back(m, &again_ns);
 	if (why) {
 		m->throttled = why;
+		m->waited = true;
 		wait_until(m, again_ns);
 		return;
 	}
+	if (!m->waited)
+		m->throttled = NULL;
+	m->waited = false;
 	migrator_set_pace(m);
 	submit(m, false);
 }

@@ -22,12 +22,13 @@
 struct migrator;
 
 struct migrator_config {
-	int64_t hold_ms;      /* longest time one step should hold the writer */
-	int64_t batch_rows;   /* rows a batch at most; the time bounds it first */
-	int64_t duty_percent; /* share of the writer's time while clients write */
-	int64_t queue_max;    /* jobs waiting, at most */
-	int64_t retire_ms;    /* pause between slices of emptying the old table, 0 = none */
-	int64_t retry_ms;     /* tests: wait after the disk was full or the like; 0: 250 ms, and longer each time */
+	int64_t hold_ms;        /* longest time one step should hold the writer */
+	int64_t batch_rows;     /* rows a batch at most; the time bounds it first */
+	int64_t duty_percent;   /* share of the writer's time while clients write */
+	int64_t queue_max;      /* jobs waiting, at most */
+	int64_t retire_ms;      /* pause between slices of emptying the old table, 0 = none */
+	int64_t client_wait_ms; /* a client's wait for the writer that puts off the next step; 0: none */
+	int64_t retry_ms;       /* tests: wait after the disk was full or the like; 0: 250 ms, and longer each time */
 };
 
 /*

@@ -6,6 +6,7 @@
 #ifndef ALTERD_MIGRATE_MIGRATOR_INTERNAL_H
 #define ALTERD_MIGRATE_MIGRATOR_INTERNAL_H
 
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "daemon/lib/list.h"
@@ -22,6 +23,7 @@
 #define RESTARTS_MAX 3
 /* How often a wait without an event is looked at again. */
 #define MIGRATOR_POLL_NS (20 * NS_PER_MS)
+#define FOREIGN_TEXT "another process writes the database"
 #define ABORTED_TEXT "the migration was aborted"
 
 /* A job that has not ended. */
@@ -36,8 +38,9 @@ struct entry {
 struct errand {
 	struct job job;
 	struct migrator *owner;
-	bool save; /* write the record instead of stepping */
-	bool ran;  /* run() was called */
+	bool save;         /* write the record instead of stepping */
+	bool ran;          /* run() was called */
+	atomic_bool begun; /* the same, for whom it is still out */
 	bool writer;
 	enum step_outcome outcome;
 	struct error err;
@@ -51,7 +54,8 @@ struct migrator {
 	int64_t version;
 
 	struct list entries;
-	struct list alters; /* struct alter_task: being planned or written */
+	struct list alters;  /* struct alter_task: being planned or written */
+	struct list letters; /* struct letter of request.c: what was asked of queued jobs, being written */
 	size_t nhistory;
 	struct record *history[HISTORY_MAX]; /* newest last */
 
@@ -65,14 +69,17 @@ struct migrator {
 	bool ended;   /* the record says so; once it is written the job is over */
 	bool abort_asked;
 	struct control wanted; /* controls of the running job as clients have set them */
-	struct error verdict; /* VERIFY: what was found, while the writer is asked whether another process did it */
+	struct error verdict;  /* VERIFY: what was found, while the writer is asked whether another process did it */
 	char paused_why[160];
 	char trouble[200]; /* why the last step failed for now; "" if it did not */
 	unsigned retries;
 	uint64_t due_ns;       /* the next step not before */
 	uint64_t level_ns;     /* READY: when the dirty keys were last few; else now and then */
 	uint64_t writes_seen;  /* store's writes_total at the last step */
-	const char *throttled; /* why no step is taken; static or one of the above */
+	const char *throttled; /* why no step is taken; static or one of these */
+	char why[64];
+	bool waited; /* a step was held back since the last one */
+	bool idle;   /* the last step found nothing to do: the swap is postponed */
 
 	bool closing;
 	void (*closed)(void *arg);

@@ -174,7 +174,7 @@ static void unobserve_done(struct mail *mail)
 /* The observer points into the migrator: it goes first, on the writer. */
 void migrator_close_now(struct migrator *m)
 {
-	if (m->busy || !list_empty(&m->alters) || uv_is_closing((uv_handle_t *)&m->timer))
+	if (m->busy || !list_empty(&m->alters) || !list_empty(&m->letters) || uv_is_closing((uv_handle_t *)&m->timer))
 		return;
 	m->busy = true;
 	m->step.job = (struct job){.mail = {.deliver = unobserve_done},
@@ -193,6 +193,7 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	*m = (struct migrator){.s = s, .loop = loop, .config = *config};
 	list_init(&m->entries);
 	list_init(&m->alters);
+	list_init(&m->letters);
 	m->step.owner = m;
 	capture_init(&m->capture);
 	uv_timer_init(loop, &m->timer);

@@ -1,6 +1,8 @@
 /*
  * When the next step may be taken, how large it may be, and what the last one teaches.
  */
+#include <stdio.h>
+
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/migrator_internal.h"
 
@@ -43,18 +45,52 @@ void migrator_set_pace(struct migrator *m)
 	};
 }
 
+/* Share of the writer's time that is left to the migration however long clients wait: else it would never end. */
+#define CROWDED_PERCENT 5
+
+/* Clients wait too long for the writer: the next step is put off, within bounds. */
+static bool crowded(struct migrator *m, uint64_t now, uint64_t *ret_again_ns)
+{
+	uint64_t waited_ns = store_client_wait_ns(m->s);
+	uint64_t held_ns = m->step.job.ended_ns - m->step.job.started_ns;
+	uint64_t until_ns = m->step.job.ended_ns + held_ns * (100 - CROWDED_PERCENT) / CROWDED_PERCENT;
+
+	/* Who asked for a pace by name gets that one; and one that cannot catch up would only take longer. */
+	if (!m->config.client_wait_ms || m->wanted.duty_percent || m->pacer.press || !m->step.writer ||
+	    now >= until_ns || waited_ns < (uint64_t)m->config.client_wait_ms * NS_PER_MS)
+		return false;
+	snprintf(m->why, sizeof(m->why), "clients wait %llu ms for the writer",
+		 (unsigned long long)(waited_ns / NS_PER_MS));
+	uint64_t soon_ns = now + 2 * NS_PER_MS;
+	*ret_again_ns = soon_ns < until_ns ? soon_ns : until_ns;
+	return true;
+}
+
 const char *migrator_held_back(struct migrator *m, uint64_t *ret_again_ns)
 {
-	struct store_stats st;
 	uint64_t now = clock_now_ns();
 
 	*ret_again_ns = now + MIGRATOR_POLL_NS;
 	if (m->due_ns > now) {
 		*ret_again_ns = m->due_ns;
-		return m->trouble[0] ? m->trouble : "clients are writing";
+		return m->trouble[0] ? m->trouble : m->idle ? "waiting for cutover" : "clients are writing";
 	}
-	store_stats(m->s, &st);
-	return st.throttled;
+	if (crowded(m, now, ret_again_ns))
+		return m->why;
+	return store_throttled(m->s);
+}
+
+/* Why nothing moves: what holds the next step back, or what keeps the one that is out from beginning. */
+static const char *reason(const struct migrator *m, uint64_t now)
+{
+	if (m->m.r->control.paused)
+		return m->paused_why;
+	/* A reason stands until a step was taken without one: else it would flicker with every step. */
+	if (m->throttled)
+		return m->throttled;
+	if (m->busy && !atomic_load(&m->step.begun) && now - m->step.job.submitted_ns > MIGRATOR_POLL_NS)
+		return m->step.writer ? "clients are writing" : "clients are reading";
+	return NULL;
 }
 
 struct report_live migrator_live(const struct migrator *m)
@@ -64,10 +100,12 @@ struct report_live migrator_live(const struct migrator *m)
 	int64_t left = r->p.phase == PHASE_BACKFILL ? r->p.rows_total - r->p.rows_done
 		       : r->p.phase == PHASE_VERIFY ? r->p.rows_total - r->p.verified_rows
 						    : -1;
+	const char *why = reason(m, now);
 	return (struct report_live){
 		.rows_per_s = pacer_rate(&m->pacer, now),
 		.eta_s = left >= 0 ? pacer_eta(&m->pacer, now, left) : -1,
-		.throttled = r->control.paused ? (m->paused_why[0] ? m->paused_why : NULL) : m->throttled,
+		.throttled = why && *why ? why : NULL,
 		.batch_rows = m->wanted.batch_rows ? m->wanted.batch_rows : m->config.batch_rows,
+		.duty_percent = m->wanted.duty_percent ? m->wanted.duty_percent : m->config.duty_percent,
 	};
 }

@@ -25,9 +25,34 @@ int scratch_open(sqlite3 **ret, bool dqs, struct error *err)
 	return 0;
 }
 
+/* An error is one line: what stands between words becomes one blank. */
+static void one_line(struct buf *out, const char *text)
+{
+	static const char blanks[] = " \t\r\n\f\v";
+
+	text += strspn(text, blanks);
+	while (*text) {
+		size_t n = strcspn(text, blanks);
+		buf_add(out, text, n);
+		text += n + strspn(text + n, blanks);
+		if (*text)
+			buf_putc(out, ' ');
+	}
+}
+
 static int invalid(sqlite3 *db, const char *what, struct error *err)
 {
-	return error_set(err, ERRC_MIGRATION_INVALID, "%.200s: %s", what, sqlite3_errmsg(db));
+	struct buf line = {0};
+	const char *said = sqlite3_errmsg(db), *tail = strstr(said, " in index expressions");
+
+	if ((sqlite3_errcode(db) & 0xff) == SQLITE_NOMEM)
+		return error_set_sqlite(err, SQLITE_NOMEM, "SQLITE_NOMEM", "out of memory");
+	one_line(&line, what);
+	/* That it was tried as an index is nobody's business. */
+	int rc = error_set(err, ERRC_MIGRATION_INVALID, "%.200s: %.*s", buf_cstr(&line),
+			   tail ? (int)(tail - said) : (int)strlen(said), said);
+	buf_free(&line);
+	return rc;
 }
 
 /* An untyped table with the source's column names, and one index over the expression: SQLite refuses what is not pure.

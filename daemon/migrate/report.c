@@ -20,7 +20,8 @@ static const char *shown_state(const struct record *r, bool live)
 {
 	if (live && r->state != JOB_RUNNING && r->state != JOB_QUEUED)
 		return job_state_name(JOB_RUNNING);
-	return r->state == JOB_RUNNING && r->control.paused ? "paused" : job_state_name(r->state);
+	bool open = r->state == JOB_RUNNING || r->state == JOB_QUEUED;
+	return open && r->control.paused ? "paused" : job_state_name(r->state);
 }
 
 static bool swapped(const struct record *r) { return r->p.swap_us >= 0; }
@@ -71,10 +72,9 @@ static void failure(struct buf *out, const struct record *r)
 	if (!r->error_code)
 		return;
 	jw_str(out, "error", r->error_text);
-	if (r->error_rows) {
-		jw_json(out, "rows", r->error_rows);
-		jw_int(out, "count", r->error_count);
-	}
+	jw_str(out, "error_name", r->error_name);
+	jw_json(out, "rows", r->error_rows ? r->error_rows : "[]");
+	jw_int(out, "count", r->error_count);
 }
 
 static void start_time(struct buf *out, const struct record *r)
@@ -109,6 +109,7 @@ void report_job(struct buf *out, const struct record *r, const struct report_liv
 		jw_null(out, "eta_s");
 	jw_str(out, "throttled", live ? live->throttled : NULL);
 	jw_int(out, "batch_rows", live ? live->batch_rows : r->control.batch_rows);
+	jw_int(out, "duty_percent", live ? live->duty_percent : r->control.duty_percent);
 	jw_int(out, "changes_applied", r->p.changes_applied);
 	jw_int(out, "restarts", r->p.restarts);
 	start_time(out, r);

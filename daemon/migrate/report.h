@@ -15,7 +15,7 @@ struct report_live {
 	double rows_per_s;
 	int64_t eta_s;         /* -1: unknown */
 	const char *throttled; /* why it waits; NULL: it does not */
-	int64_t batch_rows;
+	int64_t batch_rows, duty_percent;
 };
 
 /* The job object; live is NULL for a job that does not run. */

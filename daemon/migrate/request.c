@@ -6,6 +6,7 @@
 #include "daemon/lib/check.h"
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
+#include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migrator_internal.h"
 #include "proto/response.h"
 
@@ -51,6 +52,109 @@ static struct control *control(struct migrator *m, struct entry *e)
 	return is_running(m, e) ? &m->wanted : &e->r->control;
 }
 
+/* What is to be written of a job that waits in the queue: its controls, or that it was aborted. */
+struct letter {
+	struct list_node node; /* in migrator.letters */
+	struct job job;
+	struct migrator *m;
+	int64_t id, ended_ms;
+	struct control control;
+	struct entry *ending; /* out of the queue until that is written; NULL: the controls alone */
+	bool ran;
+	struct error err;
+};
+
+static int write_letter(struct letter *l, struct db *db)
+{
+	if (!l->ending)
+		return catalog_control(db, l->id, &l->control, &l->err);
+	return db_exec(db, &l->err,
+		       "UPDATE main._alterd_job SET "
+		       "state='aborted',phase='end',ended_ms=%lld,error_code=%d,error_name=%Q,error_text=%Q"
+		       " WHERE id=%lld AND state='queued'",
+		       (long long)l->ended_ms, errc_code(ERRC_ABORTED), errc_name(ERRC_ABORTED), ABORTED_TEXT,
+		       (long long)l->id);
+}
+
+static void letter_run(struct job *job, struct db *db)
+{
+	struct letter *l = CONTAINER_OF(job, struct letter, job);
+
+	l->ran = true;
+	if (db_begin(db, &l->err) != 0 || write_letter(l, db) != 0 || db_commit(db, &l->err) != 0)
+		db_rollback(db);
+}
+
+/* It could not be written: the job takes its place in the queue again. */
+static void not_aborted(struct migrator *m, struct entry *e, struct error *err)
+{
+	struct list_node *at = list_first(&m->entries);
+
+	while (at && LIST_ENTRY(at, struct entry, node)->r->id < e->r->id)
+		at = list_next(&m->entries, at);
+	if (at)
+		list_insert_before(&m->entries, at, &e->node);
+	else
+		list_push(&m->entries, &e->node);
+	for (struct list_node *n; (n = list_pop(&e->aborters));) {
+		struct migrator_wait *w = LIST_ENTRY(n, struct migrator_wait, node);
+		error_set(&w->err, ERRC_INTERNAL, "the end could not be written: %s", err->message);
+		w->done(w);
+	}
+}
+
+static void letter_done(struct mail *mail)
+{
+	struct letter *l = CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct letter, job);
+	struct migrator *m = l->m;
+	struct entry *e = l->ending;
+
+	list_remove(&m->letters, &l->node);
+	if (!l->ran)
+		error_set(&l->err, ERRC_SHUTTING_DOWN, "the daemon is shutting down");
+	if (error_is_set(&l->err))
+		log_warning("migrate", "m%lld: what was asked for is not written: %s", (long long)l->id,
+			    l->err.message);
+	if (e && error_is_set(&l->err)) {
+		not_aborted(m, e, &l->err);
+	} else if (e) {
+		migrator_set_ended(e->r, JOB_ABORTED, errc_code(ERRC_ABORTED), errc_name(ERRC_ABORTED), ABORTED_TEXT);
+		e->r->p.phase = PHASE_END;
+		list_push(&m->entries, &e->node); /* only to leave it */
+		migrator_leave(m, e);
+	}
+	error_clear(&l->err);
+	free(l);
+	migrator_pump(m);
+}
+
+static void send_letter(struct migrator *m, struct entry *e, bool end)
+{
+	struct letter *l = xcalloc(1, sizeof(*l));
+
+	*l = (struct letter){.m = m,
+			     .id = e->r->id,
+			     .ended_ms = clock_wall_ms(),
+			     .control = e->r->control,
+			     .ending = end ? e : NULL,
+			     .job = {.mail = {.deliver = letter_done},
+				     .run = letter_run,
+				     .class = JOB_BACKGROUND,
+				     .deadline_ns = CLOCK_NEVER}};
+	list_push(&m->letters, &l->node);
+	if (end)
+		list_remove(&m->entries, &e->node);
+	store_submit_writer(m->s, &l->job);
+}
+
+/* The controls were changed: those of the running job are written with its next step. */
+static void control_changed(struct migrator *m, struct entry *e)
+{
+	if (!is_running(m, e))
+		send_letter(m, e, false);
+	migrator_pump(m);
+}
+
 int migrator_pause(struct migrator *m, const struct params *params, struct buf *out, struct error *err)
 {
 	struct entry *e = find(m, params, err);
@@ -59,8 +163,8 @@ int migrator_pause(struct migrator *m, const struct params *params, struct buf *
 	if (is_running(m, e) && (m->ended || e->r->p.phase == PHASE_ABORT))
 		return error_set(err, ERRC_WRONG_STATE, "the migration is ending");
 	control(m, e)->paused = 1;
-	buf_puts(out, "{\"state\":\"paused\"}");
-	migrator_pump(m);
+	buf_printf(out, "{\"state\":\"paused\",\"phase\":\"%s\"}", phase_wire(e->r->p.phase));
+	control_changed(m, e);
 	return 0;
 }
 
@@ -74,8 +178,8 @@ int migrator_resume(struct migrator *m, const struct params *params, struct buf 
 	control(m, e)->paused = 0;
 	if (is_running(m, e))
 		m->paused_why[0] = '\0';
-	buf_printf(out, "{\"state\":\"%s\"}", job_state_name(e->r->state));
-	migrator_pump(m);
+	buf_printf(out, "{\"state\":\"%s\",\"phase\":\"%s\"}", job_state_name(e->r->state), phase_wire(e->r->p.phase));
+	control_changed(m, e);
 	return 0;
 }
 
@@ -97,7 +201,7 @@ int migrator_throttle(struct migrator *m, const struct params *params, struct bu
 	jw_int(out, "batch_rows", c->batch_rows ? c->batch_rows : m->config.batch_rows);
 	jw_int(out, "duty_percent", c->duty_percent ? c->duty_percent : m->config.duty_percent);
 	jw_close(out, '}');
-	migrator_pump(m);
+	control_changed(m, e);
 	return 0;
 }
 
@@ -110,55 +214,8 @@ int migrator_cutover(struct migrator *m, const struct params *params, struct buf
 		return error_set(err, ERRC_WRONG_STATE, "the migration's cut-over is not postponed");
 	control(m, e)->postpone = 0;
 	buf_printf(out, "{\"state\":\"%s\"}", control(m, e)->paused ? "paused" : job_state_name(e->r->state));
-	migrator_pump(m);
+	control_changed(m, e);
 	return 0;
-}
-
-/* The end of a queued job, on its way into the catalog. */
-struct ending {
-	struct job job;
-	int64_t id, ended_ms;
-};
-
-static void ending_run(struct job *job, struct db *db)
-{
-	struct ending *e = CONTAINER_OF(job, struct ending, job);
-	struct error err = {0};
-
-	if (db_begin(db, &err) != 0 ||
-	    db_exec(db, &err,
-		    "UPDATE main._alterd_job SET "
-		    "state='aborted',phase='end',ended_ms=%lld,error_code=%d,error_name=%Q,error_text=%Q"
-		    " WHERE id=%lld AND state='queued'",
-		    (long long)e->ended_ms, errc_code(ERRC_ABORTED), errc_name(ERRC_ABORTED), ABORTED_TEXT,
-		    (long long)e->id) != 0 ||
-	    db_commit(db, &err) != 0) {
-		db_rollback(db);
-		log_error("migrate", "m%lld: cannot write that it was aborted: %s", (long long)e->id, err.message);
-	}
-	error_clear(&err);
-}
-
-static void ending_done(struct mail *mail)
-{
-	free(CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct ending, job));
-}
-
-/* A queued job has made nothing: it ends at once. */
-static void abort_queued(struct migrator *m, struct entry *e)
-{
-	struct ending *ending = xcalloc(1, sizeof(*ending));
-
-	migrator_set_ended(e->r, JOB_ABORTED, errc_code(ERRC_ABORTED), errc_name(ERRC_ABORTED), ABORTED_TEXT);
-	e->r->p.phase = PHASE_END;
-	ending->id = e->r->id;
-	ending->ended_ms = e->r->ended_ms;
-	ending->job = (struct job){.mail = {.deliver = ending_done},
-				   .run = ending_run,
-				   .class = JOB_BACKGROUND,
-				   .deadline_ns = CLOCK_NEVER};
-	store_submit_writer(m->s, &ending->job);
-	migrator_leave(m, e);
 }
 
 void migrator_abort(struct migrator *m, const struct params *params, struct migrator_wait *w)
@@ -177,7 +234,7 @@ void migrator_abort(struct migrator *m, const struct params *params, struct migr
 	}
 	list_push(&e->aborters, &w->node);
 	if (!is_running(m, e)) {
-		abort_queued(m, e);
+		send_letter(m, e, true);
 		return;
 	}
 	m->abort_asked = true;

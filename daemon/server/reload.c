@@ -60,6 +60,7 @@ void server_migrator_config(const struct config *c, struct migrator_config *ret)
 		.hold_ms = c->migrate_hold,
 		.batch_rows = c->migrate_batch_rows,
 		.duty_percent = c->migrate_duty,
+		.client_wait_ms = c->migrate_client_wait,
 		.queue_max = c->migrate_queue,
 		.retire_ms = c->migrate_retire_pause,
 	};

@@ -171,9 +171,7 @@ static void look_at_space(struct store *s, uint64_t now)
 	s->space_checked_ns = now;
 	bool disk_full = statvfs(store_get_config(s)->path, &disk) == 0 &&
 			 (int64_t)(disk.f_bavail * disk.f_frsize) < store_get_config(s)->disk_reserve_bytes;
-	s->throttled = disk_full     ? "free disk space is below store.disk_reserve"
-		       : wal_full(s) ? WAL_FULL
-				     : NULL;
+	s->throttled = disk_full ? "free disk space is below store.disk_reserve" : wal_full(s) ? WAL_FULL : NULL;
 	if (wal_bytes_used(s) > store_get_config(s)->wal_hard_bytes && readers_oldest(s, true))
 		log_warning("store", "the write-ahead log is above store.wal_hard_cap: the oldest reader is expired");
 }
@@ -182,7 +180,14 @@ const char *store_throttled(struct store *s)
 {
 	/* The tick may be at rest: nothing is in flight while background work waits. */
 	look_at_space(s, clock_now_ns());
-	return s->throttled ? s->throttled : wal_full(s) ? WAL_FULL : NULL;
+	if (!wal_full(s))
+		return s->throttled;
+	/* Where nobody commits, nobody tells the checkpointer that a reader which held it up may be gone. */
+	pthread_mutex_lock(&s->checkpointer.lock);
+	s->checkpointer.wanted = true;
+	pthread_cond_signal(&s->checkpointer.work);
+	pthread_mutex_unlock(&s->checkpointer.lock);
+	return s->throttled ? s->throttled : WAL_FULL;
 }
 
 uint64_t store_client_wait_ns(const struct store *s)

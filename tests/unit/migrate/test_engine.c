@@ -248,7 +248,7 @@ START_TEST(test_paused_stays_paused_over_a_restart)
 	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL", false, false);
 	until(&w, &wait, PHASE_BACKFILL);
 	ck_assert_int_eq(migrator_pause(w.m, &none, &out, &err), 0);
-	ck_assert_str_eq(buf_cstr(&out), "{\"state\":\"paused\"}");
+	ck_assert_str_eq(buf_cstr(&out), "{\"state\":\"paused\",\"phase\":\"backfilling\"}");
 	for (int i = 0; i < 20; i++)
 		world_ok(&w, "UPDATE t SET amount=amount+1 WHERE id%2=0");
 	world_restart(&w);
