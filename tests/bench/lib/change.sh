@@ -83,25 +83,31 @@ part_scale() {
 	rm -f "$scratch"/small.db* "$scratch"/large.db*
 }
 
-# statement_run NAME SQL OPTION..: a migration's statement by alterd; returns 1 and says so where alterd cannot do it yet.
+# statement_run NAME SQL CHECK OPTION..: a migration's statement by alterd, and a query that must answer 1 afterwards.
+# Returns 1 and says so where alterd cannot do it yet.
 statement_run() {
-	if online "$1" "$scratch/two.db" "$2" "${@:3}"; then
-		rm -f "$scratch"/change.db*
-		return 0
+	local name=$1 sql=$2 check=$3
+	shift 3
+	if ! online "$name" "$scratch/two.db" "$sql" "$@"; then
+		say "  not available in this alterd: $sql"
+		return 1
 	fi
-	say "  not available in this alterd: $2"
-	return 1
+	[ "$(sqlite3 "$scratch/change.db" "$check")" = 1 ] || fail "after $sql it does not hold that $check"
+	rm -f "$scratch"/change.db*
 }
 
 new_index="CREATE INDEX payer_amount ON expenses(payer, amount)"
+index_whole="SELECT (SELECT count(*) FROM expenses INDEXED BY payer_amount WHERE payer > '') =
+  (SELECT count(*) FROM expenses NOT INDEXED)"
+nothing_left="SELECT count(*) = 0 FROM sqlite_schema WHERE name LIKE '%ballast%' OR tbl_name LIKE '%ballast%'"
 
 part_index() {
 	local round
 	say "$new_index"
 	for ((round = 0; round < rounds; round++)); do
-		statement_run index.quiet "$new_index" || return 0
+		statement_run index.quiet "$new_index" "$index_whole" || return 0
 		offline index.offline "$scratch/two.db" "$offline_pragmas $new_index;"
-		statement_run index.busy "$new_index" "${busy[@]}"
+		statement_run index.busy "$new_index" "$index_whole" "${busy[@]}"
 	done
 	figure index.offline "offline" s
 	figure index.quiet.took_s "online, nobody else at work" s
@@ -116,7 +122,7 @@ part_drop() {
 	local round
 	say "DROP TABLE of $rows rows and two indexes, while the clients work on another table"
 	for ((round = 0; round < rounds; round++)); do
-		statement_run drop.busy "DROP TABLE ballast" "${busy[@]}" || return 0
+		statement_run drop.busy "DROP TABLE ballast" "$nothing_left" "${busy[@]}" || return 0
 		offline drop.offline "$scratch/two.db" "$offline_pragmas DROP TABLE ballast;"
 	done
 	figure drop.offline "offline, nobody else at work" s
