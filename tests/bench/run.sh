@@ -7,16 +7,16 @@
 #       parts: select update sqlite change scale statements peers (all)
 #
 # How it is measured. All servers keep their default durability (PostgreSQL: fsync and synchronous_commit on; MariaDB:
-# a sync at each commit; alterd: synchronous=FULL), on the same file system, over a Unix socket, with the same rows. They
-# take turns, A B A B; each run warms up first, and those that are not measured are idle. Each figure is the median of the
-# rounds with the least and the greatest; a wait is timed from the moment the request was due. Not one reply of alterd may
-# be an error, and the tables must hold what the acknowledged writes make of them.
+# a sync at each commit; alterd: synchronous=FULL), on the same file system, over a Unix socket, with the same rows.
+# They take turns, A B A B; each run warms up first, and those that are not measured are idle. Each figure is the median
+# of the rounds with the least and the greatest; a wait is timed from the moment the request was due. Not one reply of
+# alterd may be an error, and the tables must hold what the acknowledged writes make of them.
 #
 # select, update: pgbench and load run with one thread and with two; of PostgreSQL the faster counts, and so of alterd.
 # change, scale, statements, peers: load, change and table of felt/felt.h and lib/felt.sh.
 #
-# Installs what is missing (postgresql-15, mariadb-server-core and percona-toolkit among it), builds build-release/, needs
-# about 6 GB in /var/tmp ($BENCH_DIR) for the whole, 1.5 GB for any part but scale and peers.
+# Installs what is missing (postgresql-15, mariadb-server-core and percona-toolkit among it), builds build-release/,
+# needs about 6 GB in /var/tmp ($BENCH_DIR) for the whole, 1.5 GB for any part but scale and peers.
 # shellcheck disable=SC2154,SC2034
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)

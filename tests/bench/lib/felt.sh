@@ -77,7 +77,8 @@ keep_felt() {
 	done
 }
 
-# online NAME FILE SQL OPTION..: the change by alterd on a copy of FILE; OPTIONs of felt. Returns 1 if alterd refuses it.
+# online NAME FILE SQL OPTION..: the change by alterd on a copy of FILE, with felt's OPTIONs. Returns 1 if alterd refuses
+# it.
 online() {
 	local name=$1 file=$2 sql=$3 line consent=()
 	shift 3

@@ -9,7 +9,8 @@ start_mariadb() {
 	mkdir "$scratch/maria"
 	[ "$(id -u)" != 0 ] || chown postgres "$scratch/maria"
 	as_user mariadb-install-db --no-defaults --datadir="$scratch/maria/data" --skip-test-db \
-		--auth-root-authentication-method=normal >"$scratch/maria.log" 2>&1 || fail "mariadb-install-db: $(tail -3 "$scratch/maria.log")"
+		--auth-root-authentication-method=normal >"$scratch/maria.log" 2>&1 ||
+		fail "mariadb-install-db: $(tail -3 "$scratch/maria.log")"
 	as_user setsid mariadbd --no-defaults --datadir="$scratch/maria/data" --socket="$scratch/maria/sock" \
 		--pid-file="$scratch/maria/pid" --skip-networking --innodb-buffer-pool-size=512M --innodb-log-file-size=1G \
 		--tmpdir="$scratch/maria" >"$scratch/maria.log" 2>&1 &

@@ -2,7 +2,8 @@
 # PostgreSQL, each under the same load and against its own offline way. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2154,SC2034 # names are shared with run.sh
 
-peer_packages=(mariadb-server-core mariadb-client percona-toolkit postgresql-15 postgresql-15-repack libmariadb-dev libpq-dev)
+peer_packages=(mariadb-server-core mariadb-client percona-toolkit postgresql-15 postgresql-15-repack libmariadb-dev
+	libpq-dev)
 
 # build_felt SERVER PKG: the load for a server whose client library the ordinary build does not need.
 build_felt() {
@@ -88,7 +89,8 @@ pg_load() {
 }
 
 pg_fresh() {
-	pg_sql -c "SET client_min_messages = warning" -c "DROP TABLE IF EXISTS expenses" -c "CREATE TABLE expenses(LIKE base)" \
+	pg_sql -c "SET client_min_messages = warning" -c "DROP TABLE IF EXISTS expenses" \
+		-c "CREATE TABLE expenses(LIKE base)" \
 		-c "INSERT INTO expenses SELECT * FROM base" -c "ALTER TABLE expenses ADD PRIMARY KEY(id)" \
 		-c "CREATE INDEX gc ON expenses(group_id, created_at)" -c "CREATE INDEX cat ON expenses(category)" \
 		-c "VACUUM ANALYZE expenses" -c CHECKPOINT
@@ -142,7 +144,7 @@ part_peers() {
 	peer_line sqlite "SQLite's twelve steps, one transaction"
 	peer_line mariadb "pt-online-schema-change (ALGORITHM=COPY)"
 	peer_line postgres "pg_repack, no change of type (VACUUM FULL)"
-	say "  In brackets: the offline way. alterd alone has compared every row of old and new before the swap; its time ends"
-	say "  there, and emptying the old table ($(median peer.alterd.retire_s) s) follows. The others' ends with their command."
+	say "  In brackets: the offline way. alterd alone compares every row of old and new before the swap; its time ends there,"
+	say "  and emptying the old table ($(median peer.alterd.retire_s) s) follows. The others' ends with their command."
 	stop_mariadb
 }

@@ -1,4 +1,5 @@
-# Parts select, update and sqlite: what alterd does per second, beside PostgreSQL and SQLite in process. Sourced by run.sh.
+# Parts select, update and sqlite: what alterd does per second, beside PostgreSQL and SQLite in process. Sourced by
+# run.sh.
 # shellcheck shell=bash disable=SC2154,SC2034 # names are shared with run.sh
 acked=0
 
