@@ -74,6 +74,7 @@ class Profile:
         self.names = [quoted(n) for n in (names or [table])]
         self.sql = quoted(table)
         first, then = columns(before, table), columns(after, (names or [table])[-1])
+        then = then or first  # a table that is dropped
         self.columns, self.key = [], None
         self.without_rowid = any(
             r[4] for r in before.execute("PRAGMA main.table_list(%s)" % quoted(table)) if r[0] == "main"

@@ -731,3 +731,107 @@ for what, change, offender in (
         offender=offender,
         fails="UNIQUE" if what == "UNIQUE" else {"NULL": "NOT NULL"}.get(what, what),
     )
+
+
+# ---- statements that are no ALTER TABLE ----------------------------------------------------------------------------
+def statement(name, schema, sql, **more):
+    case(name, schema, sql, statements=more.pop("statements", [sql]), **more)
+
+
+ABC = "CREATE TABLE t(id INTEGER PRIMARY KEY, n INT, v TEXT, w REAL)"
+statement("CREATE INDEX", ABC, "CREATE INDEX t_n ON t(n, v)")
+statement(
+    "CREATE INDEX, expressions, DESC, COLLATE",
+    "CREATE TABLE t(n INT, v TEXT, w REAL, g AS (n * 2))",
+    'CREATE INDEX "t x" ON t(n % 5 DESC, v COLLATE NOCASE, length(v), g)',
+    domains={"v": "upper"},
+)
+statement("CREATE INDEX, partial", ABC, "CREATE INDEX t_p ON t(v DESC) WHERE n > 10 AND w IS NOT NULL")
+statement(
+    "CREATE INDEX, long values",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, v INT)",
+    "CREATE INDEX t_a ON t(a, v)",
+    domains={"a": "longtext"},
+    rows=150,
+)
+statement(
+    "CREATE INDEX of every kind of value",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b, c NUMERIC)",
+    "CREATE INDEX t_abc ON t(a, b DESC, c)",
+    domains={"a": "any", "b": "big", "c": "any"},
+    fill=[
+        "INSERT OR REPLACE INTO t(id, a, b) VALUES(501, 'a' || char(0) || 'b', CAST(x'ff41' AS TEXT)), "
+        "(502, 9e999, -9e999), (503, 0.0, -0.0), (504, x'', '')"
+    ],
+)
+statement(
+    "CREATE UNIQUE INDEX, NULLs",
+    ABC + " ;; CREATE UNIQUE INDEX t_u ON t(n)",
+    "CREATE UNIQUE INDEX t_nv ON t(n, v COLLATE NOCASE)",
+    domains={"n": "int:700", "v": "upper"},
+)
+statement(
+    "CREATE UNIQUE INDEX, partial",
+    ABC + " ;; CREATE UNIQUE INDEX t_u ON t(v)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS t_p ON t(v || '') WHERE n > 10",
+    domains={"v": "text:700"},
+)
+statement("CREATE INDEX, text key", "CREATE TABLE t(k TEXT PRIMARY KEY, n INT, v)", "CREATE INDEX t_n ON t(n)")
+statement(
+    "CREATE INDEX, a table with foreign keys and triggers",
+    PAR
+    + " ;; CREATE TABLE log(what, a) ;; CREATE TABLE t(id INTEGER PRIMARY KEY, p INT REFERENCES par(id) ON DELETE CASCADE, n INT)"
+    " ;; CREATE TRIGGER tr AFTER DELETE ON t BEGIN INSERT INTO log VALUES('d', old.n); END",
+    "CREATE INDEX t_pn ON t(p, n)",
+    tables=["t", "par"],
+    domains={"p": "key:60"},
+    key_range=(1, 300),
+    fill=PARENTS + ["UPDATE OR IGNORE t SET p = 1 + id % 60"],
+)
+statement("CREATE INDEX, WITHOUT ROWID", WR % "INT", "CREATE INDEX t_v ON t(v, b)", rows=200)
+statement(
+    "CREATE INDEX IF NOT EXISTS that is there",
+    ABC + " ;; CREATE INDEX t_n ON t(n)",
+    "CREATE INDEX IF NOT EXISTS t_n ON t(w)",
+)
+case(
+    "an offender arrives: UNIQUE INDEX",
+    OTHER,
+    "CREATE UNIQUE INDEX t_u ON t(v)",
+    tables=["other"],
+    fill=FILL,
+    extra=UPDATES,
+    offender="INSERT INTO t(id, n, v) SELECT 9999, 1, max(v) FROM t",
+    fails="UNIQUE",
+)
+statement("DROP INDEX", ABC + " ;; CREATE INDEX t_n ON t(n) ;; CREATE INDEX t_v ON t(v, n)", "DROP INDEX t_n")
+statement(
+    "DROP INDEX, UNIQUE",
+    ABC + " ;; CREATE UNIQUE INDEX t_n ON t(n)",
+    "DROP INDEX IF EXISTS t_n",
+    domains={"n": "int:900"},
+)
+statement(
+    "DROP TABLE",
+    LOG + " ;; CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, n INT UNIQUE, v TEXT) ;; CREATE INDEX t_v ON t(v)"
+    " ;; CREATE TRIGGER tr AFTER DELETE ON t BEGIN INSERT INTO log VALUES('d', old.n, 1); END",
+    "DROP TABLE t",
+    domains={"n": "int:900"},
+    force=True,
+    vanishes=True,
+    # What SQLite itself would set off: nothing. Without foreign keys its DROP TABLE deletes no rows one by one.
+)
+statement(
+    "DROP TABLE, a child",
+    PAR + " ;; " + KID % "ON DELETE CASCADE",
+    "DROP TABLE t",
+    tables=["t", "par"],
+    domains={"p": "key:60"},
+    fill=PARENTS,
+    force=True,
+    vanishes=True,
+)
+statement(
+    "UPDATE of a whole table", ABC, "UPDATE t SET n = n * 2, v = v || '!' WHERE n > 5", refused="not yet possible"
+)
+statement("DELETE of a whole table", ABC, "DELETE FROM t WHERE n % 2 = 0", refused="not yet possible")

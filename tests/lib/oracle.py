@@ -120,8 +120,9 @@ def rebuild(db, table, create, mapping, gone=(), rename=None, added=(), keep_row
         for kind, name, sql in objects:
             if name not in gone:
                 db.execute(sql)
-        if seq and db.execute("SELECT 1 FROM sqlite_schema WHERE name = ? AND sql LIKE '%autoincrement%'", (table,)):
+        if has_sequence:
             db.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+        if seq:
             db.execute("INSERT INTO sqlite_sequence(name, seq) VALUES(?, ?)", (table, seq[0]))
         db.execute("PRAGMA legacy_alter_table = OFF")
         for sql in added:
