@@ -45,13 +45,17 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-facts() {
+disk() {
 	local sync
 	sync=$("$bench/sqlite" sync "$scratch" 500)
+	say "disk      $(stat -f -c %T "$scratch"), 4 KiB append + fdatasync: p50 $(value p50_us "$sync") us," \
+		"p99 $(value p99_us "$sync") us, longest $(value max_us "$sync") us"
+}
+
+facts() {
 	say "machine   $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), Linux $(uname -r)," \
 		"load $(cut -d' ' -f1-3 /proc/loadavg)"
-	say "disk      $(stat -f -c %T "$scratch"), 4 KiB append + fdatasync: p50 $(value p50_us "$sync") us," \
-		"p99 $(value p99_us "$sync") us"
+	disk
 	say "versions  $("$build/bin/alterd" --version | head -1), SQLite $(sqlite3 --version | cut -d' ' -f1)," \
 		"$("$pg/postgres" --version)"
 	say "run       $rounds rounds of $seconds s each, $rows rows, median (least .. greatest); parts: ${parts[*]}"
@@ -83,5 +87,6 @@ for part in "${parts[@]}"; do
 	"part_$part"
 done
 say
+disk
 say "Aims and ratios (load of the machine at the end: $(cut -d' ' -f1-3 /proc/loadavg))"
 printf '%s\n' "${summary[@]}"

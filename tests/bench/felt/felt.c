@@ -18,6 +18,7 @@
 #include "tests/bench/options.h"
 
 #define LOOK_NS 10000000 /* how often the change is looked at */
+#define IDLE_NS 2000000  /* how often the idle one wakes */
 #define OPEN_CLIENTS 4   /* share --rate */
 #define CLIENTS_MAX 64
 #define FAILED_MAX 1000      /* a client with so many failures gives up */
@@ -36,7 +37,8 @@ const int felt_binds[FELT_COUNT] = {
 #undef X
 };
 
-enum kind { CLOSED, OPEN, KINDS };
+/* IDLE sends nothing: it sleeps by the clock, and how late it wakes is what the machine itself does to everybody. */
+enum kind { CLOSED, OPEN, IDLE };
 /* The course of a run. DURING ends at the swap where the backend can tell, else with the command. */
 enum window { WARM, BEFORE, DURING, RETIRE, AFTER, WINDOWS };
 
@@ -158,6 +160,16 @@ static void *client_main(void *arg)
 	return NULL;
 }
 
+static void *idle_main(void *arg)
+{
+	struct client *c = arg;
+	for (uint64_t due_ns = now_ns(); !atomic_load(&stop); due_ns = now_ns() + IDLE_NS) {
+		sleep_until(due_ns);
+		latency_add(&c->latency[window_of(due_ns)], now_ns() - due_ns);
+	}
+	return NULL;
+}
+
 static void start_client(enum kind kind)
 {
 	struct client *c = calloc(1, sizeof(*c));
@@ -166,8 +178,9 @@ static void start_client(enum kind kind)
 	c->kind = kind;
 	c->random = 0x9e3779b97f4a7c15u * (uint64_t)(nclients + 1);
 	c->next_id = OWN_IDS + nclients * OWN_RANGE;
-	c->conn = backend->open(options.where);
-	if (!c->conn || pthread_create(&c->thread, NULL, client_main, c) != 0) {
+	c->conn = kind == IDLE ? NULL : backend->open(options.where);
+	if ((!c->conn && kind != IDLE) ||
+	    pthread_create(&c->thread, NULL, kind == IDLE ? idle_main : client_main, c) != 0) {
 		fprintf(stderr, "felt: cannot start client %d\n", nclients);
 		exit(1);
 	}
@@ -267,6 +280,7 @@ static int run(void *control)
 	for (long i = 0; i < options.closed + (options.rate ? OPEN_CLIENTS : 0); i++)
 		start_client(i < options.closed ? CLOSED : OPEN);
 	if (nclients) {
+		start_client(IDLE);
 		sleep_until(now_ns() + 1000000000u);
 		atomic_store(&window_now, BEFORE);
 		sleep_until(now_ns() + (uint64_t)options.before_s * 1000000000u);
@@ -290,6 +304,8 @@ static int run(void *control)
 	       (long long)wal_peak_bytes, rss_peak_kb());
 	report_kind(CLOSED, "closed", &before_ns, &longest_ns);
 	report_kind(OPEN, "open", &before_ns, &longest_ns);
+	uint64_t ignored_ns = 0;
+	report_kind(IDLE, "idle", &ignored_ns, &ignored_ns);
 	printf(" longest_before_ms=%.3f longest_ms=%.3f", ms(before_ns), ms(longest_ns));
 	if (backend->tell)
 		backend->tell(control);
@@ -309,7 +325,7 @@ static void parse(int argc, char **argv)
 		{"--where", OPTION_TEXT, {.text = &options.where}, 0, 0},
 		{"--wal", OPTION_TEXT, {.text = &options.wal}, 0, 0},
 		{"--rows", OPTION_NUMBER, {.number = &options.rows}, 1, OWN_IDS},
-		{"--closed", OPTION_NUMBER, {.number = &options.closed}, 0, CLIENTS_MAX - OPEN_CLIENTS},
+		{"--closed", OPTION_NUMBER, {.number = &options.closed}, 0, CLIENTS_MAX - OPEN_CLIENTS - 1},
 		{"--rate", OPTION_NUMBER, {.number = &options.rate}, 0, 100000},
 		{"--before", OPTION_NUMBER, {.number = &options.before_s}, 1, 3600},
 		{"--pid", OPTION_NUMBER, {.number = &options.pid}, 1, 1L << 30},
@@ -332,7 +348,8 @@ int felt_main(int argc, char **argv, const struct felt_backend *b)
 		return 1;
 	int rc = run(control);
 	for (int i = 0; i < nclients; i++) {
-		b->close(clients[i]->conn);
+		if (clients[i]->conn)
+			b->close(clients[i]->conn);
 		free(clients[i]);
 	}
 	b->close(control);

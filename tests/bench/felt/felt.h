@@ -7,7 +7,8 @@
  * --closed clients send one request after the other; beside them four clients together send --rate requests a second by
  * the clock, each timed from the moment it was due, so that a stall shows in every request it delayed. After a warm-up
  * and a window of --before seconds COMMAND is run, which makes the change; what is answered until it returns, or was
- * due before, belongs to the change. The report is one line of key=value.
+ * due before, belongs to the change. A thread that only sleeps and wakes tells what the machine does to everybody. The
+ * report is one line of key=value.
  *
  * In the end the books must agree: the number of rows and the sum of expenses.amount are what the acknowledged writes
  * make of those at the start. Exit 0 only then, and if COMMAND ended well.

@@ -77,8 +77,7 @@ keep_felt() {
 	done
 }
 
-# online NAME FILE SQL OPTION..: the change by alterd on a copy of FILE, with felt's OPTIONs. Returns 1 if alterd refuses
-# it.
+# online NAME FILE SQL OPTION..: the change by alterd on a copy of FILE, felt with OPTIONs. Returns 1 if it is refused.
 online() {
 	local name=$1 file=$2 sql=$3 line consent=()
 	shift 3
@@ -113,11 +112,12 @@ change_checked() {
 tell_waits() {
 	local kind window
 	printf '  %-44s %10s %10s %10s %12s\n' "waits in ms, median of the rounds" p50 p99 longest requests
-	for kind in closed open; do
+	local -A names=([closed]="closed loop" [open]="by the clock" [idle]="a thread that only sleeps")
+	for kind in closed open idle; do
 		for window in before during retire; do
-			has "$1.${kind}_${window}_ops" && greater "$(median "$1.${kind}_${window}_ops")" 0 || continue
+			greater "$(median "$1.${kind}_${window}_ops")" 0 || continue
 			printf '    %-42s %10s %10s %10s %12s\n' \
-				"$([ $kind = closed ] && say "closed loop" || say "by the clock"), $window" \
+				"${names[$kind]}, $window" \
 				"$(median "$1.${kind}_${window}_p50_ms")" "$(median "$1.${kind}_${window}_p99_ms")" \
 				"$(median "$1.${kind}_${window}_max_ms")" "$(median "$1.${kind}_${window}_ops")"
 		done

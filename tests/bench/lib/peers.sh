@@ -144,7 +144,7 @@ part_peers() {
 	peer_line sqlite "SQLite's twelve steps, one transaction"
 	peer_line mariadb "pt-online-schema-change (ALGORITHM=COPY)"
 	peer_line postgres "pg_repack, no change of type (VACUUM FULL)"
-	say "  In brackets: the offline way. alterd alone compares every row of old and new before the swap; its time ends there,"
-	say "  and emptying the old table ($(median peer.alterd.retire_s) s) follows. The others' ends with their command."
+	say "  In brackets: the offline way. alterd alone compares every row of old and new before the swap; its time ends"
+	say "  there, and emptying the old table ($(median peer.alterd.retire_s) s) follows. The others' ends with their command."
 	stop_mariadb
 }

@@ -26,7 +26,10 @@ keep_line() {
 has() { [ -n "${samples[$1]:-}" ]; }
 
 # stats NAME: "median least greatest" of its samples.
-stats() { tr ' ' '\n' <<<"${samples[$1]}" | grep . | sort -g | awk '{v[NR]=$1} END {print v[int((NR+1)/2)], v[1], v[NR]}'; }
+stats() {
+	tr ' ' '\n' <<<"${samples[$1]}" | grep . | sort -g |
+		awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)], v[1], v[NR]}'
+}
 median() { stats "$1" | cut -d' ' -f1; }
 greatest() { stats "$1" | cut -d' ' -f3; }
 greater() { awk -v a="$1" -v b="$2" 'BEGIN {exit !(a > b)}'; }
