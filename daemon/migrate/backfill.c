@@ -16,6 +16,39 @@
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migration.h"
 
+/* With a filter: looks how far `limit` rows go, and takes those of them that stay. */
+static int copy_piece(struct migration *m, struct db *db, int64_t limit, int64_t *ret_rows, struct error *err)
+{
+	bool first = !m->next.has_cursor;
+	int64_t from = first ? INT64_MIN : m->next.cursor, to = from;
+	uint64_t start = clock_now_ns();
+	sqlite3_stmt *stmt = NULL;
+
+	if (db_prepare(db, first ? m->texts.piece_first : m->texts.piece_next, &stmt, err) != 0)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, from);
+	sqlite3_bind_int64(stmt, 2, limit);
+	int rc = db_step(db, stmt, err);
+	*ret_rows = rc == 1 ? sqlite3_column_int64(stmt, 1) : 0;
+	to = rc == 1 ? sqlite3_column_int64(stmt, 0) : from;
+	db_done(db, stmt);
+	if (rc < 0 || *ret_rows == 0)
+		return rc < 0 ? -1 : 0;
+	if (db_prepare(db, first ? m->texts.copy_first : m->texts.copy_next, &stmt, err) != 0)
+		return -1;
+	sqlite3_bind_int64(stmt, 1, from);
+	sqlite3_bind_int64(stmt, 2, to);
+	rc = db_step(db, stmt, err);
+	m->step_ns += clock_now_ns() - start;
+	db_done(db, stmt);
+	if (rc < 0)
+		return -1;
+	m->next.cursor = to;
+	m->next.has_cursor = 1;
+	m->next.rows_done += *ret_rows;
+	return 0;
+}
+
 /* Copies up to `limit` rows behind the cursor and moves it. */
 static int copy_chunk(struct migration *m, struct db *db, int64_t limit, int64_t *ret_rows, struct error *err)
 {
@@ -58,7 +91,7 @@ static int copy_batch(struct migration *m, struct db *db, struct error *err)
 		int64_t limit = m->allow.batch_rows - done, rows = 0;
 		if (limit > m->allow.chunk_rows)
 			limit = m->allow.chunk_rows;
-		if (copy_chunk(m, db, limit, &rows, err) != 0)
+		if ((m->plan->filter ? copy_piece : copy_chunk)(m, db, limit, &rows, err) != 0)
 			return -1;
 		done += rows;
 		if (rows < limit) {

@@ -46,6 +46,8 @@ struct allowance {
 struct texts {
 	const char *copy_first, *copy_next; /* batch: rowid >= ?1 resp. > ?1, LIMIT ?2 */
 	const char *copy_one;               /* rowid = ?1 */
+	/* With a filter, copy_first and copy_next take rowids up to ?2, which these find: the last one and how many. */
+	const char *piece_first, *piece_next;
 	const char *delete_one;             /* from the shadow */
 	const char *source_range;           /* verify: rowid and expressions, > ?1 resp. >= (first), LIMIT ?2 */
 	const char *source_first;

@@ -66,6 +66,7 @@ struct plan {
 	size_t nwarnings;
 	const char **warnings;
 
+	const char *filter;       /* rows of the source for which this holds are in the target; NULL: all */
 	bool data;                /* REBUILD for an UPDATE or DELETE: what changes is the rows, not the table */
 	const char *index_name;   /* INDEX */
 	const char *index_sql;    /* INDEX: the CREATE INDEX */

@@ -326,6 +326,10 @@ static int edit(struct planning *p, const struct action *a, struct ddl *d)
 		return add_constraint(p, a, d);
 	case ACTION_DROP_CONSTRAINT:
 		return drop_constraint(p, a, d);
+	case ACTION_UPDATE:
+		return plan_update(p, a);
+	case ACTION_DELETE:
+		return plan_delete(p, a);
 	case ACTION_RENAME_COLUMN:
 	case ACTION_RENAME_TABLE:
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "RENAME must stand alone in this version");

@@ -12,6 +12,7 @@ struct column_map {
 	int source;        /* column of the source; -1: added */
 	const char *using; /* USING's expression; NULL: the source's column, or the default */
 	bool added;
+	bool plain; /* `using` is stored as an UPDATE would store it: no conversion is refused */
 };
 
 struct planning {
@@ -33,6 +34,10 @@ int plan_edit(struct planning *p, const struct action *a);
 
 /* The plan's columns and copying SQL, from the map and the target as SQLite reads it. */
 int plan_map_columns(struct planning *p, const struct schema_table *target);
+
+/* UPDATE and DELETE, one action of which is a column, resp. all there is. */
+int plan_update(struct planning *p, const struct action *a);
+int plan_delete(struct planning *p, const struct action *a);
 
 /* Statements that are no ALTER TABLE. */
 int plan_index(struct planning *p, const struct statement *st);

@@ -101,7 +101,7 @@ static int map_column(struct planning *p, const struct schema_table *target, con
 		out.mapped = true;
 	}
 	convert = convert && c->affinity != AFFINITY_BLOB;
-	set_conversion(p, target, c, from, m->using != NULL, convert, &out);
+	set_conversion(p, target, c, m->plain ? NULL : from, m->using && !m->plain, convert, &out);
 	out.check_null = c->notnull && (m->using || !from || !from->notnull);
 	p->plan->columns = pool_grow(p->pool, p->plan->columns, p->plan->ncolumns, sizeof(out));
 	p->plan->columns[p->plan->ncolumns++] = out;

@@ -300,8 +300,6 @@ int plan_statement(struct pool *pool, sqlite3 *db, const char *sql, const struct
 
 	if (statement_parse(pool, sql, &st, err) != 0)
 		return -1;
-	if (st.kind == STATEMENT_DATA)
-		return error_set(err, ERRC_MIGRATION_INVALID, "UPDATE and DELETE are not yet possible in this version");
 	if (st.kind == STATEMENT_ALTER || st.kind == STATEMENT_DATA) {
 		if (plan_make(pool, db, &st.alter, options, ret, err) != 0)
 			return -1;

@@ -38,15 +38,25 @@ void texts_make(struct migration *m)
 	const char *sid = quote_name(pool, plan->source_rowid), *nid = quote_name(pool, plan->shadow_rowid);
 	const char *lenient = lenient_exprs(pool, plan);
 	struct texts *t = &m->texts;
+	const char *filter = plan->filter ? pool_printf(pool, "(%s) AND ", plan->filter) : "";
 	const char *copy = pool_printf(pool,
-				       "INSERT OR ABORT INTO main.%s(%s) SELECT %s FROM main.%s NOT INDEXED WHERE %s",
-				       shadow, plan->copy_columns, plan->copy_exprs, source, sid);
-	const char *of_source = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s", lenient, source, sid);
+				       "INSERT OR ABORT INTO main.%s(%s) SELECT %s FROM main.%s NOT INDEXED WHERE %s%s",
+				       shadow, plan->copy_columns, plan->copy_exprs, source, filter, sid);
+	const char *of_source = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s%s", lenient, source,
+					    filter, sid);
 	const char *of_shadow = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s", plan->copy_columns,
 					    shadow, nid);
 
-	t->copy_first = pool_printf(pool, "%s>=?1 ORDER BY %s LIMIT ?2", copy, sid);
-	t->copy_next = pool_printf(pool, "%s>?1 ORDER BY %s LIMIT ?2", copy, sid);
+	/* A LIMIT would count the rows that stay: those that go are passed over in one go, however many. */
+	const char *rest = plan->filter ? pool_printf(pool, "AND %s<=?2 ORDER BY %s", sid, sid)
+					: pool_printf(pool, "ORDER BY %s LIMIT ?2", sid);
+	const char *piece = pool_printf(pool,
+					"SELECT max(r),count(*) FROM (SELECT %s AS r FROM main.%s NOT INDEXED WHERE %s",
+					sid, source, sid);
+	t->copy_first = pool_printf(pool, "%s>=?1 %s", copy, rest);
+	t->copy_next = pool_printf(pool, "%s>?1 %s", copy, rest);
+	t->piece_first = pool_printf(pool, "%s>=?1 ORDER BY %s LIMIT ?2)", piece, sid);
+	t->piece_next = pool_printf(pool, "%s>?1 ORDER BY %s LIMIT ?2)", piece, sid);
 	t->copy_one = pool_printf(pool, "%s=?1", copy);
 	t->delete_one = pool_printf(pool, "DELETE FROM main.%s WHERE %s=?1", shadow, nid);
 	t->source_first = pool_printf(pool, "%s>=?1 ORDER BY %s LIMIT ?2", of_source, sid);
