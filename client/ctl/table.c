@@ -218,7 +218,7 @@ static void settle(struct table *t)
 		fit_terminal(t);
 	if (t->ncolumns > 0)
 		heading(t);
-	for (size_t i = 0; i < t->ncells; i++)
+	for (size_t i = 0; t->ncolumns > 0 && i < t->ncells; i++)
 		emit(t, t->text.data + t->cells[i].at, t->cells[i].n, t->cells[i].look, i % t->ncolumns);
 	t->ncells = 0;
 	buf_reset(&t->text, KEPT_BYTES);

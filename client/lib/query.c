@@ -102,7 +102,7 @@ static int run(struct alterd_conn *c, const char *method, const char *sql, const
 int alterd_query_named(struct alterd_conn *c, const char *sql, const char *const *names,
 		       const struct alterd_value *binds, size_t n, struct alterd_result **ret)
 {
-	struct reply reply;
+	struct reply reply = {0};
 
 	if (run(c, "query", sql, names, binds, n, &reply) != 0)
 		return -1;
@@ -131,7 +131,7 @@ static int drop_rows(struct alterd_conn *c, const struct reply *reply)
 int alterd_exec_named(struct alterd_conn *c, const char *sql, const char *const *names,
 		      const struct alterd_value *binds, size_t n, int64_t *ret_changes, int64_t *ret_rowid)
 {
-	struct reply reply;
+	struct reply reply = {0};
 
 	if (run(c, "exec", sql, names, binds, n, &reply) != 0 || drop_rows(c, &reply) != 0)
 		return -1;
