@@ -1,6 +1,13 @@
 # Parts change, scale and statements: alterd's online changes against the same work offline. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2154,SC2034 # names are shared with run.sh
 
+# tell_holds NAME WHAT: how long a piece of background work had the writer.
+tell_holds() {
+	figure "$1.hold_p50_ms" "$2: writer held at once, p50" ms
+	figure "$1.hold_p99_ms" "$2: writer held at once, p99" ms '<=' 5
+	figure "$1.hold_max_ms" "$2: writer held at once, longest" ms
+}
+
 # The figures that one run under load has, with their aims.
 tell_load() {
 	figure "$1.longest_before_ms" "longest wait of a client before the change" ms
@@ -8,15 +15,15 @@ tell_load() {
 	never_above "$1.longest_ms" "longest wait of a client in any round" ms 50
 	figure "$1.closed_p99_ratio" "p99 during / before, closed loop" x '<=' 2
 	figure "$1.open_p99_ratio" "p99 during / before, by the clock" x '<=' 2
-	figure "$1.hold_p50_ms" "writer held by a piece of the change, p50" ms
-	figure "$1.hold_p99_ms" "writer held by a piece of the change, p99" ms '<=' 5
-	figure "$1.hold_max_ms" "writer held by a piece of the change, longest" ms
+	tell_holds "$1" "change under load"
 	figure "$1.swap_ms" "the swap" ms '<=' 5
 }
 
-# The caps as the daemon has them: 64 MiB of WAL and 16 MB, 64 MiB and what sorting may take.
+# The WAL's cap as the daemon has it, and 16 MB; 64 MiB and what sorting may take.
 tell_space() {
-	figure "$1.wal_peak_bytes" "WAL peak, $2 (cap 64 MiB)" MB '<=' "$(awk 'BEGIN {print 64 * 1.048576 + 16}')" 1e-6
+	local cap
+	cap=$(sed -n 's/^wal_cap = \([0-9]*\)MiB$/\1/p' "$root/config/alterd.conf")
+	figure "$1.wal_peak_bytes" "WAL peak, $2 (cap $cap MiB)" MB '<=' "$(awk "BEGIN {print $cap * 1.048576 + 16}")" 1e-6
 	figure "$1.rss_peak_kb" "resident memory, peak, $2" MiB '<=' "$((64 + sort_mib))" 9.765625e-4
 }
 
@@ -42,7 +49,7 @@ part_change() {
 	ratio busy.took_s offline.busy "change time online / offline, under load" '<=' 1.5
 	tell_waits busy
 	tell_load busy
-	figure quiet.hold_p99_ms "writer held, p99, nobody else at work" ms
+	figure quiet.hold_p99_ms "writer held at once, p99, nobody else at work" ms
 	figure quiet.swap_ms "the swap, nobody else at work" ms '<=' 5
 	tell_space quiet "nobody else at work"
 	tell_space busy "under load"
@@ -115,6 +122,7 @@ part_index() {
 	ratio index.quiet.took_s index.offline "CREATE INDEX online / offline, nobody else at work" '<=' 1.5
 	ratio index.busy.took_s index.offline "CREATE INDEX online / offline, under load"
 	tell_waits index.busy
+	tell_holds index.busy "CREATE INDEX under load"
 	figure index.busy.longest_ms "CREATE INDEX: longest wait of a client" ms '<=' 15
 }
 
@@ -129,6 +137,7 @@ part_drop() {
 	figure drop.busy.took_s "online, under load, until it is gone for clients" s
 	figure drop.busy.retire_s "online, under load, emptying it" s
 	tell_waits drop.busy
+	tell_holds drop.busy "DROP TABLE under load"
 	figure drop.busy.longest_ms "DROP TABLE: longest wait of a client" ms '<=' 15
 }
 

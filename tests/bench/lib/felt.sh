@@ -85,7 +85,7 @@ online() {
 	fresh "$file" "$scratch/change.db"
 	start_daemon "$build" "$scratch/change.db" "$scratch/change.sock" "$scratch/change.log"
 	if ! line=$("$bench/felt_alterd" --where "$scratch/change.sock" --wal "$scratch/change.db-wal" --pid "$daemon" \
-		--before "$seconds" "$@" -- timeout 900 "$build/bin/alterctl" --socket "$scratch/change.sock" \
+		--before "$seconds" --rows "$rows" "$@" -- timeout 900 "$build/bin/alterctl" --socket "$scratch/change.sock" \
 		alter "${consent[@]}" "$sql" 2>"$scratch/change.err"); then
 		stop_daemon
 		rm -f "$scratch"/change.db*

@@ -36,7 +36,7 @@ sqlite_round() {
 
 alterd_round() {
 	offline peer.alterd.offline "$scratch/expenses.db" "$(twelve_steps)"
-	change_checked peer.alterd "$scratch/expenses.db" "${busy[@]}" --rows "$rows"
+	change_checked peer.alterd "$scratch/expenses.db" "${busy[@]}"
 }
 
 # ---- MariaDB -------------------------------------------------------------------------------------------------------
@@ -145,6 +145,6 @@ part_peers() {
 	peer_line mariadb "pt-online-schema-change (ALGORITHM=COPY)"
 	peer_line postgres "pg_repack, no change of type (VACUUM FULL)"
 	say "  In brackets: the offline way. alterd alone compares every row of old and new before the swap; its time ends"
-	say "  there, and emptying the old table ($(median peer.alterd.retire_s) s) follows. The others' ends with their command."
+	say "  there, and emptying the old table ($(median peer.alterd.retire_s) s) follows. The others' ends with the command."
 	stop_mariadb
 }

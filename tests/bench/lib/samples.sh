@@ -28,7 +28,7 @@ has() { [ -n "${samples[$1]:-}" ]; }
 # stats NAME: "median least greatest" of its samples.
 stats() {
 	tr ' ' '\n' <<<"${samples[$1]}" | grep . | sort -g |
-		awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)], v[1], v[NR]}'
+		awk -v OFMT=%.10g '{v[NR] = $1} END {print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2, v[1], v[NR]}'
 }
 median() { stats "$1" | cut -d' ' -f1; }
 greatest() { stats "$1" | cut -d' ' -f3; }
