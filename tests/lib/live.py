@@ -10,6 +10,7 @@ import time
 import traceback
 
 from change import PHASES, ended, job, shadows
+from daemon import Daemon
 from gen import Gen, Profile, Sampled, quoted
 from limits import scaled, until
 from oracle import Twin, differences, from_wire, offline, opened, picture, rebuild, to_wire
@@ -43,6 +44,9 @@ class Case:
         self.key_range, self.fill, self.check = get("key_range", None), get("fill", ()), get("check", None)
         self.clients, self.reads = get("clients", 3), get("reads", ())
         self.vanishes = get("vanishes", self.rename is not None)  # the table has another name in the end, or none
+        self.settings, self.ops = get("settings", {}), get("ops", OPS_MAX)
+        self.pragmas = get("pragmas", ())  # of the file, before it is anybody's
+        self.steer = get("steer", None)  # abort, pause, throttle or kill, at some moment
         self.fuzzy = get("fuzzy", False)  # whatever comes of it is right as long as plain SQLite agrees
         assert not more, more
 
@@ -82,6 +86,19 @@ class Case:
         return out
 
 
+def daemon_for(case, settings):
+    """A daemon on a file of the kind the case wants."""
+    d = Daemon(settings=dict(settings, **case.settings), start=not case.pragmas)
+    if case.pragmas:
+        db = opened(d.db)
+        for sql in case.pragmas:
+            db.execute("PRAGMA " + sql)
+        db.execute("VACUUM")
+        db.close()
+        d.start()
+    return d
+
+
 class Op:
     """One acknowledged transaction: its statements, and what each was answered where that can be compared."""
 
@@ -96,13 +113,17 @@ class Writer(threading.Thread):
         self.run_of, self.who, self.rng = run, who, rng
         self.gen = Gen(rng, run.profiles, run.case.extra, run.case.clear)
         self.n, self.ops, self.auto, self.bad = 0, {}, [], []
+        self.open = {}  # transactions whose answer never came: they may have happened
         self.stopping = threading.Event()
 
     def seen(self):
-        names = ", ".join("'%s'" % n.replace("'", "''") for n in self.run_of.case.names(self.run_of.case.table))
+        case = self.run_of.case
+        # With auto_vacuum SQLite moves root pages as it likes.
+        root = "''" if any("auto_vacuum" in p for p in case.pragmas) else "rootpage"
+        names = ", ".join("'%s'" % n.replace("'", "''") for n in case.names(case.table))
         return (
-            "(SELECT ifnull(group_concat(rootpage || ' ' || ifnull(sql, ''), ';'), '-') FROM sqlite_schema "
-            "WHERE tbl_name IN (%s) AND type <> 'trigger')" % names
+            "(SELECT ifnull(group_concat(%s || ' ' || ifnull(sql, ''), ';'), '-') FROM sqlite_schema "
+            "WHERE tbl_name IN (%s) AND type <> 'trigger')" % (root, names)
         )
 
     def mark(self):
@@ -111,17 +132,27 @@ class Writer(threading.Thread):
 
     def run(self):
         try:
-            with self.run_of.d.client() as c:
-                while not self.stopping.is_set() and self.n < OPS_MAX:
-                    self.operation(c)
+            while not self.stopping.is_set() and self.n < self.run_of.case.ops:
+                self.connected()
         except Exception as e:
             self.bad.append("%s: %s" % (type(e).__name__, e))
             self.bad.append(traceback.format_exc()[-400:])
 
+    def connected(self):
+        """Until it is told to stop, or the daemon is killed and comes again."""
+        try:
+            with self.run_of.d.client() as c:
+                while not self.stopping.is_set() and self.n < self.run_of.case.ops:
+                    self.operation(c)
+        except OSError:
+            if not self.run_of.killed.is_set():
+                raise
+            self.run_of.again.wait(scaled(30))
+
     def operation(self, c):
         r = self.rng.random()
         try:
-            if self.who == 0 and r < 0.6:
+            if self.who == 0 and r < 0.6 and self.run_of.case.steer != "kill":
                 self.autocommit(c)
             elif r < 0.5:
                 self.batch(c)
@@ -136,7 +167,7 @@ class Writer(threading.Thread):
     def autocommit(self, c):
         """Only one client does these: between two of the marked ones they have no order but their own."""
         sql, values = self.gen.one()
-        if "IGNORE" in sql or "NOTHING" in sql:
+        if "IGNORE" in sql or "NOTHING" in sql or sql[:6] not in ("INSERT", "UPDATE", "DELETE"):
             # A row that is ignored may have taken a number of sqlite_sequence, and tells nothing of its place.
             return self.batch(c, [(sql, values)])
         self.n += 1
@@ -153,8 +184,9 @@ class Writer(threading.Thread):
         if self.gen.clear and self.rng.random() < 0.01:
             steps = [("DELETE FROM " + self.rng.choice(self.gen.profiles).sql, [])] + steps
         mark = self.mark()
+        op = self.open[self.n] = Op(steps, None, "batch")
         c("batch", statements=[{"sql": s, "bind": [to_wire(v) for v in b]} for s, b in [mark] + steps])
-        self.ops[self.n] = Op(steps, None, "batch")
+        self.ops[self.n] = op
 
     def transaction(self, c):
         r = self.rng
@@ -180,6 +212,7 @@ class Writer(threading.Thread):
             c.exec(sql, *values)
             self.steps(say)
             if r.random() < 0.9:
+                self.open[self.n] = op
                 c("commit")
                 self.ops[self.n] = op
             else:
@@ -230,13 +263,22 @@ class Reader(threading.Thread):
 
     def run(self):
         try:
+            while not self.stopping.is_set():
+                self.connected()
+        except Exception as e:
+            self.bad.append("%s: %s" % (type(e).__name__, e))
+
+    def connected(self):
+        try:
             with self.run_of.d.client() as c:
                 while not self.stopping.is_set():
                     self.read(c, self.statements[self.n % len(self.statements)])
                     self.n += 1
                     self.stopping.wait(0.001)
-        except Exception as e:
-            self.bad.append("%s: %s" % (type(e).__name__, e))
+        except OSError:
+            if not self.run_of.killed.is_set():
+                raise
+            self.run_of.again.wait(scaled(30))
 
     def read(self, c, sql):
         try:
@@ -255,6 +297,7 @@ def file_of(daemon):
     """What the daemon's file holds, as plain SQLite of its own."""
     copy = Twin()
     ro = opened("file:%s?mode=ro" % daemon.db, uri=True)
+    copy.db.execute("PRAGMA page_size = %d" % ro.execute("PRAGMA page_size").fetchone())
     ro.backup(copy.db)
     ro.close()
     copy.db.execute("PRAGMA foreign_keys = ON")
@@ -272,6 +315,7 @@ class Run:
         self.setup = []
         self.profiles = case.sampled(twin.db) if twin else case.profiles()
         self.counts, self.marks, self.ordered = {}, {}, []
+        self.killed, self.again = threading.Event(), threading.Event()
 
     def bad(self, text):
         self.problems.append(text)
@@ -305,7 +349,8 @@ class Run:
         until(
             "the writers write",
             lambda: all(
-                a >= f + n or w.n >= OPS_MAX or not w.is_alive() for a, f, w in zip(self.acked(), first, self.writers)
+                a >= f + n or w.n >= self.case.ops or not w.is_alive()
+                for a, f, w in zip(self.acked(), first, self.writers)
             ),
             20,
             every=0.002,
@@ -326,6 +371,7 @@ class Run:
             try:
                 self.busy(3)
                 self.change(c)
+                c = self.d.client() if self.killed.is_set() else c
                 self.busy(3)
             finally:
                 for w in self.writers + [reader]:
@@ -352,26 +398,16 @@ class Run:
                 raise
             self.outcome, self.reason = "refused", e.message
             return
+        if case.steer:
+            c = self.steered(c)
         if case.postpone:
-            j = until(
-                "ready or over",
-                lambda: (
-                    lambda j: j if j["state"] != "running" and j["state"] != "queued" or j["phase"] == "ready" else None
-                )(job(c)),
-                40,
-                every=0.003,
-            )
+            j = until("ready or over", lambda: self.stands(c), 40, every=0.003)
             self.counts["before ready"] = sum(self.acked()) - begun
             self.mark_at(c, "ready")
             if j["state"] == "running":
                 self.busy(3)
-                if case.offender:
-                    w = self.writers[-1]
-                    w.end()
-                    sql, values = w.mark()
-                    c("batch", statements=[{"sql": sql, "bind": values}, {"sql": case.offender}])
-                    w.ops[w.n] = Op([(case.offender, [])], None, "batch")
-                c("migrate.cutover")
+                self.offend(c)
+                c("migrate.abort" if case.steer == "abort" else "migrate.cutover")
         j = ended(c)
         self.job = j
         self.outcome = j["state"]
@@ -383,6 +419,44 @@ class Run:
         if shadows(c) != self.base:
             self.bad("left behind: %s" % sorted(set(shadows(c)) - set(self.base)))
 
+    @staticmethod
+    def stands(c):
+        """The job, once it is over or waits for its cutover."""
+        j = job(c)
+        return j if j["state"] not in ("queued", "running") or j["phase"] == "ready" else None
+
+    def steered(self, c):
+        """Something happens to the job at some moment. Returns a client that is connected."""
+        how = self.case.steer
+        self.busy(self.rng.randrange(3))
+        if how == "kill":
+            self.killed.set()
+            self.d.kill()
+            self.d.start()
+            self.again.set()
+            return self.d.client()
+        try:
+            if how == "pause":
+                c("migrate.pause")
+                self.busy(2)
+                c("migrate.resume")
+            elif how == "throttle":
+                c("migrate.throttle", batch_rows=3, duty_percent=10)
+                self.busy(2)
+                c("migrate.throttle", batch_rows=500, duty_percent=90)
+        except RpcError as e:
+            if e.name not in ("NOT_FOUND", "WRONG_STATE"):
+                raise
+        return c
+
+    def offend(self, c):
+        if self.case.offender:
+            w = self.writers[-1]
+            w.end()
+            sql, values = w.mark()
+            c("batch", statements=[{"sql": sql, "bind": values}, {"sql": self.case.offender}])
+            w.ops[w.n] = Op([(self.case.offender, [])], None, "batch")
+
     # -- the same in plain SQLite -----------------------------------------------------------------------------------
 
     def order(self, c):
@@ -390,6 +464,8 @@ class Run:
         out, place = [], {}
         for seq, who, n, seen in c.rows("SELECT seq, who, n, seen FROM op WHERE seq > ? ORDER BY seq", self.start):
             op = self.writers[who].ops.pop(n, None)
+            if op is None and self.killed.is_set():
+                op = self.writers[who].open.get(n)
             if op is None:
                 self.bad("transaction %s of writer %s is there, and was not acknowledged" % (n, who))
                 continue
@@ -408,7 +484,7 @@ class Run:
         return merged
 
     def replay(self, ops):
-        twin = self.twin or Twin()
+        twin = self.twin or Twin(self.case.pragmas)
         for sql, values in self.setup:
             twin.run(sql, values)
         first, changed = None, False

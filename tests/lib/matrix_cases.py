@@ -710,6 +710,71 @@ case(
     postpone=False,
 )
 
+# ---- files, and what happens to a job ------------------------------------------------------------------------------
+SHAPE = (
+    "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, n INT UNIQUE, v TEXT, w INT) ;; CREATE INDEX t_v ON t(v, n) ;; "
+    "CREATE INDEX t_e ON t(length(v) DESC) WHERE w > 3"
+)
+TARGET = "CREATE TABLE {T}(id INTEGER PRIMARY KEY AUTOINCREMENT, n INT UNIQUE, v TEXT, w TEXT)"
+for pragma in (
+    "page_size = 512",
+    "page_size = 65536",
+    "auto_vacuum = FULL",
+    "auto_vacuum = INCREMENTAL",
+    "encoding = 'UTF-16be'",
+):
+    case(
+        "a file of " + pragma,
+        SHAPE,
+        "ALTER TABLE t ALTER w TYPE TEXT",
+        TARGET,
+        domains={"n": "int:900"},
+        pragmas=[pragma],
+    )
+for steer in ("abort", "pause", "throttle", "kill"):
+    case("a job and " + steer, SHAPE, "ALTER TABLE t ALTER w TYPE TEXT", TARGET, domains={"n": "int:900"}, steer=steer)
+case(
+    "DDL on other tables meanwhile",
+    SHAPE + " ;; CREATE TABLE other(id INTEGER PRIMARY KEY, v INT)",
+    "ALTER TABLE t ALTER w TYPE TEXT",
+    TARGET,
+    domains={"n": "int:900"},
+    tables=["t", "other"],
+    extra=[
+        ("CREATE TABLE IF NOT EXISTS zz(a PRIMARY KEY, b)", []),
+        ("DROP TABLE IF EXISTS zz", []),
+        ("INSERT OR REPLACE INTO zz VALUES(?, ?)", ["int", "any"]),
+        ("CREATE INDEX IF NOT EXISTS zz_b ON zz(b)", []),
+        (
+            "CREATE TRIGGER IF NOT EXISTS zt AFTER INSERT ON other BEGIN UPDATE t SET w = w + 1 WHERE id = new.id; END",
+            [],
+        ),
+        ("DROP TRIGGER IF EXISTS zt", []),
+        ("CREATE VIEW IF NOT EXISTS zv AS SELECT count(*) AS c, max(v) AS m FROM t", []),
+        ("DROP VIEW IF EXISTS zv", []),
+    ],
+)
+case(
+    "statements of very many rows",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, n INT, w INT) ;; CREATE TABLE other(id INTEGER PRIMARY KEY, v INT)",
+    "ALTER TABLE t ALTER n TYPE TEXT",
+    "CREATE TABLE {T}(id INTEGER PRIMARY KEY, n TEXT, w INT)",
+    tables=["other"],
+    fill=[
+        "WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT 70000) INSERT INTO t SELECT n * 2, n, n FROM g"
+    ],
+    extra=[
+        ("UPDATE t SET w = w + 1", []),
+        ("UPDATE t SET id = id + 1 WHERE id > ? * 1000", ["int!:200"]),
+        ("DELETE FROM t WHERE id BETWEEN ? * 1000 AND 141000", ["int!:200"]),
+        ("INSERT OR IGNORE INTO t SELECT id + 1, n, w FROM t WHERE id < ? * 1000", ["int!:50"]),
+        ("UPDATE t SET n = 5 WHERE id = ?", ["int!:9000"]),
+    ],
+    settings={"migrate.batch_rows": "2000", "migrate.duty": "50"},
+    clients=2,
+    ops=8,
+)
+
 # ---- what does not fit, arriving during the run --------------------------------------------------------------------
 PLAIN = "CREATE TABLE t(id INTEGER PRIMARY KEY, n INT, v TEXT)"
 OTHER = PLAIN + " ;; CREATE TABLE other(id INTEGER PRIMARY KEY, v INT)"

@@ -38,8 +38,10 @@ def opened(path=":memory:", **more):
 
 
 class Twin:
-    def __init__(self):
+    def __init__(self, pragmas=()):
         self.db = opened()
+        for sql in pragmas:
+            self.db.execute("PRAGMA " + sql)
         self.db.execute("PRAGMA foreign_keys = ON")
 
     def run(self, sql, values=()):

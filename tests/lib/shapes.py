@@ -23,6 +23,8 @@ KINDS = [
     ("NUMERIC", "num", ["REAL", "TEXT", "INT"]),
     ("", "any", ["BLOB", ""]),
     ("BLOB", "any", [""]),
+    ("UNSIGNED BIG INT", "int", ["DOUBLE PRECISION", "DECIMAL(10, 5)"]),
+    ("DECIMAL(10,5)", "num", ["NATIVE CHARACTER(70)", "FLOAT"]),
     ("TEXT", "longtext", ["BLOB"]),
 ]
 STRICT_KINDS = [
@@ -41,23 +43,54 @@ class Col:
         self.notnull = self.unique = False
         self.dflt = self.collate = self.check = self.generated = self.refs = None
 
-    def sql(self):
-        out = quoted(self.name) + (" " + self.kind if self.kind else "")
+    def sql(self, style=None):
+        """`style`: a Style to write it in."""
+        st = style or Style(None)
+        out = st.name(self.name, own=True) + (" " + self.kind if self.kind else "")
         if self.generated:
-            return out + " AS (%s) %s" % self.generated
+            return out + " %s(%s) %s" % (st.of("AS ", "GENERATED ALWAYS AS "), *self.generated)
+        parts = []
         if self.notnull:
-            out += " NOT NULL"
+            parts.append(st.of("NOT NULL", "CONSTRAINT nn NOT NULL", "not /* , */ null"))
         if self.dflt is not None:
-            out += " DEFAULT " + self.dflt
+            parts.append("DEFAULT " + self.dflt)
         if self.collate:
-            out += " COLLATE " + self.collate
+            parts.append("COLLATE " + self.collate)
         if self.unique:
-            out += " UNIQUE"
+            parts.append("UNIQUE")
         if self.check:
-            out += " CHECK(%s)" % self.check
+            parts.append("CHECK(%s)" % self.check)
         if self.refs:
-            out += " REFERENCES " + self.refs
-        return out
+            parts.append(st.of("REFERENCES ", "CONSTRAINT [f k] REFERENCES ") + self.refs)
+        return " ".join([out] + st.shuffled(parts))
+
+
+class Style:
+    """The same SQL in different clothes; None: plain."""
+
+    def __init__(self, rng):
+        self.rng = rng if rng is not None and rng.random() < 0.7 else None
+
+    def of(self, *choices):
+        return self.rng.choice(choices) if self.rng else choices[0]
+
+    def shuffled(self, parts):
+        return self.rng.sample(parts, len(parts)) if self.rng else parts
+
+    def name(self, name, own=False):
+        """`own`: where it is defined, so that its case is its own."""
+        styles = [quoted(name)]
+        if "]" not in name:
+            styles.append("[%s]" % name)
+        if "`" not in name:
+            styles.append("`%s`" % name)
+        if name.isalnum() and name.isascii() and name not in ("select", "From"):
+            styles += [name, name if own else name.upper(), " %s " % name]
+        return self.of(*styles)
+
+    def join(self, parts):
+        gap = self.of(", ", ",\n\t", " ,/* a ) comment, it's ( odd */", ", -- it's, (\n", ",", " , ")
+        return gap.join(parts)
 
 
 class Index:
@@ -190,10 +223,10 @@ class Shape:
             uses.append(u.name)
         return Index(name, unique, parts, uses, where)
 
-    def create(self, name):
-        out = []
+    def create(self, name, style=None):
+        st, out = style or Style(None), []
         for c in self.cols:
-            text = c.sql()
+            text = c.sql(st)
             if c.name == self.key:
                 text += " PRIMARY KEY" + (" AUTOINCREMENT" if self.auto else "")
             out.append(text)
@@ -202,17 +235,22 @@ class Shape:
                 "%sPRIMARY KEY(%s)"
                 % (
                     "CONSTRAINT %s " % self.pk_name if self.pk_name else "",
-                    ", ".join(quoted(n) + (" DESC" if d else "") for n, d in zip(self.pk, self.desc)),
+                    ", ".join(st.name(n) + (" DESC" if d else "") for n, d in zip(self.pk, self.desc)),
                 )
             )
         for n, cols in self.uniques:
-            out.append("%sUNIQUE(%s)" % ("CONSTRAINT %s " % n if n else "", ", ".join(map(quoted, cols))))
+            out.append("%sUNIQUE(%s)" % ("CONSTRAINT %s " % n if n else "", ", ".join(map(st.name, cols))))
         for n, expr in self.checks:
             out.append("%sCHECK(%s)" % ("CONSTRAINT %s " % n if n else "", expr))
         for n, col, refs in self.fks:
-            out.append("%sFOREIGN KEY(%s) REFERENCES %s" % ("CONSTRAINT %s " % n if n else "", quoted(col), refs))
+            out.append("%sFOREIGN KEY(%s) REFERENCES %s" % ("CONSTRAINT %s " % n if n else "", st.name(col), refs))
         options = ", ".join(w for w, on in (("WITHOUT ROWID", self.wr), ("STRICT", self.strict)) if on)
-        return "CREATE TABLE %s(%s)%s" % (name, ", ".join(out), " " + options if options else "")
+        return "%s %s(%s)%s" % (
+            st.of("CREATE TABLE", "create  table"),
+            name,
+            st.join(out),
+            " " + options if options else "",
+        )
 
 
 class Change:
@@ -308,7 +346,11 @@ class Change:
     def default(self):
         c = self.take()
         if c:
-            c.dflt = self.rng.choice(["5", "'5'", "(1 + 2)", "NULL"] if not self.new.strict else ["NULL"])
+            c.dflt = self.rng.choice(
+                ["5", "'5'", "(1 + 2)", "NULL", "-5", "+1.5e3", "x'00ff'", "'it''s, ('", "TRUE"]
+                if not self.new.strict
+                else ["NULL"]
+            )
             self.texts.append("ALTER %s SET DEFAULT %s" % (quoted(c.name), c.dflt))
 
     def no_default(self):
@@ -464,7 +506,7 @@ def random_case(rng, name):
     change = Change(shape, rng)
     others = [
         "CREATE TABLE par(id INTEGER PRIMARY KEY, n INT)",
-        shape.create(quoted(shape.table)),
+        shape.create(quoted(shape.table), Style(rng)),
         "CREATE TABLE log(what, a)",
     ]
     stay = [c for c in shape.plain() if c.name in [x.name for x in change.new.cols] and c.name not in change.touched]
@@ -499,7 +541,7 @@ def random_case(rng, name):
     return Case(
         name,
         others,
-        change.statements[0] if change.statements else "ALTER TABLE %s %s" % (t, ", ".join(change.texts)),
+        change.statements[0] if change.statements else "ALTER TABLE %s %s" % (t, Style(rng).join(change.texts)),
         table=shape.table,
         tables=tables,
         domains=domains,
@@ -513,6 +555,11 @@ def random_case(rng, name):
         postpone=rng.random() < 0.8,
         clients=rng.choice([1, 2, 3, 4]),
         fuzzy=True,
+        steer=rng.choice([None] * 8 + ["abort", "pause", "throttle", "kill", "kill"]),
+        pragmas=rng.choice(
+            [[]] * 8
+            + [["page_size = 512"], ["auto_vacuum = FULL"], ["auto_vacuum = INCREMENTAL"], ["encoding = 'UTF-16'"]]
+        ),
         **more
     )
 

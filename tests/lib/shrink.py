@@ -8,7 +8,7 @@ import time
 
 from change import ended, job
 from daemon import Daemon
-from live import OP, SETTINGS, Case, file_of
+from live import OP, SETTINGS, Case, daemon_for, file_of
 from limits import until
 from oracle import Twin, differences, from_wire, picture, to_wire
 from wire import RpcError
@@ -95,7 +95,7 @@ def redo(twin, kind, steps):
 def replay(data):
     """[what is wrong], of one client giving the same to the daemon and to plain SQLite."""
     case = Case("replay", **{k: v for k, v in data["case"].items()})
-    d, twin = Daemon(settings=SETTINGS), Twin()
+    d, twin = daemon_for(case, SETTINGS), Twin(case.pragmas)
     ops = [(place, kind, steps_in(steps)) for place, kind, steps in data["ops"]]
     try:
         with d.client() as c:

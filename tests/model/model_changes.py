@@ -23,7 +23,7 @@ sys.dont_write_bytecode = True
 import shrink
 from daemon import Daemon
 from limits import lasting
-from live import SETTINGS, Run
+from live import SETTINGS, Run, daemon_for
 from shapes import random_case
 from suite import Suite
 
@@ -61,7 +61,7 @@ def one(number, said):
     except sqlite3.Error as e:
         said["not SQLite's: %s" % str(e)[:40]] += 1
         return True
-    d = Daemon(settings=settings(rng))
+    d = daemon_for(case, settings(rng))
     run = Run(d, case, rng.randrange(1 << 30))
     try:
         run.go()
@@ -88,7 +88,8 @@ def tell(number, run):
     case = run.case
     print("     again: model_changes.py --case %d" % number)
     for text in case.schema + [case.change] + ["offline: %s %s" % (case.after, case.mapping)]:
-        print("       %.1200s" % text)
+        print("       %.900s" % text)
+    print("     steered: %s, file: %s" % (case.steer, case.pragmas))
     print("     outcome %s %.300s" % (run.outcome, run.reason))
     for text in run.problems[:5]:
         print("     ! %.900s" % text, flush=True)

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 sys.dont_write_bytecode = True
 
 from daemon import Daemon
-from live import SETTINGS, Run
+from live import SETTINGS, Run, daemon_for
 from matrix_cases import CASES
 from suite import Suite
 
@@ -33,12 +33,12 @@ def matrix():
         seed = rng.randrange(1 << 30)
         if args.names and not any(n in case.name for n in args.names):
             continue
-        run = Run(Daemon(settings=SETTINGS), case, seed)
+        run = Run(daemon_for(case, SETTINGS), case, seed)
         try:
             run.go()
         except Exception as e:
             run.bad("%s: %s" % (type(e).__name__, e))
-        wanted = "failed" if case.fails else "done"
+        wanted = "failed" if case.fails else "aborted" if case.steer == "abort" else "done"
         if run.outcome == "refused" and case.refused:
             refused.append(case.name)
             wanted = "refused"
