@@ -186,6 +186,8 @@ enum step_outcome backfill_step(struct migration *m, struct db *db, struct error
 		return step_failed(m, db);
 	if (moved)
 		return step_restart(m, db, "another process wrote the database", err);
+	if (index_early(m))
+		return index_begin_early(m, db, err);
 	if (m->p.collecting)
 		return collect_step(m, db, err);
 	/* Rows to come may carry a value that a dirty row has given up: its old row must be gone from the shadow first.

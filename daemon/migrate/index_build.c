@@ -169,6 +169,7 @@ int index_build_open(struct db *db, const struct index_build_config *config, str
 	pthread_mutex_init(&b->lock, NULL);
 	b->temp_dir = xstrdup(dir ? dir : "/tmp");
 	b->phase = READ_SCAN;
+	b->growing = config->growing;
 	b->live = config->live;
 	share_memory(b, config->memory_bytes);
 	if (read_spec(b, db, config, err) != 0)
@@ -190,6 +191,21 @@ int index_build_open(struct db *db, const struct index_build_config *config, str
 err_after_init:
 	index_build_free(b);
 	return -1;
+}
+
+void index_build_grown(struct index_build *b)
+{
+	pthread_mutex_lock(&b->lock);
+	b->growing = false;
+	pthread_mutex_unlock(&b->lock);
+}
+
+bool index_build_failed(struct index_build *b)
+{
+	pthread_mutex_lock(&b->lock);
+	bool failed = b->failed;
+	pthread_mutex_unlock(&b->lock);
+	return failed;
 }
 
 unsigned index_build_needs(struct index_build *b)

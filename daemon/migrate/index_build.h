@@ -44,6 +44,7 @@ struct index_build_config {
 	const char *table_sql;  /* final CREATE TABLE of it under this name; NULL: as it is */
 	const char *const *sql; /* CREATE INDEX statements on it; those it has already (by name) are left out */
 	size_t count;
+	bool growing;         /* rows are still appended, in the order of their rowids, until index_build_grown() */
 	int64_t memory_bytes; /* 0: INDEX_MEMORY_DEFAULT; below INDEX_MEMORY_LEAST is raised to it */
 	const char *temp_dir; /* folder for temporary files; NULL: $TMPDIR, else /tmp */
 	bool live;            /* the table may change: see live_index.h */
@@ -67,6 +68,11 @@ int index_build_open(struct db *db, const struct index_build_config *config, str
 enum { INDEX_NEEDS_READER = 1, INDEX_NEEDS_WRITER = 2 };
 /* What there is to do, as bits; 0: ready for adopt, or failed (the error was returned then). Any thread. */
 unsigned index_build_needs(struct index_build *b);
+
+/* `growing` ends: no row comes any more. Any thread. */
+void index_build_grown(struct index_build *b);
+/* True if index_build_read() has failed for good. Any thread. */
+bool index_build_failed(struct index_build *b);
 
 /*
  * Reader lane, outside of a snapshot: one bounded piece of scanning, sorting or merging. A statement is open for

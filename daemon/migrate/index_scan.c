@@ -221,14 +221,26 @@ static int scan_chunk(struct index_build *b, struct db *db, struct error *err)
 	return result;
 }
 
+static bool is_growing(struct index_build *b)
+{
+	pthread_mutex_lock(&b->lock);
+	bool growing = b->growing;
+	pthread_mutex_unlock(&b->lock);
+	return growing;
+}
+
 static int scan(struct index_build *b, struct db *db, struct error *err)
 {
 	uint64_t deadline_ns = clock_now_ns() + READ_NS;
 
 	for (;;) {
+		/* Asked before the snapshot is taken: after it the last rows may have come. */
+		bool growing = is_growing(b);
 		int more = scan_chunk(b, db, err);
 		if (more < 0)
 			return -1;
+		if (more == 0 && growing)
+			return 0;
 		if (more == 0) {
 			set_phase(b, READ_EMIT);
 			return 0;

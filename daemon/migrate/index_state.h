@@ -61,6 +61,7 @@ struct index_build {
 	/* Both sides', under the lock. */
 	pthread_mutex_t lock;
 	enum read_phase phase;
+	bool growing;
 	bool failed;
 	struct batch batches[INDEX_BATCHES];
 	size_t first, published; /* ring: the oldest published batch, and their number */

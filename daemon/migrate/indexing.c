@@ -14,13 +14,6 @@
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migration.h"
 
-bool index_on_writer(const struct migration *m)
-{
-	unsigned needs = m->index ? index_build_needs(m->index) : 0;
-
-	return needs == 0 || (needs & INDEX_NEEDS_WRITER);
-}
-
 /* All indexes are there. */
 static void leave(struct migration *m)
 {
@@ -96,7 +89,7 @@ void index_temp_dir(struct db *db, struct buf *out)
 		buf_add(out, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-static int open_build(struct migration *m, struct db *db, struct error *err)
+static int open_build(struct migration *m, struct db *db, bool growing, struct error *err)
 {
 	struct pool pool = {0};
 	struct buf dir = {0};
@@ -105,8 +98,11 @@ static int open_build(struct migration *m, struct db *db, struct error *err)
 	for (size_t i = 0; i < m->plan->nindexes; i++)
 		sql[i] = m->plan->indexes[i].shadow_sql;
 	index_temp_dir(db, &dir);
-	struct index_build_config config = {
-		.table = m->plan->shadow, .sql = sql, .count = m->plan->nindexes, .temp_dir = buf_cstr(&dir)};
+	struct index_build_config config = {.table = m->plan->shadow,
+					    .sql = sql,
+					    .count = m->plan->nindexes,
+					    .growing = growing,
+					    .temp_dir = buf_cstr(&dir)};
 	int rc = index_build_open(db, &config, &m->index, err);
 	buf_free(&dir);
 	pool_free(&pool);
@@ -121,18 +117,10 @@ static bool any_unique(const struct plan *plan)
 	return false;
 }
 
-/* Begins the build, or takes up that of an earlier run, in the open transaction. */
-static enum step_outcome begin_build(struct migration *m, struct db *db, bool begun, struct error *err)
+/* Opens the build in the open transaction, and commits. */
+static enum step_outcome open_step(struct migration *m, struct db *db, bool growing, struct error *err)
 {
-	bool left = false;
-
-	/*
-	 * Without the rows that clients have changed the shadow is an image of the source: a duplicate is a real one. A
-	 * build that was begun has seen this done, and the shadow is as it left it.
-	 */
-	if (!begun && any_unique(m->plan) && dirty_purge(m, db, INT64_MAX, &left, err) != 0)
-		return step_failed(m, db);
-	if (!left && open_build(m, db, err) != 0) {
+	if (open_build(m, db, growing, err) != 0) {
 		/* A positive code is SQLite's: the disk, memory, .. Else: this cannot be built here. */
 		if (err->code > 0)
 			return step_failed(m, db);
@@ -150,6 +138,43 @@ static enum step_outcome begin_build(struct migration *m, struct db *db, bool be
 	return step_failed(m, db);
 }
 
+/*
+ * Keys of rows that clients have changed only gather while nothing in the shadow is unique; then what was copied does
+ * not change, and more rows come behind it.
+ */
+bool index_early(const struct migration *m)
+{
+	const struct plan *plan = m->plan;
+
+	return !m->index && !m->index_native && !m->p.collecting && plan->nindexes > 0 && !plan->unique &&
+	       !any_unique(plan) && plan->source_rowid && plan->shadow_rowid;
+}
+
+enum step_outcome index_begin_early(struct migration *m, struct db *db, struct error *err)
+{
+	if (index_build_available(db))
+		return open_step(m, db, true, err);
+	m->index_native = true;
+	db_rollback(db);
+	return STEP_MORE;
+}
+
+/* Begins the build, or takes up that of an earlier run, in the open transaction. */
+static enum step_outcome begin_build(struct migration *m, struct db *db, bool begun, struct error *err)
+{
+	bool left = false;
+
+	/*
+	 * Without the rows that clients have changed the shadow is an image of the source: a duplicate is a real one. A
+	 * build that was begun has seen this done, and the shadow is as it left it.
+	 */
+	if (!begun && any_unique(m->plan) && dirty_purge(m, db, INT64_MAX, &left, err) != 0)
+		return step_failed(m, db);
+	if (!left)
+		return open_step(m, db, false, err);
+	return step_commit(m, db, err) == 0 ? STEP_MORE : step_failed(m, db);
+}
+
 static enum step_outcome adopt_build(struct migration *m, struct db *db, struct error *err)
 {
 	leave(m);
@@ -160,18 +185,12 @@ static enum step_outcome adopt_build(struct migration *m, struct db *db, struct 
 	return STEP_MORE;
 }
 
-/* A piece of the build under way, on the lane index_on_writer() named. It has its own transactions. */
-static enum step_outcome continue_build(struct migration *m, struct db *db, struct error *err)
+void index_failed(struct migration *m, struct error *err)
 {
-	if (index_on_writer(m))
-		return index_build_fill(m->index, db, m->allow.hold_ns, err) == 0 ? STEP_MORE : step_failed(m, db);
-	if (index_build_read(m->index, db, err) == 0)
-		return STEP_MORE;
 	if (err->code == errc_code(ERRC_FAILED_MIGRATION))
 		index_take_offenders(m, err);
 	else
 		m->mismatch = err->code < 0 && m->resumed;
-	return step_failed(m, db);
 }
 
 enum step_outcome index_step(struct migration *m, struct db *db, struct error *err)
@@ -179,8 +198,14 @@ enum step_outcome index_step(struct migration *m, struct db *db, struct error *e
 	bool moved = false, begun = false, more = false;
 
 	m->next = m->p;
-	if (m->index && index_build_needs(m->index) != 0)
-		return continue_build(m, db, err);
+	if (m->index)
+		index_build_grown(m->index);
+	/* The build has its own transactions. */
+	if (m->index && (index_build_needs(m->index) & INDEX_NEEDS_WRITER))
+		return index_build_fill(m->index, db, m->allow.hold_ns, err) == 0 ? STEP_MORE : step_failed(m, db);
+	/* The reader is at it; or it has found something that ends the build, which is on its way to the loop. */
+	if (m->index && (index_build_needs(m->index) != 0 || index_build_failed(m->index)))
+		return STEP_IDLE;
 	if (!m->index && index_build_begun(db, m->plan->shadow, &begun, err) != 0)
 		return step_failed(m, db);
 	if (!m->index && !m->index_native && !index_build_available(db))

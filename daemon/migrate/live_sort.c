@@ -7,13 +7,20 @@
  */
 #include "daemon/migrate/live_index.h"
 
+bool sort_on_writer(const struct migration *m)
+{
+	unsigned needs = m->index ? index_build_needs(m->index) : 0;
+
+	return needs == 0 || (needs & INDEX_NEEDS_WRITER);
+}
+
 enum step_outcome sort_step(struct migration *m, struct db *db, struct error *err)
 {
 	struct index_build_progress progress;
 	int rc = 0;
 
 	m->next = m->p;
-	if (index_on_writer(m) && index_build_needs(m->index) != 0)
+	if (sort_on_writer(m) && index_build_needs(m->index) != 0)
 		rc = index_build_fill(m->index, db, m->allow.hold_ns, err);
 	else if (index_build_needs(m->index) != 0)
 		rc = index_build_read(m->index, db, err);

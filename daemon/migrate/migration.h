@@ -133,8 +133,8 @@ int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left
 /* Compares one row of source and shadow; -1 with err when they differ. Inside a transaction. */
 int verify_key(struct migration *m, struct db *db, int64_t key, struct error *err);
 
-/* INDEX, SORT: whether the next step belongs on the writer lane. */
-bool index_on_writer(const struct migration *m);
+/* SORT: whether the next step belongs on the writer lane. */
+bool sort_on_writer(const struct migration *m);
 /* The build has found rows that repeat a key; err says how many. Takes their names along. */
 void index_take_offenders(struct migration *m, struct error *err);
 /* The folder for temporary files: that of the database, which is watched for room. */
@@ -145,6 +145,15 @@ bool live_is(const struct migration *m);
 /* Ends the watch and forgets all of it, on the writer; or forgets it where nothing is watched. NULL is fine. */
 void live_stop(struct migration *m, struct db *db);
 void live_free(struct live_index *live);
+/* Compares rows behind m->verify_cursor and up to `bound`, which the shadow has, in the snapshot that is open. */
+int verify_up_to(struct migration *m, struct db *db, int64_t bound, struct error *err);
+
+/* BACKFILL: whether the index build can begin now, since rows that were copied stay as they are until it ends. */
+bool index_early(const struct migration *m);
+/* Begins it: the rest of a step, in its transaction. */
+enum step_outcome index_begin_early(struct migration *m, struct db *db, struct error *err);
+/* The index build has failed with `err`: if by duplicates, they become the migration's offenders. Any thread. */
+void index_failed(struct migration *m, struct error *err);
 
 /* Writes the texts. */
 void texts_make(struct migration *m);

@@ -76,6 +76,7 @@ static void leave(struct migrator *m)
 	m->running = m->ended = m->abort_asked = false;
 	live_free(m->m.live);
 	m->m.live = NULL;
+	asides_forget(m);
 	index_build_free(m->m.index);
 	m->m.index = NULL;
 	pool_free(&m->m.pool);
@@ -119,6 +120,7 @@ static void submit(struct migrator *m, bool save)
 	step->ran = false;
 	atomic_store(&step->begun, false);
 	step->writer = save || migration_on_writer(&m->m);
+	step->beside = !save && asides_beside(m);
 	step->outcome = STEP_FAILED;
 	step->job = (struct job){
 		.mail = {.deliver = step_done}, .run = step_run, .share_percent = pacer_share(&m->pacer)};
@@ -165,7 +167,7 @@ static void fail(struct migrator *m, const struct error *err)
 }
 
 /* Errors that pass: the disk is full, memory is short, somebody stopped the job. */
-static bool passing(const struct error *err)
+bool migrator_passing(const struct error *err)
 {
 	if (err->code <= 0)
 		return false;
@@ -206,7 +208,7 @@ static void step_failed_here(struct migrator *m)
 		error_set_sqlite(err, SQLITE_CANTOPEN, "SQLITE_CANTOPEN", "no connection for reading could be opened");
 	if (m->m.doubted && !error_is_set(err))
 		error_move(err, &m->verdict);
-	if (passing(err) || m->step.save || p == PHASE_RETIRE || p == PHASE_ABORT || p == PHASE_RESTART) {
+	if (migrator_passing(err) || m->step.save || p == PHASE_RETIRE || p == PHASE_ABORT || p == PHASE_RESTART) {
 		retry_later(m, err);
 		return;
 	}
@@ -240,6 +242,10 @@ static void entered(struct migrator *m, enum phase before)
 	log_debug("migrate", "m%lld %s: %s", (long long)r->id, r->table, phase_name(r->p.phase));
 	pacer_forget(&m->pacer);
 	m->pacer.ns_per_row = 0;
+	if (before == PHASE_RESTART)
+		asides_forget(m);
+	if (before == PHASE_INDEX && r->p.phase == PHASE_VERIFY)
+		asides_hand_over(m);
 	if (r->p.phase == PHASE_RETIRE)
 		store_protect(m->s, NULL, NULL);
 	if (m->m.plan && !r->strategy) {
@@ -287,6 +293,7 @@ static void step_done(struct mail *mail)
 	if (!phase_catches_up(r->p.phase) || !phase_catches_up(before) || m->m.dirty_left <= READY_KEYS)
 		m->level_ns = clock_now_ns();
 	entered(m, before);
+	asides_share(m);
 	int64_t rows = r->p.phase == PHASE_BACKFILL ? r->p.rows_done
 		       : r->p.phase == PHASE_VERIFY ? r->p.verified_rows
 						    : 0;
@@ -322,6 +329,7 @@ static void start(struct migrator *m, struct entry *e)
 	m->throttled = NULL;
 	m->waited = m->idle = false;
 	m->wanted = r->control;
+	asides_forget(m);
 	m->m = (struct migration){.r = r, .p = r->p, .capture = &m->capture, .resumed = r->state == JOB_RUNNING};
 	if (r->state == JOB_QUEUED) {
 		r->state = JOB_RUNNING;
@@ -358,7 +366,8 @@ static void end_job(struct migrator *m)
 
 void migrator_pump(struct migrator *m)
 {
-	if (m->busy)
+	asides_pump(m);
+	if (m->busy || asides_in_the_way(m))
 		return;
 	if (m->closing) {
 		migrator_close_now(m);
@@ -374,6 +383,11 @@ void migrator_pump(struct migrator *m)
 	if (memcmp(&r->control, &m->wanted, sizeof(r->control)) != 0) {
 		r->control = m->wanted;
 		m->unsaved = true;
+	}
+	if (asides_failed(m, &m->step.err)) {
+		m->step.ran = true;
+		m->step.save = false;
+		step_failed_here(m);
 	}
 	if (m->abort_asked && !m->ended)
 		take_abort(m);
@@ -402,6 +416,10 @@ void migrator_pump(struct migrator *m)
 	if (!m->waited)
 		m->throttled = NULL;
 	m->waited = false;
+	if (asides_first(m, &again_ns)) {
+		wait_until(m, again_ns);
+		return;
+	}
 	migrator_set_pace(m);
 	submit(m, false);
 }

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "daemon/lib/list.h"
+#include "daemon/migrate/aside.h"
 #include "daemon/migrate/capture.h"
 #include "daemon/migrate/migration.h"
 #include "daemon/migrate/migrator.h"
@@ -42,8 +43,25 @@ struct errand {
 	bool ran;          /* run() was called */
 	atomic_bool begun; /* the same, for whom it is still out */
 	bool writer;
+	bool beside; /* asides may be at work meanwhile */
 	enum step_outcome outcome;
 	struct error err;
+};
+
+/* A piece of work on a reader lane beside the steps. */
+struct aside {
+	struct job job;
+	struct migrator *owner;
+	enum aside_kind kind;
+	bool busy;
+	bool ran; /* run() was called */
+	int rc;
+	struct error err;
+	struct migration m; /* the lane's while busy: position of the comparison, and what is shared */
+	int64_t rows;       /* compared */
+	uint64_t due_ns;    /* the next piece not before */
+	unsigned retries;
+	bool over; /* no more of it in this copy */
 };
 
 struct migrator {
@@ -64,9 +82,12 @@ struct migrator {
 	struct capture capture;
 	struct pacer pacer;
 	struct errand step;
-	bool busy;    /* step is out */
-	bool unsaved; /* the record must be written before the next step */
-	bool ended;   /* the record says so; once it is written the job is over */
+	bool busy; /* step is out */
+	struct aside asides[ASIDE_COUNT];
+	struct migration shown;   /* what asides may share of `m`, as it was when no step was out */
+	uint64_t aside_work_seen; /* clients' reads and writes when an aside was last done */
+	bool unsaved;             /* the record must be written before the next step */
+	bool ended;               /* the record says so; once it is written the job is over */
 	bool abort_asked;
 	struct control wanted; /* controls of the running job as clients have set them */
 	struct error verdict;  /* VERIFY: what was found, while the writer is asked whether another process did it */
@@ -88,6 +109,27 @@ struct migrator {
 
 /* Goes on where there is something to do. May be called at any time. */
 void migrator_pump(struct migrator *m);
+/* Whether an error is one that passes: disk full, memory short, stopped. */
+bool migrator_passing(const struct error *err);
+
+/* migrator_aside.c. Submits what there is to do beside the steps; whether or not one is out. */
+void asides_pump(struct migrator *m);
+bool asides_busy(const struct migrator *m);
+/* No step is out: may the next be one beside which asides work? */
+bool asides_beside(struct migrator *m);
+/* No step is out: must all else wait until none is busy? */
+bool asides_in_the_way(struct migrator *m);
+/* No step is out: is there none to take until an aside has worked? *ret_again_ns: when to look again at the latest. */
+bool asides_first(struct migrator *m, uint64_t *ret_again_ns);
+/* True if one has failed for good: then its error is the job's. */
+bool asides_failed(struct migrator *m, struct error *err);
+/* No step is out: what they may share; where the comparison is to go on. */
+void asides_share(struct migrator *m);
+void asides_hand_over(struct migrator *m);
+/* A new job or copy begins. None is busy. */
+void asides_forget(struct migrator *m);
+void asides_stop(struct migrator *m, enum stop_reason why);
+
 /* The entry that runs or is the next to; NULL if there is none. */
 struct entry *migrator_current(const struct migrator *m);
 /* Lets go of the store and frees everything; waits for what is out. */

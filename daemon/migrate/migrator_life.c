@@ -174,7 +174,8 @@ static void unobserve_done(struct mail *mail)
 /* The observer points into the migrator: it goes first, on the writer. */
 void migrator_close_now(struct migrator *m)
 {
-	if (m->busy || !list_empty(&m->alters) || !list_empty(&m->letters) || uv_is_closing((uv_handle_t *)&m->timer))
+	if (m->busy || asides_busy(m) || !list_empty(&m->alters) || !list_empty(&m->letters) ||
+	    uv_is_closing((uv_handle_t *)&m->timer))
 		return;
 	m->busy = true;
 	m->step.job = (struct job){.mail = {.deliver = unobserve_done},
@@ -231,6 +232,7 @@ void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg)
 	uv_timer_stop(&m->timer);
 	if (m->busy)
 		store_stop(m->s, &m->step.job, STOP_SHUTDOWN);
+	asides_stop(m, STOP_SHUTDOWN);
 	migrator_pump(m);
 }
 

@@ -240,6 +240,7 @@ void migrator_abort(struct migrator *m, const struct params *params, struct migr
 	m->abort_asked = true;
 	if (m->busy && !m->step.save && p != PHASE_ABORT)
 		store_stop(m->s, &m->step.job, STOP_CANCEL);
+	asides_stop(m, STOP_CANCEL);
 	migrator_pump(m);
 }
 

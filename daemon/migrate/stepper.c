@@ -54,8 +54,7 @@ bool migration_on_writer(const struct migration *m)
 {
 	if (in_doubt(m))
 		return true;
-	bool index = info(m)->step == index_step || info(m)->step == sort_step;
-	return index ? index_on_writer(m) : info(m)->writer;
+	return info(m)->step == sort_step ? sort_on_writer(m) : info(m)->writer;
 }
 
 /*

@@ -117,6 +117,7 @@ struct walk {
 	int64_t rows;  /* of the source, seen */
 	int64_t same;  /* compared equal */
 	int64_t last;  /* greatest rowid of the source seen */
+	int64_t bound; /* of the rowids compared */
 };
 
 /* One move of the merge. */
@@ -162,19 +163,43 @@ static int verify_range(struct migration *m, struct db *db, struct walk *w, bool
 	if (w->have < 0 || w->has < 0)
 		return -1;
 	/* Up to the last row of the source's part; where that was the end, the shadow to its end as well. */
-	while (w->have)
+	while (w->have && sqlite3_column_int64(w->a, 0) <= w->bound)
 		if (advance(m, db, w, err) != 0)
 			return -1;
-	*ret_end = w->rows < VERIFY_ROWS;
+	*ret_end = w->rows < VERIFY_ROWS && w->bound == INT64_MAX;
 	while (*ret_end && w->has)
 		if (advance(m, db, w, err) != 0)
 			return -1;
 	return 0;
 }
 
+static void keep_position(struct migration *m, const struct walk *w)
+{
+	m->step_rows = w->rows;
+	m->next.verified_rows += w->same;
+	if (w->rows > 0) {
+		m->verify_cursor = w->last;
+		m->has_verified = true;
+	}
+}
+
+int verify_up_to(struct migration *m, struct db *db, int64_t bound, struct error *err)
+{
+	/* The last rowid there can be is left to VERIFYING: it means that there is no bound. */
+	struct walk w = {.bound = bound < INT64_MAX ? bound : INT64_MAX - 1};
+	bool end = false;
+	int rc = verify_range(m, db, &w, &end, err);
+
+	db_done(db, w.a);
+	db_done(db, w.b);
+	if (rc == 0)
+		keep_position(m, &w);
+	return rc;
+}
+
 enum step_outcome verify_step(struct migration *m, struct db *db, struct error *err)
 {
-	struct walk w = {0};
+	struct walk w = {.bound = INT64_MAX};
 	bool end = false;
 
 	m->next = m->p;
@@ -186,12 +211,7 @@ enum step_outcome verify_step(struct migration *m, struct db *db, struct error *
 	db_rollback(db);
 	if (rc != 0)
 		return STEP_FAILED;
-	m->step_rows = w.rows;
-	m->next.verified_rows += w.same;
-	if (w.rows > 0) {
-		m->verify_cursor = w.last;
-		m->has_verified = true;
-	}
+	keep_position(m, &w);
 	if (end) {
 		m->next.phase = PHASE_READY;
 		/* Else the swap, which is synced, would wait for all that was copied. */
