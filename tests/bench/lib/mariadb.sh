@@ -1,7 +1,7 @@
 # MariaDB in the scratch folder, as an unprivileged user: default durability (a sync at each commit), a buffer pool that
 # holds the table and a large log. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2154,SC2034 # names are shared with run.sh
-maria_pid=""
+maria_pid="" # the shell that waits for the server
 
 start_mariadb() {
 	local tries=0
@@ -26,10 +26,12 @@ start_mariadb() {
 
 maria_sql() { mariadb --no-defaults -u root --socket="$scratch/maria/sock" "$@"; }
 
+# The shell that waits for the server is not the server, whose number is in its file.
 stop_mariadb() {
-	if [ -n "$maria_pid" ]; then
-		kill -TERM "$maria_pid" 2>/dev/null || true
-		wait "$maria_pid" 2>/dev/null || true
-	fi
+	local server
+	[ -n "$maria_pid" ] || return 0
+	server=$(cat "$scratch/maria/pid" 2>/dev/null || pgrep -P "$maria_pid") || true
+	[ -z "$server" ] || kill -TERM "$server" 2>/dev/null || true
+	wait "$maria_pid" 2>/dev/null || true
 	maria_pid=""
 }
