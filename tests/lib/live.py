@@ -5,11 +5,12 @@ order is known, and with it the schema they saw, so that it is known where in th
 SQLite is then given the same: the writes before it, the change offline, the writes behind it.
 """
 import random
+import sqlite3
 import threading
 import time
 import traceback
 
-from change import PHASES, ended, job, shadows
+from change import PHASES, job, shadows
 from daemon import Daemon
 from gen import Gen, Profile, Sampled, quoted
 from limits import scaled, until
@@ -46,6 +47,7 @@ class Case:
         self.vanishes = get("vanishes", self.rename is not None)  # the table has another name in the end, or none
         self.settings, self.ops = get("settings", {}), get("ops", OPS_MAX)
         self.pragmas = get("pragmas", ())  # of the file, before it is anybody's
+        self.then = get("then", None)  # (SQL, statements offline): a second change, asked for at once behind the first
         self.steer = get("steer", None)  # abort, pause, throttle or kill, at some moment
         self.fuzzy = get("fuzzy", False)  # whatever comes of it is right as long as plain SQLite agrees
         assert not more, more
@@ -77,6 +79,8 @@ class Case:
             for sql in self.schema:
                 db.execute(sql)
         self.do_offline(after)
+        if self.then:
+            offline(after, self.then[1])
         out = []
         for t in self.tables:
             names = self.names(t)
@@ -93,7 +97,8 @@ def daemon_for(case, settings):
         db = opened(d.db)
         for sql in case.pragmas:
             db.execute("PRAGMA " + sql)
-        db.execute("VACUUM")
+        db.execute("CREATE TABLE first(x)")
+        db.execute("DROP TABLE first")
         db.close()
         d.start()
     return d
@@ -315,6 +320,8 @@ class Run:
         self.setup = []
         self.profiles = case.sampled(twin.db) if twin else case.profiles()
         self.counts, self.marks, self.ordered = {}, {}, []
+        self.name = self.then = self.last = None
+        self.then_done, self.made, self.proven = False, set(), True
         self.killed, self.again = threading.Event(), threading.Event()
 
     def bad(self, text):
@@ -392,7 +399,9 @@ class Run:
         begun = sum(self.acked())
         self.mark_at(c, "alter")
         try:
-            c("migrate.alter", sql=case.change, postpone_cutover=case.postpone, allow_data_loss=case.force)
+            r = c("migrate.alter", sql=case.change, postpone_cutover=case.postpone, allow_data_loss=case.force)
+            self.name = r["job"]
+            self.second(c)
         except RpcError as e:
             if e.name != "MIGRATION_INVALID":
                 raise
@@ -404,11 +413,15 @@ class Run:
             j = until("ready or over", lambda: self.stands(c), 40, every=0.003)
             self.counts["before ready"] = sum(self.acked()) - begun
             self.mark_at(c, "ready")
-            if j["state"] == "running":
+            if j["state"] == "running" and j["id"] == self.name:
                 self.busy(3)
                 self.offend(c)
-                c("migrate.abort" if case.steer == "abort" else "migrate.cutover")
-        j = ended(c)
+                c("migrate.abort" if case.steer == "abort" else "migrate.cutover", job=self.name)
+        j = until("the change ends", lambda: self.over(c, self.name), 40, every=0.005)
+        if self.then:
+            self.then_done = (
+                until("so does the second", lambda: self.over(c, self.then), 40, every=0.005)["state"] == "done"
+            )
         self.job = j
         self.outcome = j["state"]
         self.counts["change"] = sum(self.acked()) - begun
@@ -418,6 +431,22 @@ class Run:
             self.bad("phase %r" % j["phase"])
         if shadows(c) != self.base:
             self.bad("left behind: %s" % sorted(set(shadows(c)) - set(self.base)))
+
+    def second(self, c):
+        """The change that waits for its turn behind this one."""
+        if self.case.then:
+            try:
+                self.then = c("migrate.alter", sql=self.case.then[0])["job"]
+            except RpcError as e:
+                if e.name != "MIGRATION_INVALID":
+                    raise
+
+    def over(self, c, name):
+        """The job of that name, once it has ended; it may stand in history already."""
+        for j in [job(c)] + c("migrate.history")["history"]:
+            if j and j.get("job", j.get("id")) == name and j["state"] in ("done", "failed", "aborted"):
+                return j
+        return None
 
     @staticmethod
     def stands(c):
@@ -487,22 +516,26 @@ class Run:
         twin = self.twin or Twin(self.case.pragmas)
         for sql, values in self.setup:
             twin.run(sql, values)
-        first, changed = None, False
+        # Done so far: nothing, the first change, both.
+        stages = [x for x, done in (("first", self.outcome == "done"), ("then", self.then_done)) if done]
+        first = ops[0].seen if ops else None
         for i, op in enumerate(ops):
-            if first is None:
-                first = op.seen
-            if op.seen != first and not changed:
-                changed = True
-                self.offline(twin)
+            if op.seen != first:
+                self.offline(twin, stages if op.seen == self.last else stages[:1])
             self.redo(twin, i, op)
-        if not changed:
-            self.offline(twin)
+        self.offline(twin, stages)
         return twin
 
-    def offline(self, twin):
-        if self.outcome == "done":
+    def offline(self, twin, stages):
+        for stage in stages:
+            if stage in self.made:
+                continue
+            self.made.add(stage)
             try:
-                self.case.do_offline(twin.db)
+                if stage == "first":
+                    self.case.do_offline(twin.db)
+                else:
+                    offline(twin.db, self.case.then[1])
             except Exception as e:
                 self.bad("the daemon did what plain SQLite does not: %s" % e)
 
@@ -525,6 +558,7 @@ class Run:
             twin.run("ROLLBACK")
 
     def judge(self, c):
+        self.last = c.value("SELECT " + self.writers[0].seen())
         ops = self.ordered = self.order(c)
         twin = self.replay(ops)
         self.counts["all"] = len(ops)
@@ -536,8 +570,21 @@ class Run:
             return
         copy = file_of(self.d)
         self.compare("", copy, twin)
+        self.proven = self.outcome != "failed" or self.refutes(twin)
         if not self.problems:
             self.afterlife(copy, twin)
+
+    def refutes(self, twin):
+        """Whether plain SQLite, too, cannot make the change of what is there in the end."""
+        again = opened()
+        twin.db.backup(again)
+        try:
+            self.case.do_offline(again)
+            return False
+        except sqlite3.Error:
+            return True
+        finally:
+            again.close()
 
     def compare(self, when, copy, twin):
         for text in differences(picture(copy.db), picture(twin.db)):

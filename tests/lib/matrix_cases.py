@@ -896,7 +896,45 @@ statement(
     force=True,
     vanishes=True,
 )
+statement()
+statement("DELETE of a whole table", ABC, "DELETE FROM t WHERE n % 2 = 0")
 statement(
-    "UPDATE of a whole table", ABC, "UPDATE t SET n = n * 2, v = v || '!' WHERE n > 5", refused="not yet possible"
+    "UPDATE of a whole table, unique keys and indexes",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, u INT UNIQUE, v TEXT, w REAL CHECK(w IS NULL OR w < 1000)) ;; "
+    "CREATE INDEX t_v ON t(v, w DESC) ;; CREATE INDEX t_e ON t(length(v)) WHERE w > 2",
+    "UPDATE t SET v = upper(v), w = coalesce(w, 0) + u, u = NULL WHERE u % 3 <> 1",
+    domains={"u": "int:700"},
 )
-statement("DELETE of a whole table", ABC, "DELETE FROM t WHERE n % 2 = 0", refused="not yet possible")
+statement(
+    "UPDATE of a whole table, generated columns",
+    "CREATE TABLE t(k TEXT PRIMARY KEY, n INT, g INT AS (n + 1) STORED, h AS (g * 2)) ;; CREATE INDEX t_h ON t(h)",
+    "UPDATE t SET n = h + length(k)",
+    domains={"k": "text:500"},
+)
+statement(
+    "UPDATE of a child",
+    PAR + " ;; " + KID % "ON DELETE CASCADE",
+    "UPDATE t SET v = -v WHERE p IS NOT NULL",
+    tables=["t", "par"],
+    domains={"p": "key:60"},
+    key_range=(1, 300),
+    fill=PARENTS + ["UPDATE OR IGNORE t SET p = 1 + id % 60"],
+)
+statement(
+    "DELETE of a whole table, AUTOINCREMENT",
+    SHAPE,
+    "DELETE FROM t WHERE n IS NULL OR v LIKE 't1%'",
+    domains={"n": "int:900"},
+    force=True,
+)
+statement("DELETE of every row", ABC, "DELETE FROM t", force=True)
+case(
+    "an offender arrives: CHECK of an UPDATE",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, n INT CHECK(n < 90000), v TEXT) ;; CREATE TABLE other(id INTEGER PRIMARY KEY, v)",
+    "UPDATE t SET n = n + 10",
+    tables=["other"],
+    fill=FILL,
+    extra=UPDATES,
+    offender="INSERT INTO t(id, n) VALUES(9999, 89995)",
+    fails="CHECK",
+)

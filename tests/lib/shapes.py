@@ -262,7 +262,7 @@ class Change:
         for k in ("cols", "uniques", "checks", "fks", "indexes", "pk"):
             setattr(self.new, k, copy.deepcopy(getattr(shape, k)))
         self.texts, self.mapping, self.gone, self.added, self.force = [], {}, [], [], False
-        self.rename, self.touched, self.statements = None, set(), None
+        self.rename, self.touched, self.statements, self.vanishes = None, set(), None, False
         actions = [
             self.type,
             self.type,
@@ -291,7 +291,7 @@ class Change:
         if rng.random() < 0.04:
             self.rename = "renamed"
             self.texts.append("RENAME TO renamed")
-        if rng.random() < 0.08:
+        if rng.random() < 0.2:
             self.index_alone()
 
     def free(self, also=lambda c: True):
@@ -493,8 +493,29 @@ class Change:
             self.added.append("ALTER TABLE %s RENAME COLUMN %s TO ren" % (quoted(self.old.table), quoted(c.name)))
 
     def index_alone(self):
-        """Another kind of statement instead: an index made or dropped."""
-        if self.old.indexes and self.rng.random() < 0.4:
+        """Another kind of statement instead: an index made or dropped, all rows changed, the table dropped."""
+        r, t = self.rng, quoted(self.old.table)
+        plain = [c for c in self.old.plain(lambda c: not c.unique) if c.kind in ("INT", "TEXT", "", "BLOB", "REAL")]
+        plain = [c for c in plain if not any(c.name in u[1] for u in self.old.uniques) and not self.referring(c)]
+        plain = [c for c in plain if not any(i.unique and c.name in i.uses for i in self.old.indexes)]
+        k = r.random()
+        if k < 0.25 and plain:
+            c, other = r.choice(plain), r.choice(self.old.cols)
+            expr = r.choice(["coalesce(%s, 4)", "NULL", "%s || 'w'", "abs(length(%s))", "(1, 2) = (3, 4)"])
+            if self.old.strict or c.notnull:
+                expr = "%s"
+                other = c
+            expr = expr % quoted(other.name) if "%s" in expr else expr
+            where = r.choice(
+                ["", " WHERE %s IS NOT NULL" % quoted(other.name), " WHERE length(%s) > 1" % quoted(c.name)]
+            )
+            self.statements = ["UPDATE %s SET %s = %s%s" % (t, quoted(c.name), expr, where)]
+        elif k < 0.35:
+            c = r.choice(self.old.cols)
+            self.statements = ["DELETE FROM %s WHERE length(%s) %% 2 = 0" % (t, quoted(c.name))]
+        elif k < 0.4:
+            self.statements, self.force, self.vanishes = ["DROP TABLE %s" % t], True, True
+        elif self.old.indexes and k < 0.6:
             self.statements = ["DROP INDEX %s" % quoted(self.rng.choice(self.old.indexes).name)]
         else:
             self.statements = [self.old.index("late").sql(self.old.table)]
@@ -528,7 +549,7 @@ def random_case(rng, name):
     domains = {c.name: c.domain for c in shape.cols + change.new.cols}
     domains.update({"p": "key:100", "ren": "text"})
     more = (
-        {"statements": change.statements}
+        {"statements": change.statements, "vanishes": change.vanishes}
         if change.statements
         else {
             "after": change.new.create("{T}"),
@@ -536,6 +557,7 @@ def random_case(rng, name):
             "gone": change.gone,
             "added": change.added,
             "rename": change.rename,
+            "vanishes": bool(change.rename),
         }
     )
     return Case(
@@ -554,14 +576,35 @@ def random_case(rng, name):
         force=change.force,
         postpone=rng.random() < 0.8,
         clients=rng.choice([1, 2, 3, 4]),
+        then=second(rng, t, stay, any("BEFORE UPDATE" in x for x in others))
+        if not change.rename and not change.statements
+        else None,
         fuzzy=True,
         steer=rng.choice([None] * 8 + ["abort", "pause", "throttle", "kill", "kill"]),
-        pragmas=rng.choice(
+        # With auto_vacuum nothing tells where UPDATE and DELETE took place.
+        pragmas=[]
+        if change.statements
+        else rng.choice(
             [[]] * 8
             + [["page_size = 512"], ["auto_vacuum = FULL"], ["auto_vacuum = INCREMENTAL"], ["encoding = 'UTF-16'"]]
         ),
         **more
     )
+
+
+def second(rng, table, stay, triggers):
+    """A change that waits behind the first, or None."""
+    if rng.random() < 0.75 or not stay:
+        return None
+    q = quoted(rng.choice(stay).name)
+    column = "ALTER TABLE %s ADD COLUMN second TEXT" % table
+    some = [
+        (column + " NOT NULL DEFAULT '2'", [column + " NOT NULL DEFAULT '2'"]),
+        ("CREATE INDEX second ON %s(%s)" % (table, q), ["CREATE INDEX second ON %s(%s)" % (table, q)]),
+    ]
+    if not triggers:  # the oracle's UPDATE would set them off
+        some.append((column + " USING 's' || %s" % q, [column, "UPDATE %s SET second = 's' || %s" % (table, q)]))
+    return rng.choice(some)
 
 
 def trigger(rng, n, table, column):

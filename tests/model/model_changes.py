@@ -47,7 +47,12 @@ def settings(rng):
         **{
             "migrate.batch_rows": str(rng.choice([1, 7, 25, 100, 1000])),
             "migrate.duty": str(rng.choice([20, 50, 100])),
+            "migrate.hold": rng.choice(["1ms", "3ms", "3ms", "20ms"]),
             "store.synchronous": rng.choice(["normal", "normal", "full"]),
+            "store.readers": rng.choice(["1", "2", "4"]),
+            "store.cache": rng.choice(["64KiB", "16MiB", "16MiB"]),
+            "store.checkpoint_at": rng.choice(["64KiB", "1MiB", "16MiB"]),
+            "store.group": rng.choice(["1", "3", "256"]),
         }
     )
 
@@ -75,6 +80,9 @@ def one(number, said):
         said["refused: " + run.reason[:70]] += 1
     if run.outcome == "failed":
         said["failed: " + ", ".join(w for w in REASONS if w in run.reason)] += 1
+        if not run.proven:
+            # The row may have been mended since; a TYPE is alterd's own idea of loss.
+            said["failed, and plain SQLite would not: case %d %s" % (number, run.reason[:200])] += 1
         if not any(w in run.reason for w in REASONS):
             run.bad("failed without a reason of the rows': " + run.reason)
     if not run.problems:
@@ -121,7 +129,7 @@ def random_changes():
         suite.check("replay of %s" % args.replay, not wrong, "; ".join(wrong)[:2000])
         return
     rng = random.Random(args.seed)
-    end, n, bad, said = time.monotonic() + lasting(args.seconds), 0, 0, Counter()
+    end, n, bad, said = time.monotonic() + args.seconds, 0, 0, Counter()
     while args.case is not None or time.monotonic() < end or n == 0:
         n += 1
         bad += not one(rng.randrange(1 << 30) if args.case is None else args.case, said)
