@@ -896,7 +896,7 @@ statement(
     force=True,
     vanishes=True,
 )
-statement()
+statement("UPDATE of a whole table", ABC, "UPDATE t SET n = n * 2, v = v || '!' WHERE n > 5")
 statement("DELETE of a whole table", ABC, "DELETE FROM t WHERE n % 2 = 0")
 statement(
     "UPDATE of a whole table, unique keys and indexes",
