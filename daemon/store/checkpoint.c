@@ -49,7 +49,7 @@ static int on_wal(void *arg, sqlite3 *handle, const char *database, int frames)
 void checkpointer_attach(struct db *writer) { sqlite3_wal_hook(writer->handle, on_wal, writer); }
 
 /* One run. 0, or frames that a reader's snapshot holds; -1 on failure. */
-static int run(struct store *s, struct db *db, int mode, int *ret_copied)
+static int run(struct store *s, struct db *db, int mode)
 {
 	int all = 0, copied = 0;
 	int rc = sqlite3_wal_checkpoint_v2(db->handle, "main", mode, &all, &copied);
@@ -60,18 +60,19 @@ static int run(struct store *s, struct db *db, int mode, int *ret_copied)
 		return -1;
 	}
 	atomic_fetch_add(&s->checkpoints, 1);
-	*ret_copied = copied;
+	atomic_store(&s->checkpointer.copied_frames, copied);
 	/* All may be copied, and the WAL not to be begun anew for a reader that still looks at it. */
 	return rc == SQLITE_BUSY && all == copied ? 1 : all - copied;
 }
 
-/* What is to be copied yet; a commit may have come since. */
-static int frames_left(struct checkpointer *c, int copied)
+/* What is to be copied yet; a commit may have come since, or the WAL have begun anew. */
+static int frames_left(struct checkpointer *c)
 {
-	int64_t left = atomic_load(&c->wal_frames) - copied;
+	int64_t frames = atomic_load(&c->wal_frames), copied = atomic_load(&c->copied_frames);
+	int64_t left = frames < copied ? frames : frames - copied;
 
-	atomic_store(&c->left_frames, left > 0 ? left : 0);
-	return left > 0 ? (int)left : 0;
+	atomic_store(&c->left_frames, left);
+	return (int)left;
 }
 
 bool checkpointer_wants_writer(const struct store *s)
@@ -82,16 +83,14 @@ bool checkpointer_wants_writer(const struct store *s)
 void checkpointer_writer_turn(struct store *s, struct db *writer)
 {
 	struct checkpointer *c = &s->checkpointer;
-	int copied = 0;
 
 	PRE(!db_in_transaction(writer));
 	sqlite3_busy_timeout(writer->handle, WRITER_WAIT_MS);
-	int held = run(s, writer, SQLITE_CHECKPOINT_RESTART, &copied);
+	int held = run(s, writer, SQLITE_CHECKPOINT_RESTART);
 	sqlite3_busy_timeout(writer->handle, DB_BUSY_MS);
-	if (held)
-		frames_left(c, copied);
-	else
-		atomic_store(&c->wal_frames, 0), atomic_store(&c->left_frames, 0);
+	if (held == 0)
+		atomic_store(&c->wal_frames, 0), atomic_store(&c->copied_frames, 0);
+	frames_left(c);
 	atomic_store(&c->not_before_ns, held ? clock_now_ns() + BLOCKED_PAUSE_NS : 0);
 	atomic_store(&c->writer_turn, 0);
 }
@@ -110,25 +109,36 @@ static int sync_file(struct db *db)
 	return -1;
 }
 
+static bool hand_over(struct checkpointer *c)
+{
+	atomic_store(&c->writer_turn, 1);
+	return false;
+}
+
 /* Copies until little is left. True: held up by a reader, or failed. */
 static bool work(struct store *s)
 {
 	struct checkpointer *c = &s->checkpointer;
-	int copied = 0, before = -1;
+	int64_t before = -1;
 
 	for (int round = 1;; round++) {
-		int held = run(s, c->db, SQLITE_CHECKPOINT_PASSIVE, &copied);
-		if (held < 0 || (frames_left(c, copied) > 0 && copied != before && sync_file(c->db)))
+		/*
+		 * Never with nothing to copy: the writer may begin the WAL anew at any moment then, and in SQLite
+		 * before 3.51.3 a run that has just begun would take the new frames for copied ones.
+		 */
+		if (frames_left(c) == 0)
+			return hand_over(c);
+		int held = run(s, c->db, SQLITE_CHECKPOINT_PASSIVE);
+		int64_t copied = atomic_load(&c->copied_frames);
+		if (held < 0 || (frames_left(c) > 0 && copied != before && sync_file(c->db)))
 			return true;
 		if (held > WRITER_FRAMES_MAX && copied == before) {
 			atomic_fetch_add(&s->checkpoints_blocked, 1);
 			return true;
 		}
 		/* With nothing left, too: a commit may be under way, and the WAL would grow on behind it. */
-		if (frames_left(c, copied) <= WRITER_FRAMES_MAX || (round >= ROUNDS_MAX && held <= WRITER_FRAMES_MAX)) {
-			atomic_store(&c->writer_turn, 1);
-			return false;
-		}
+		if (frames_left(c) <= WRITER_FRAMES_MAX || (round >= ROUNDS_MAX && held <= WRITER_FRAMES_MAX))
+			return hand_over(c);
 		before = copied;
 	}
 }

@@ -10,6 +10,7 @@
 #include "daemon/lib/check.h"
 #include "daemon/store/guard.h"
 #include "daemon/store/internal.h"
+#include "daemon/store/wal_vfs.h"
 
 #define WRITER_STATEMENTS 256
 #define READER_STATEMENTS 128
@@ -109,7 +110,9 @@ int db_open(struct store *s, bool writer, struct db **ret, bool *ret_was_rollbac
 		return error_from_sqlite(err, SQLITE_NOMEM, -1, "opening a connection", "out of memory");
 	*db = (struct db){.store = s, .writer = writer};
 	stmt_cache_init(&db->cache, writer ? WRITER_STATEMENTS : READER_STATEMENTS);
-	if (sqlite3_open_v2(store_get_config(s)->path, &db->handle, flags, NULL) != SQLITE_OK || !db->handle) {
+	if (sqlite3_open_v2(store_get_config(s)->path, &db->handle, flags, writer ? wal_vfs_name() : NULL) !=
+		    SQLITE_OK ||
+	    !db->handle) {
 		error_from_sqlite(err, db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_NOMEM, -1,
 				  "opening the database", db->handle ? sqlite3_errmsg(db->handle) : "out of memory");
 		goto err_after_alloc;

@@ -114,7 +114,8 @@ struct checkpointer {
 	atomic_int writer_turn;             /* the writer should finish the checkpoint itself between two commits */
 	atomic_uint_fast64_t not_before_ns; /* readers kept it from that: not again until then */
 	atomic_int_fast64_t wal_frames;     /* frames in the WAL, from the WAL hook */
-	atomic_int_fast64_t left_frames;    /* of them not yet in the database file, after the last run */
+	atomic_int_fast64_t copied_frames;  /* of them in the database file, at the end of the last run */
+	atomic_int_fast64_t left_frames;    /* not yet there, when it was looked at last */
 };
 
 /* The loop's own reads; see quick.c. Loop only, but for `open` while it is on a lane. */
