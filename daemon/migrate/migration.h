@@ -48,8 +48,8 @@ struct texts {
 	const char *copy_one;               /* rowid = ?1 */
 	/* With a filter, copy_first and copy_next take rowids up to ?2, which these find: the last one and how many. */
 	const char *piece_first, *piece_next;
-	const char *delete_one;             /* from the shadow */
-	const char *source_range;           /* verify: rowid and expressions, > ?1 resp. >= (first), LIMIT ?2 */
+	const char *delete_one;   /* from the shadow */
+	const char *source_range; /* verify: rowid and expressions, > ?1 resp. >= (first), LIMIT ?2 */
 	const char *source_first;
 	const char *shadow_range, *shadow_first;
 	const char *source_one, *shadow_one; /* the same for one rowid */
@@ -84,6 +84,9 @@ struct migration {
 	bool index_native; /* INDEX: this table's indexes are left to CREATE INDEX */
 	struct live_index *live; /* CREATE INDEX: see live_index.h; owned */
 	struct offenders offenders;
+	int64_t analyzed;     /* RETIRE: indexes whose statistics are new */
+	bool statistics_done; /* RETIRE: all of them */
+	uint64_t commit_ns;   /* what a commit takes, of late */
 
 	/* What the step tells the loop's pacer. */
 	int64_t step_rows;  /* rows copied, compared or deleted */
@@ -168,6 +171,8 @@ int disown(struct db *db, struct pool *pool, const char *table, struct error *er
 /* The same for one row of an index that is laid out like `x`; it and its table are called `as` afterwards. */
 int disown_index(struct db *db, struct pool *pool, const struct schema_index *x, const char *row, const char *as,
 		 struct error *err);
+/* Brings SQLite's statistics of the table up to date, where there are any; in the step's transaction. */
+int statistics_slice(struct migration *m, struct db *db, bool *ret_done, struct error *err);
 /* Empties and drops, in slices, the shadow and what was disowned from it. *ret_done: nothing is left. */
 int retire_slice(struct migration *m, struct db *db, bool *ret_done, struct error *err);
 

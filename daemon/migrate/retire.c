@@ -162,7 +162,15 @@ enum step_outcome retire_step(struct migration *m, struct db *db, struct error *
 	bool moved = false, done = false;
 
 	m->next = m->p;
-	if (step_begin(m, db, &moved, err) != 0 || retire_slice(m, db, &done, err) != 0)
+	if (step_begin(m, db, &moved, err) != 0)
+		return step_failed(m, db);
+	if (!m->statistics_done) {
+		if (statistics_slice(m, db, &done, err) != 0 || step_commit(m, db, err) != 0)
+			return step_failed(m, db);
+		m->statistics_done = done;
+		return STEP_MORE;
+	}
+	if (retire_slice(m, db, &done, err) != 0)
 		return step_failed(m, db);
 	if (done)
 		m->next.phase = PHASE_END;
