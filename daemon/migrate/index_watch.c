@@ -95,22 +95,44 @@ static void row(void *arg, sqlite3 *handle, int op, const char *table, int64_t o
 		index_log_add(w->log, new_rowid, NULL);
 }
 
+/*
+ * With virtual columns, SQLite takes the number of a stored column for that of a declared one when it looks whether the
+ * value is the rowid, or an integer that stands for a REAL. That does harm only where the two are not alike.
+ */
+const char *index_watch_unfit(const struct schema_table *t)
+{
+	size_t stored = 0;
+
+	if (t->without_rowid)
+		return "the table is WITHOUT ROWID";
+	if (!t->rowid)
+		return "its rowid has no name";
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		if (t->columns[i].hidden == 2)
+			continue;
+		bool taken = (int)stored == t->alias ||
+			     (t->columns[stored].affinity == AFFINITY_REAL && t->columns[i].affinity != AFFINITY_REAL);
+		if (stored != i && t->columns[i].hidden == 0 && taken)
+			return "a VIRTUAL column stands before others, and SQLite does not tell what changes in such a "
+			       "row";
+		stored++;
+	}
+	return NULL;
+}
+
 /* Columns that are written, and INSERT with the rowid in front. */
-static int read_columns(struct index_watch *w, const struct schema_table *t, const char **ret_insert, struct error *err)
+static void read_columns(struct index_watch *w, const struct schema_table *t, const char **ret_insert)
 {
 	struct buf names = {0}, marks = {0};
 	int stored = 0;
-	bool virtual = false, misplaced = false;
 
 	w->stored = pool_alloc(&w->pool, t->ncolumns * sizeof(*w->stored));
 	w->defaults = pool_alloc(&w->pool, t->ncolumns * sizeof(sqlite3_value *));
 	buf_puts(&names, quote_name(&w->pool, t->rowid));
 	for (size_t i = 0; i < t->ncolumns; i++) {
 		const struct schema_column *c = &t->columns[i];
-		virtual = virtual || c->hidden == 2;
 		if (c->hidden == 2)
 			continue;
-		misplaced = misplaced || virtual;
 		if (c->hidden == 0 && (int)i != t->alias) {
 			w->stored[w->n++] = stored;
 			buf_printf(&names, ",%s", quote_name(&w->pool, c->name));
@@ -122,30 +144,41 @@ static int read_columns(struct index_watch *w, const struct schema_table *t, con
 				  buf_cstr(&names), buf_cstr(&marks));
 	buf_free(&names);
 	buf_free(&marks);
-	/* SQLite takes the number of a stored column for that of a declared one, and then for the rowid or a REAL. */
-	if (misplaced)
-		return error_set(err, ERRC_MIGRATION_INVALID,
-				 "a VIRTUAL column of %.100s stands before others: changes to it cannot be watched",
-				 t->name);
-	return 0;
 }
 
-/* Values of the defaults: constants, or the column could not have been added to rows that exist. */
+/*
+ * The value a column has in a row from before it was added. Found out by adding it: SQLite makes 2 of DEFAULT 2.0 then,
+ * and 2.0 when a row is inserted. NULL for a default that no column can be added with.
+ */
+static sqlite3_value *added_default(struct index_watch *w, const struct schema_column *c)
+{
+	sqlite3_stmt *stmt = NULL;
+	sqlite3_value *value = NULL;
+	/* Parentheses are not part of the default's text: an expression needs them, and "x" for a string must not. */
+	const char *bare = pool_printf(&w->pool, "ALTER TABLE d ADD COLUMN c %s DEFAULT %s", c->type, c->dflt);
+	const char *add = pool_printf(&w->pool, "ALTER TABLE d ADD COLUMN c %s DEFAULT (%s\n)", c->type, c->dflt);
+
+	if (sqlite3_exec(w->scratch, "SAVEPOINT d; CREATE TABLE d(x); INSERT INTO d VALUES(1)", NULL, NULL, NULL) ==
+		    SQLITE_OK &&
+	    (sqlite3_exec(w->scratch, bare, NULL, NULL, NULL) == SQLITE_OK ||
+	     sqlite3_exec(w->scratch, add, NULL, NULL, NULL) == SQLITE_OK) &&
+	    sqlite3_prepare_v2(w->scratch, "SELECT c FROM d", -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		value = sqlite3_value_dup(sqlite3_column_value(stmt, 0));
+	sqlite3_finalize(stmt);
+	(void)sqlite3_exec(w->scratch, "ROLLBACK TO d; RELEASE d", NULL, NULL, NULL);
+	return value;
+}
+
 static void read_defaults(struct index_watch *w, const struct schema_table *t)
 {
 	size_t at = 0;
 
 	for (size_t i = 0; i < t->ncolumns; i++) {
 		const struct schema_column *c = &t->columns[i];
-		sqlite3_stmt *stmt = NULL;
 		if (c->hidden != 0 || (int)i == t->alias)
 			continue;
-		const char *sql = c->dflt ? pool_printf(&w->pool, "SELECT (%s\n)", c->dflt) : NULL;
-		if (sql && sqlite3_prepare_v2(w->scratch, sql, -1, &stmt, NULL) == SQLITE_OK &&
-		    sqlite3_step(stmt) == SQLITE_ROW)
-			w->defaults[at] = sqlite3_value_dup(sqlite3_column_value(stmt, 0));
-		sqlite3_finalize(stmt);
-		at++;
+		w->defaults[at++] = c->dflt ? added_default(w, c) : NULL;
 	}
 }
 
@@ -156,12 +189,11 @@ static int open_scratch(struct index_watch *w, const struct schema_table *t, str
 	if (sqlite3_open_v2(":memory:", &w->scratch, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK)
 		return error_set(err, ERRC_INTERNAL, "no scratch database for watching a table");
-	if (read_columns(w, t, &insert, err) != 0)
-		return -1;
+	read_columns(w, t, &insert);
+	read_defaults(w, t);
 	if (sqlite3_exec(w->scratch, "PRAGMA ignore_check_constraints=ON", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(w->scratch, w->spec->table_sql, NULL, NULL, NULL) != SQLITE_OK)
 		return scratch_failed(w, "making the table", err);
-	read_defaults(w, t);
 	const char *clear = pool_printf(&w->pool, "DELETE FROM main.%s", quote_name(&w->pool, t->name));
 	if (sqlite3_prepare_v3(w->scratch, insert, -1, SQLITE_PREPARE_PERSISTENT, &w->insert, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v3(w->scratch, w->spec->one_sql, -1, SQLITE_PREPARE_PERSISTENT, &w->entry, NULL) !=
@@ -175,7 +207,9 @@ static int open_scratch(struct index_watch *w, const struct schema_table *t, str
 int index_watch_new(const struct index_spec *spec, const struct schema_table *table, struct index_log *log,
 		    struct index_watch **ret, struct error *err)
 {
-	PRE(spec->count == 1 && spec->one_sql && table->rowid);
+	PRE(spec->count == 1 && spec->one_sql);
+	if (index_watch_unfit(table))
+		return error_set(err, ERRC_MIGRATION_INVALID, "%.100s: %s", table->name, index_watch_unfit(table));
 	struct index_watch *w = xcalloc(1, sizeof(*w));
 
 	w->observer = (struct observer){.arg = w, .row = row};

@@ -18,6 +18,9 @@
 
 struct index_watch;
 
+/* Why changes of such a table cannot be watched; NULL: they can. */
+const char *index_watch_unfit(const struct schema_table *table);
+
 /* `spec` must outlive it; its first target is the index. `table` is only read. Any lane. */
 int index_watch_new(const struct index_spec *spec, const struct schema_table *table, struct index_log *log,
 		    struct index_watch **ret, struct error *err);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "daemon/migrate/index_spec.h"
+#include "daemon/migrate/index_watch.h"
 #include "daemon/migrate/plan_internal.h"
 
 int plan_row_exists(void *arg, sqlite3_stmt *stmt)
@@ -221,27 +222,20 @@ static int unfit(struct planning *p, const char *sql, const char **ret)
 {
 	const struct schema_table *t = p->source;
 	const char **have = pool_alloc(p->pool, (t->nindexes + 1) * sizeof(*have)), *utf8 = NULL;
-	bool virtual = false, misplaced = false;
 	struct index_spec spec = {0};
 	struct error why = {0};
 
-	*ret = NULL;
+	*ret = index_watch_unfit(t);
 	for (size_t i = 0; i < t->nindexes; i++)
 		have[i] = t->indexes[i].name;
-	for (size_t i = 0; i < t->ncolumns; i++) {
-		virtual = virtual || t->columns[i].hidden == 2;
-		misplaced = misplaced || (virtual && t->columns[i].hidden != 2);
-	}
 	if (schema_each(p->db, p->err, row_text, &utf8, "SELECT encoding='UTF-8' FROM pragma_encoding", NULL) != 0)
 		return -1;
+	if (*ret)
+		return 0;
 	if (!utf8)
 		*ret = "the database is not UTF-8";
-	else if (t->without_rowid)
-		*ret = "the table is WITHOUT ROWID";
-	else if (misplaced)
-		*ret = "a VIRTUAL column stands before others, and SQLite does not tell what changes in such a row";
-	else if (!t->rowid || index_spec_read(p->pool, t->name, t->sql, &sql, 1, have, t->nindexes, &spec, &why) != 0)
-		*ret = error_is_set(&why) ? pool_str(p->pool, why.message) : "its rowid has no name";
+	else if (index_spec_read(p->pool, t->name, t->sql, &sql, 1, have, t->nindexes, &spec, &why) != 0)
+		*ret = pool_str(p->pool, why.message);
 	else if (spec.count != 1 || !spec.one_sql)
 		*ret = "the index cannot be read";
 	error_clear(&why);
