@@ -47,6 +47,7 @@ class Case:
         self.vanishes = get("vanishes", self.rename is not None)  # the table has another name in the end, or none
         self.settings, self.ops = get("settings", {}), get("ops", OPS_MAX)
         self.pragmas = get("pragmas", ())  # of the file, before it is anybody's
+        self.before = get("before", ())  # done by plain SQLite with foreign keys off, before the daemon has the file
         self.then = get("then", None)  # (SQL, statements offline): a second change, asked for at once behind the first
         self.steer = get("steer", None)  # abort, pause, throttle or kill, at some moment
         self.fuzzy = get("fuzzy", False)  # whatever comes of it is right as long as plain SQLite agrees
@@ -76,7 +77,7 @@ class Case:
         """Of each table that is written to, from its shape before the change and behind it."""
         before, after = opened(), opened()
         for db in (before, after):
-            for sql in self.schema:
+            for sql in list(self.before) + self.schema + list(self.fill):
                 db.execute(sql)
         self.do_offline(after)
         if self.then:
@@ -92,15 +93,15 @@ class Case:
 
 def daemon_for(case, settings):
     """A daemon on a file of the kind the case wants."""
-    d = Daemon(settings=dict(settings, **case.settings), start=not case.pragmas)
-    if case.pragmas:
+    d = Daemon(settings=dict(settings, **case.settings), start=False)
+    if case.pragmas or case.before:
         db = opened(d.db)
-        for sql in case.pragmas:
-            db.execute("PRAGMA " + sql)
-        db.execute("CREATE TABLE first(x)")
-        db.execute("DROP TABLE first")
+        for sql in ["PRAGMA " + p for p in case.pragmas] + ["CREATE TABLE first(x)", "DROP TABLE first"]:
+            db.execute(sql)
+        for sql in case.before:
+            db.execute(sql)
         db.close()
-        d.start()
+    d.start()
     return d
 
 
@@ -513,7 +514,7 @@ class Run:
         return merged
 
     def replay(self, ops):
-        twin = self.twin or Twin(self.case.pragmas)
+        twin = self.twin or Twin(self.case.pragmas, self.case.before)
         for sql, values in self.setup:
             twin.run(sql, values)
         # Done so far: nothing, the first change, both.

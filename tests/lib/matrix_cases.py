@@ -938,3 +938,150 @@ case(
     offender="INSERT INTO t(id, n) VALUES(9999, 89995)",
     fails="CHECK",
 )
+
+# ---- corners -----------------------------------------------------------------------------------------------------
+SHORT = ["ALTER TABLE t ADD COLUMN d TEXT DEFAULT 'dd'", "ALTER TABLE t ADD COLUMN r REAL NOT NULL DEFAULT 5"]
+case(
+    "rows shorter than the table",
+    PLAIN + " ;; CREATE TABLE other(id INTEGER PRIMARY KEY, v INT)",
+    "ALTER TABLE t ALTER n TYPE TEXT",
+    "CREATE TABLE {T}(id INTEGER PRIMARY KEY, n TEXT, v TEXT, d TEXT DEFAULT 'dd', r REAL NOT NULL DEFAULT 5)",
+    tables=["other"],
+    fill=FILL + SHORT,
+    extra=UPDATES + [("UPDATE t SET d = ? WHERE id = ?", ["text", "int!:300"])],
+)
+statement(
+    "CREATE INDEX over rows shorter than the table",
+    PLAIN + " ;; CREATE TABLE other(id INTEGER PRIMARY KEY, v INT)",
+    "CREATE INDEX t_d ON t(d, r DESC, length(d))",
+    tables=["other"],
+    fill=FILL + SHORT,
+    extra=UPDATES
+    + [
+        ("UPDATE t SET d = ? WHERE id = ?", ["text", "int!:300"]),
+        ("UPDATE t SET r = ? WHERE id = ?", ["real!", "int!:300"]),
+    ],
+)
+statement(
+    "CREATE UNIQUE INDEX, REPLACE and swaps",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, u INT UNIQUE, x TEXT UNIQUE, r REAL)",
+    "CREATE UNIQUE INDEX t_ux ON t(x DESC, r, u)",
+    domains={"u": "int:800", "x": "text:800"},
+)
+statement(
+    "CREATE INDEX, hidden and negative rowids",
+    "CREATE TABLE t(a INT, b REAL, c)",
+    "CREATE INDEX t_bc ON t(b, c DESC)",
+    domains={"c": "any"},
+    key_range=(-500, 900),
+)
+case(
+    "parent by a unique index",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, u TEXT, w TEXT, v INT) ;; CREATE UNIQUE INDEX t_uw ON t(u, w) ;; "
+    "CREATE TABLE kid(id INTEGER PRIMARY KEY, a TEXT, b TEXT, v, FOREIGN KEY(a, b) REFERENCES t(u, w) ON UPDATE CASCADE)",
+    "ALTER TABLE t ALTER v TYPE TEXT",
+    "CREATE TABLE {T}(id INTEGER PRIMARY KEY, u TEXT, w TEXT, v TEXT)",
+    tables=["t", "kid"],
+    domains={"u": "text:20", "w": "text:20", "a": "text:20", "b": "text:20"},
+    key_range=(1, 200),
+)
+case(
+    "rows whose parents are not there",
+    PAR.replace("par(", "par9("),
+    "ALTER TABLE t ALTER v TYPE TEXT",
+    "CREATE TABLE {T}(id INTEGER PRIMARY KEY, p INT REFERENCES par(id) ON DELETE SET NULL, v TEXT)",
+    before=[PAR]
+    + (KID % "ON DELETE SET NULL").split(" ;; ")
+    + ["INSERT INTO t VALUES(1, 77, 1), (2, 78, 2), (3, NULL, 3)"],
+    tables=["t", "par"],
+    domains={"p": "key:60"},
+    key_range=(1, 300),
+    fill=PARENTS,
+)
+case(
+    "rows the table itself does not take",
+    "CREATE TABLE other(id INTEGER PRIMARY KEY, v INT)",
+    "ALTER TABLE t ALTER v TYPE TEXT",
+    before=[
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, n INT CHECK(n < 100), v INT)",
+        "PRAGMA ignore_check_constraints = ON",
+        "INSERT INTO t VALUES(1, 5, 5), (2, 500, 5)",
+        "PRAGMA ignore_check_constraints = OFF",
+    ],
+    tables=["other"],
+    fails="CHECK",
+)
+case(
+    "the last rowid there is",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY ON CONFLICT REPLACE, n INT UNIQUE, v TEXT) ;; CREATE TABLE other(id INTEGER PRIMARY KEY, v)",
+    "ALTER TABLE t ALTER n TYPE REAL",
+    "CREATE TABLE {T}(id INTEGER PRIMARY KEY ON CONFLICT REPLACE, n REAL UNIQUE, v TEXT)",
+    tables=["other"],
+    fill=FILL + ["INSERT INTO t VALUES(9223372036854775807, -1, 'last'), (-9223372036854775808, -2, 'first')"],
+    extra=[
+        ("UPDATE t SET v = ? WHERE id IN (9223372036854775807, -9223372036854775808, 3)", ["text"]),
+        ("UPDATE OR REPLACE t SET id = 9223372036854775807 WHERE id = ?", ["int!:300"]),
+        ("INSERT INTO t VALUES(9223372036854775807, ?, ?)", ["int:900", "text"]),
+        ("UPDATE t SET id = ? WHERE id = 9223372036854775807", ["int!:300"]),
+        ("DELETE FROM t WHERE id = ?", ["int!:300"]),
+    ],
+)
+case(
+    "sqlite_sequence by hand",
+    SHAPE,
+    "ALTER TABLE t ALTER w TYPE TEXT",
+    TARGET,
+    domains={"n": "int:900"},
+    extra=[
+        ("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 't'", ["int!:30"]),
+        ("DELETE FROM sqlite_sequence WHERE name = 't'", []),
+    ],
+)
+case(
+    "rows copied whole from a twin",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, n INT, v TEXT UNIQUE) ;; CREATE TABLE twin(id INTEGER PRIMARY KEY, n INT, v TEXT UNIQUE)",
+    "ALTER TABLE t ALTER n TYPE TEXT",
+    "CREATE TABLE {T}(id INTEGER PRIMARY KEY, n TEXT, v TEXT UNIQUE)",
+    tables=["t", "twin"],
+    domains={"v": "text:900"},
+    extra=[
+        ("DELETE FROM t", []),
+        ("INSERT OR REPLACE INTO t SELECT * FROM twin", []),
+        ("INSERT INTO t SELECT * FROM twin WHERE id NOT IN (SELECT id FROM t)", []),
+        ("INSERT OR IGNORE INTO twin SELECT * FROM t", []),
+    ],
+)
+case(
+    "very long values",
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB, v INT) ;; CREATE TABLE other(id INTEGER PRIMARY KEY, v) ;; CREATE INDEX t_b ON t(b)",
+    "ALTER TABLE t ALTER v TYPE TEXT",
+    "CREATE TABLE {T}(id INTEGER PRIMARY KEY, b BLOB, v TEXT)",
+    tables=["other"],
+    fill=[
+        "WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g LIMIT 40) INSERT INTO t SELECT n, zeroblob(n * 3000), n FROM g"
+    ],
+    extra=[
+        ("UPDATE t SET b = zeroblob(? * 1000) || ? WHERE id = ?", ["int!:50", "text!", "int!:40"]),
+        ("UPDATE t SET v = ? WHERE id = ?", ["int!:50", "int!:40"]),
+        ("DELETE FROM t WHERE id = ?", ["int!:40"]),
+        ("INSERT OR REPLACE INTO t VALUES(?, zeroblob(70000), 1)", ["int!:40"]),
+    ],
+)
+case(
+    "double-quoted strings",
+    'CREATE TABLE t(id INTEGER PRIMARY KEY, b TEXT CHECK(b <> "bad"), c TEXT DEFAULT "lit", v INT) ;; CREATE VIEW w AS SELECT b || "newcol" AS x FROM t',
+    "ALTER TABLE t ALTER v TYPE TEXT",
+    'CREATE TABLE {T}(id INTEGER PRIMARY KEY, b TEXT CHECK(b <> "bad"), c TEXT DEFAULT "lit", v TEXT)',
+    extra=[("INSERT INTO t(b) VALUES('bad')", []), ("INSERT INTO t(b) VALUES('good')", [])],
+)
+case(
+    "words of SQL for names",
+    'CREATE TABLE t(key INTEGER PRIMARY KEY, column INT, type TEXT, generated INT, "set" INT, no INT, replace INT, [using] INT, strict INT) ;; '
+    "CREATE INDEX desc ON t(type, no DESC)",
+    "ALTER TABLE t ALTER [column] TYPE TEXT, ALTER COLUMN type SET DEFAULT 'x', ALTER \"set\" SET DEFAULT 4, ALTER COLUMN column SET DEFAULT 5, "
+    "DROP COLUMN generated, ALTER no TYPE REAL USING no + 0.5, ADD COLUMN always INT, ALTER [using] TYPE TEXT USING [using] || 'u', DROP COLUMN strict",
+    "CREATE TABLE {T}(key INTEGER PRIMARY KEY, column TEXT DEFAULT 5, type TEXT DEFAULT 'x', \"set\" INT DEFAULT 4, no REAL, replace INT, "
+    "[using] TEXT, always INT)",
+    mapping={"no": "no + 0.5", "using": "[using] || 'u'"},
+    force=True,
+)

@@ -38,10 +38,10 @@ def opened(path=":memory:", **more):
 
 
 class Twin:
-    def __init__(self, pragmas=()):
+    def __init__(self, pragmas=(), before=()):
         self.db = opened()
-        for sql in pragmas:
-            self.db.execute("PRAGMA " + sql)
+        for sql in ["PRAGMA " + p for p in pragmas] + list(before):
+            self.db.execute(sql)
         self.db.execute("PRAGMA foreign_keys = ON")
 
     def run(self, sql, values=()):
