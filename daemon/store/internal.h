@@ -191,8 +191,11 @@ bool store_protected(struct store *s, const char *table, char *ret_job, size_t s
 void store_finish(struct store *s, struct job *job); /* any lane: the job is done, back to the loop */
 void store_submitted(struct store *s);               /* loop: a job is on its way */
 void store_delivered(struct store *s);               /* loop: and is back */
-void store_flush(struct store *s);                   /* loop: hands over what was submitted in this round */
 int64_t store_wal_file_bytes(const struct store *s);
+
+/* round.c */
+void round_start(struct store *s); /* initialises and starts its handles */
+void store_flush(struct store *s); /* loop: hands over what was submitted in this round */
 
 /* readers.c */
 int readers_start(struct store *s, struct error *err);
