@@ -82,6 +82,7 @@ enum step_outcome abort_step(struct migration *m, struct db *db, struct error *e
 		record_set(&m->r->shadow, NULL);
 		record_set(&m->r->fingerprint, NULL);
 		offenders_free(&m->offenders);
+		migration_forget_keys(m);
 		m->plan = NULL;
 		m->resumed = false;
 	}

@@ -155,6 +155,10 @@ static int drop(struct parser *p, struct action *a)
 		a->kind = ACTION_DROP_CONSTRAINT;
 		return name(p, &a->name);
 	}
+	if (accept2(p, "PRIMARY", "KEY")) {
+		a->kind = ACTION_DROP_PRIMARY_KEY;
+		return 0;
+	}
 	if (accept(p, "STRICT")) {
 		a->kind = ACTION_DROP_STRICT;
 		return 0;

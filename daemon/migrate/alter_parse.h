@@ -21,10 +21,11 @@ enum action_kind {
 	ACTION_SET_COLLATE, /* text: the collation's name, as written */
 	ACTION_ADD_COLUMN,  /* text: the definition without the name [USING expr] */
 	ACTION_DROP_COLUMN,
-	ACTION_RENAME_COLUMN,   /* text: the new name, unquoted */
-	ACTION_RENAME_TABLE,    /* text: the new name, unquoted */
-	ACTION_ADD_CONSTRAINT,  /* text: the whole constraint */
-	ACTION_DROP_CONSTRAINT, /* name: the constraint's */
+	ACTION_RENAME_COLUMN,    /* text: the new name, unquoted */
+	ACTION_RENAME_TABLE,     /* text: the new name, unquoted */
+	ACTION_ADD_CONSTRAINT,   /* text: the whole constraint */
+	ACTION_DROP_CONSTRAINT,  /* name: the constraint's */
+	ACTION_DROP_PRIMARY_KEY, /* whatever its name */
 	ACTION_SET_STRICT,
 	ACTION_DROP_STRICT,
 	ACTION_SET_WITHOUT_ROWID,

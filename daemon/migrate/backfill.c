@@ -16,6 +16,9 @@
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migration.h"
 
+/* Rows counted between two looks at the clock. */
+#define COLLECT_KEYS 64
+
 /* With a filter: looks how far `limit` rows go, and takes those of them that stay. */
 static int copy_piece(struct migration *m, struct db *db, int64_t limit, int64_t *ret_rows, struct error *err)
 {
@@ -49,29 +52,86 @@ static int copy_piece(struct migration *m, struct db *db, int64_t limit, int64_t
 	return 0;
 }
 
-/* Copies up to `limit` rows behind the cursor and moves it. */
-static int copy_chunk(struct migration *m, struct db *db, int64_t limit, int64_t *ret_rows, struct error *err)
+/* Where the copy is: the last row that was copied, if any. A rowid is known; any other key is the shadow's greatest. */
+static int copied_to(struct migration *m, struct db *db, struct rowkey *key, bool *ret_any, struct error *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	bool first = !m->next.has_cursor;
 
-	if (db_prepare(db, first ? m->texts.copy_first : m->texts.copy_next, &stmt, err) != 0)
+	*ret_any = m->next.has_cursor != 0;
+	key->rowid = m->next.cursor;
+	if (m->plan->source_key.rowid)
+		return 0;
+	int rc = db_prepare(db, m->texts.last_key, &stmt, err);
+	if (rc == 0)
+		rc = db_step(db, stmt, err);
+	if (rc == 1)
+		rowkey_read(key, &m->plan->source_key, stmt, 0);
+	*ret_any = rc == 1;
+	db_done(db, stmt);
+	return rc < 0 ? -1 : 0;
+}
+
+/* Runs first or next over up to `limit` rows behind the key. */
+static int run_range(struct migration *m, struct db *db, const char *sql, const struct rowkey *key, int64_t limit,
+		     struct error *err)
+{
+	const struct rowkey_shape *shape = &m->plan->source_key;
+	sqlite3_stmt *stmt = NULL;
+
+	if (db_prepare(db, sql, &stmt, err) != 0)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, first ? INT64_MIN : m->next.cursor);
-	sqlite3_bind_int64(stmt, 2, limit);
+	if (key)
+		rowkey_bind(key, shape, stmt, 1);
+	sqlite3_bind_int64(stmt, (int)shape->n + 1, limit);
 	uint64_t start = clock_now_ns();
 	int rc = db_step(db, stmt, err);
 	m->step_ns += clock_now_ns() - start;
 	db_done(db, stmt);
-	if (rc < 0)
-		return -1;
-	int64_t rows = sqlite3_changes64(db_handle(db));
-	if (rows > 0) {
-		/* The rows went in in the order of their rowids: the last one is the greatest. */
+	return rc < 0 ? -1 : 0;
+}
+
+/* The cursor is at the last of the rows that went in. */
+static int move_cursor(struct migration *m, struct db *db, struct error *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = 0;
+
+	m->next.has_cursor = 1;
+	if (m->plan->copy_rowid && !m->plan->key_map) {
+		/* They went in in the order of their rowids. */
 		m->next.cursor = sqlite3_last_insert_rowid(db_handle(db));
-		m->next.has_cursor = 1;
-		m->next.rows_done += rows;
+		return 0;
 	}
+	if (!m->plan->source_key.rowid)
+		return 0;
+	rc = db_prepare(db, m->texts.last_key, &stmt, err);
+	if (rc == 0)
+		rc = db_step(db, stmt, err);
+	if (rc == 1)
+		m->next.cursor = sqlite3_column_int64(stmt, 0);
+	db_done(db, stmt);
+	return rc < 0 ? -1 : 0;
+}
+
+/* Copies up to `limit` rows behind the cursor and moves it. */
+static int copy_chunk(struct migration *m, struct db *db, int64_t limit, int64_t *ret_rows, struct error *err)
+{
+	const struct texts *t = &m->texts;
+	struct rowkey from = {0};
+	bool any = false;
+	int64_t rows = 0;
+
+	int rc = copied_to(m, db, &from, &any, err);
+	if (rc == 0)
+		rc = run_range(m, db, any ? t->copy_next : t->copy_first, any ? &from : NULL, limit, err);
+	if (rc == 0)
+		rows = sqlite3_changes64(db_handle(db));
+	if (rc == 0 && m->plan->key_map)
+		rc = run_range(m, db, any ? t->map_next : t->map_first, any ? &from : NULL, limit, err);
+	rowkey_free(&from);
+	if (rc != 0 || (rows > 0 && move_cursor(m, db, err) != 0))
+		return -1;
+	m->next.rows_done += rows;
 	*ret_rows = rows;
 	return 0;
 }
@@ -103,19 +163,23 @@ static int copy_batch(struct migration *m, struct db *db, struct error *err)
 	return 0;
 }
 
-/* Rowids behind the cursor, a few. */
-static int rowids(struct migration *m, struct db *db, int64_t *ids, int max, int *ret_n, struct error *err)
+/* Keys behind the last row looked at, a few. */
+static int next_keys(struct migration *m, struct db *db, struct rowkey *keys, int max, int *ret_n, struct error *err)
 {
+	const struct rowkey_shape *shape = &m->plan->source_key;
 	sqlite3_stmt *stmt = NULL;
-	bool first = !m->next.has_cursor;
-	int n = 0, rc = db_prepare(db, first ? m->texts.first_rowids : m->texts.next_rowids, &stmt, err);
+	int n = 0, rc = 0;
 
+	if (!m->has_collected && copied_to(m, db, &m->collected, &m->has_collected, err) != 0)
+		return -1;
+	rc = db_prepare(db, m->has_collected ? m->texts.keys_next : m->texts.keys_first, &stmt, err);
 	if (rc == 0) {
-		sqlite3_bind_int64(stmt, 1, first ? INT64_MIN : m->next.cursor);
-		sqlite3_bind_int(stmt, 2, max);
+		if (m->has_collected)
+			rowkey_bind(&m->collected, shape, stmt, 1);
+		sqlite3_bind_int(stmt, (int)shape->n + 1, max);
 	}
 	while (rc == 0 && (rc = db_step(db, stmt, err)) == 1) {
-		ids[n++] = sqlite3_column_int64(stmt, 0);
+		rowkey_read(&keys[n++], shape, stmt, 0);
 		rc = 0;
 	}
 	db_done(db, stmt);
@@ -123,46 +187,52 @@ static int rowids(struct migration *m, struct db *db, int64_t *ids, int max, int
 	return rc;
 }
 
-static int collect_row(struct migration *m, struct db *db, int64_t rowid, struct error *err)
+static int collect_row(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
 {
 	struct error why = {0};
-	sqlite3_stmt *stmt = NULL;
-	int rc = db_prepare(db, m->texts.copy_one, &stmt, err);
+	int rc = copy_key(m, db, key, &why);
 
-	if (rc != 0)
-		return -1;
-	sqlite3_bind_int64(stmt, 1, rowid);
-	rc = db_step(db, stmt, &why);
-	db_done(db, stmt);
 	if (rc < 0 && offending(&why))
-		rc = offenders_add(m, db, rowid, &why, err);
+		rc = offenders_add(m, db, key, &why, err);
 	else if (rc < 0)
 		error_move(err, &why);
 	error_clear(&why);
-	m->next.cursor = rowid;
-	m->next.has_cursor = 1;
+	rowkey_copy(&m->collected, key);
+	m->has_collected = true;
+	if (m->plan->source_key.rowid) {
+		m->next.cursor = key->rowid;
+		m->next.has_cursor = 1;
+	}
 	return rc < 0 ? -1 : 0;
+}
+
+static int collect(struct migration *m, struct db *db, bool *ret_more, struct error *err)
+{
+	struct rowkey keys[COLLECT_KEYS] = {0};
+	int n = 0, rc = 0;
+
+	do {
+		rc = next_keys(m, db, keys, COLLECT_KEYS, &n, err);
+		for (int i = 0; rc == 0 && i < n; i++)
+			rc = collect_row(m, db, &keys[i], err);
+		m->step_rows += n;
+	} while (rc == 0 && n == COLLECT_KEYS && !db_turn_over(db, m->allow.hold_ns));
+	for (size_t i = 0; i < COLLECT_KEYS; i++)
+		rowkey_free(&keys[i]);
+	*ret_more = n == COLLECT_KEYS;
+	return rc;
 }
 
 /* Counting: the shadow takes what fits, so that duplicates among the rest are seen. */
 static enum step_outcome collect_step(struct migration *m, struct db *db, struct error *err)
 {
-	int64_t ids[64];
-	int n = 0;
+	bool more = false;
 
 	m->next.collecting = 1;
-	do {
-		if (rowids(m, db, ids, 64, &n, err) != 0)
-			return step_failed(m, db);
-		for (int i = 0; i < n; i++)
-			if (collect_row(m, db, ids[i], err) != 0)
-				return step_failed(m, db);
-		m->step_rows += n;
-	} while (n == 64 && !db_turn_over(db, m->allow.hold_ns));
-	if (step_commit(m, db, err) != 0)
+	if (collect(m, db, &more, err) != 0 || step_commit(m, db, err) != 0)
 		return step_failed(m, db);
 	capture_border(m->capture, true, m->p.cursor);
-	if (n == 64)
+	if (more)
 		return STEP_MORE;
 	if (m->offenders.count == 0) {
 		/* What was refused as a batch fits row by row: the row in question was changed meanwhile. */
@@ -185,7 +255,7 @@ enum step_outcome backfill_step(struct migration *m, struct db *db, struct error
 	if (step_begin(m, db, &moved, err) != 0)
 		return step_failed(m, db);
 	if (moved)
-		return step_restart(m, db, "another process wrote the database", err);
+		return step_restart(m, db, step_moved_why(m), err);
 	if (index_early(m))
 		return index_begin_early(m, db, err);
 	if (m->p.collecting)

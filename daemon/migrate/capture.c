@@ -22,14 +22,46 @@ static void add(struct capture *c, int64_t key)
 		c->keys[c->n++] = key;
 }
 
+/* One key of columns, as the row is (or was). `update`: the new values of an UPDATE, which are counted differently. */
+static void add_parts(struct capture *c, sqlite3 *handle, bool new, bool update)
+{
+	/* The hook counts the columns that are stored; but all of them in a WITHOUT ROWID table, except for these. */
+	const int *at = c->without_rowid && !update ? c->declared : c->stored;
+	size_t start = c->parts.len;
+	uint32_t n = 0;
+
+	if (c->overflow)
+		return;
+	buf_add(&c->parts, &n, sizeof(n));
+	for (size_t i = 0; i < c->nparts; i++) {
+		sqlite3_value *v = NULL;
+		int rc = new ? sqlite3_preupdate_new(handle, at[i], &v) : sqlite3_preupdate_old(handle, at[i], &v);
+		if (rc != SQLITE_OK || !v)
+			c->overflow = true;
+		else
+			rowkey_add(&c->parts, v);
+	}
+	n = (uint32_t)(c->parts.len - start - sizeof(n));
+	if (c->parts.failed || c->parts.len > c->bytes_max)
+		c->overflow = true;
+	else
+		memcpy(c->parts.data + start, &n, sizeof(n));
+}
+
 /* Inside the hook: no SQL here. */
 static void row(void *arg, sqlite3 *handle, int op, const char *table, int64_t old_rowid, int64_t new_rowid)
 {
 	struct capture *c = arg;
 
-	(void)handle;
 	if (!c->table || sqlite3_stricmp(table, c->table) != 0)
 		return;
+	if (c->nparts) {
+		if (op != SQLITE_INSERT)
+			add_parts(c, handle, false, false);
+		if (op != SQLITE_DELETE)
+			add_parts(c, handle, true, op == SQLITE_UPDATE);
+		return;
+	}
 	if (op != SQLITE_INSERT)
 		add(c, old_rowid);
 	if (op == SQLITE_INSERT || (op == SQLITE_UPDATE && new_rowid != old_rowid))
@@ -50,13 +82,51 @@ static int log_range(struct capture *c, struct db *db, struct error *err)
 	return rc < 0 ? -1 : 0;
 }
 
+static void forget(struct capture *c)
+{
+	c->n = 0;
+	c->ranged = false;
+	buf_reset(&c->parts, 65536);
+	c->overflow = false;
+}
+
+static int log_parts(struct capture *c, struct db *db, struct error *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = db_prepare(db, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(?1,0,?2)", &stmt, err);
+
+	for (size_t at = 0; rc == 0 && at < c->parts.len;) {
+		uint32_t n = 0;
+		memcpy(&n, c->parts.data + at, sizeof(n));
+		at += sizeof(n);
+		sqlite3_bind_int64(stmt, 1, c->job);
+		sqlite3_bind_blob64(stmt, 2, c->parts.data + at, n, SQLITE_STATIC);
+		rc = db_step(db, stmt, err);
+		sqlite3_reset(stmt);
+		at += n;
+	}
+	db_done(db, stmt);
+	return rc < 0 ? -1 : 0;
+}
+
+static int log_lost(struct capture *c, struct db *db, struct error *err)
+{
+	c->lost = true;
+	return db_exec(db, err, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(%lld,%d,0)",
+		       (long long)c->job, CAPTURE_LOST);
+}
+
 static int flush(void *arg, struct db *db, struct error *err)
 {
 	struct capture *c = arg;
 	sqlite3_stmt *stmt = NULL;
 	int rc = 0;
 
-	if (c->ranged) {
+	if (c->overflow) {
+		rc = log_lost(c, db, err);
+	} else if (c->parts.len > 0) {
+		rc = log_parts(c, db, err);
+	} else if (c->ranged) {
 		rc = log_range(c, db, err);
 	} else if (c->n > 0) {
 		rc = db_prepare(db, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(?1,0,?2)", &stmt,
@@ -71,42 +141,63 @@ static int flush(void *arg, struct db *db, struct error *err)
 		}
 		db_done(db, stmt);
 	}
-	c->n = 0;
-	c->ranged = false;
+	forget(c);
 	return rc < 0 ? -1 : 0;
 }
 
-static void rolled_back(void *arg)
-{
-	struct capture *c = arg;
-	c->n = 0;
-	c->ranged = false;
-}
+static void rolled_back(void *arg) { forget(arg); }
 
 void capture_init(struct capture *c)
 {
-	*c = (struct capture){.observer = {.arg = c, .row = row, .flush = flush, .rolled_back = rolled_back}};
+	*c = (struct capture){.observer = {.arg = c, .row = row, .flush = flush, .rolled_back = rolled_back},
+			      .bytes_max = CAPTURE_BYTES_MAX};
 }
 
-void capture_start(struct capture *c, struct db *db, int64_t job, const char *table, const char *quoted_source_rowid,
-		   const char *quoted_shadow, const char *quoted_shadow_rowid)
+/* Where the hook finds the parts of the key. */
+static void find_parts(struct capture *c, const struct plan *plan)
 {
-	struct buf quoted = {0}, sql = {0};
+	const struct rowkey_shape *key = &plan->source_key;
 
-	capture_stop(c, db);
-	sql_quote_name(&quoted, table);
+	c->nparts = key->n;
+	c->without_rowid = plan->source->without_rowid;
+	c->declared = xcalloc(key->n, sizeof(*c->declared));
+	c->stored = xcalloc(key->n, sizeof(*c->stored));
+	for (size_t i = 0; i < key->n; i++) {
+		c->declared[i] = c->stored[i] = key->columns[i];
+		for (int k = 0; k < key->columns[i]; k++)
+			c->stored[i] -= plan->source->columns[k].hidden == 2;
+	}
+}
+
+static void make_range_sql(struct capture *c, const struct plan *plan)
+{
+	struct buf source = {0}, copy = {0}, sql = {0};
+	const char *a = plan->source_key.names[0], *b = plan->key_map ? "k0" : plan->shadow_key.names[0];
+
+	sql_quote_name(&source, plan->table);
+	sql_quote_name(&copy, plan->key_map ? plan->key_map : plan->shadow);
 	buf_printf(&sql,
 		   "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key)"
 		   " SELECT ?1,0,%s FROM main.%s NOT INDEXED WHERE %s BETWEEN ?2 AND ?3 UNION ALL"
 		   " SELECT ?1,0,%s FROM main.%s NOT INDEXED WHERE %s BETWEEN ?2 AND ?3",
-		   quoted_source_rowid, buf_cstr(&quoted), quoted_source_rowid, quoted_shadow_rowid, quoted_shadow,
-		   quoted_shadow_rowid);
-	c->job = job;
-	c->table = xstrdup(table);
+		   a, buf_cstr(&source), a, b, buf_cstr(&copy), b);
 	c->range_sql = xstrdup(buf_cstr(&sql));
-	c->keys = xmalloc(CAPTURE_KEYS_MAX * sizeof(*c->keys));
 	buf_free(&sql);
-	buf_free(&quoted);
+	buf_free(&copy);
+	buf_free(&source);
+}
+
+void capture_start(struct capture *c, struct db *db, int64_t job, const struct plan *plan)
+{
+	capture_stop(c, db);
+	c->job = job;
+	c->table = xstrdup(plan->table);
+	if (plan->source_key.rowid) {
+		make_range_sql(c, plan);
+		c->keys = xmalloc(CAPTURE_KEYS_MAX * sizeof(*c->keys));
+	} else {
+		find_parts(c, plan);
+	}
 	db_observe(db, &c->observer);
 }
 
@@ -127,5 +218,10 @@ void capture_free(struct capture *c)
 	free(c->table);
 	free(c->range_sql);
 	free(c->keys);
+	free(c->declared);
+	free(c->stored);
+	buf_free(&c->parts);
+	size_t bytes_max = c->bytes_max;
 	capture_init(c);
+	c->bytes_max = bytes_max;
 }

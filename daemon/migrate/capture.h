@@ -1,11 +1,13 @@
 /*
- * Capture: every rowid of the source that a statement changes behind the copy goes into the dirty-key log, in the
- * transaction of that statement. By the store's observer (sqlite3_preupdate_hook).
+ * Capture: the key of every row of the source that a statement changes behind the copy goes into the dirty-key log, in
+ * the transaction of that statement. By the store's observer (sqlite3_preupdate_hook).
  *
  * Lives on the writer lane: all functions there, inside a job.
  *
- * In memory keys are kept for one statement only. A statement that changes more than CAPTURE_KEYS_MAX rows is logged as
- * every key between the least and the greatest one, read from source and shadow: more than needed, never less.
+ * Keys are kept in memory for one statement only. A statement that changes more than CAPTURE_KEYS_MAX rowids is logged
+ * as every rowid between the least and the greatest one, read from source and shadow: more than needed, never less.
+ * Keys that are no rowids have no such range: beyond CAPTURE_BYTES_MAX of them the log says that it is not whole
+ * (`lost`), and the copy starts over.
  */
 #ifndef ALTERD_MIGRATE_CAPTURE_H
 #define ALTERD_MIGRATE_CAPTURE_H
@@ -13,27 +15,39 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/migrate/plan.h"
 #include "daemon/store/engine.h"
 
 #define CAPTURE_KEYS_MAX 65536
+#define CAPTURE_BYTES_MAX ((size_t)32 << 20)
+/* What `gone` is in the row of the log that says: not whole. */
+#define CAPTURE_LOST 2
 
 struct capture {
 	struct observer observer;
 	int64_t job;
 	char *table;     /* owned; the source's name, NULL while capture is off */
-	char *range_sql; /* owned; logs the keys between ?2 and ?3 */
-	bool any;        /* something was copied: keys up to `border` are captured */
+	char *range_sql; /* owned; logs the rowids between ?2 and ?3 */
+	bool any;        /* something was copied: rowids up to `border` are captured; other keys always are */
 	int64_t border;
 	int64_t *keys; /* changed by the statement that runs */
 	size_t n;
 	bool ranged; /* more than CAPTURE_KEYS_MAX: keys are void, the range counts */
 	int64_t low, high;
+
+	/* Where the key is no rowid: its columns as the hook counts them, and the keys one behind the other. */
+	size_t nparts;
+	int *declared, *stored; /* owned; place among all columns, and among those that are stored */
+	bool without_rowid;
+	struct buf parts; /* owned; each with its length before it */
+	size_t bytes_max; /* CAPTURE_BYTES_MAX, less in tests */
+	bool overflow;    /* the statement that runs changed too much */
+	bool lost;        /* some statement did: the log is not whole */
 };
 
 void capture_init(struct capture *c);
-/* Names as SQL wants them (quoted). The observer is installed; nothing is captured before the border moves. */
-void capture_start(struct capture *c, struct db *db, int64_t job, const char *table, const char *quoted_source_rowid,
-		   const char *quoted_shadow, const char *quoted_shadow_rowid);
+/* The observer is installed; of rowids nothing is captured before the border moves. */
+void capture_start(struct capture *c, struct db *db, int64_t job, const struct plan *plan);
 /* Keys up to `border` are captured from now on; any = false: none. Call after the commit that moved the cursor. */
 void capture_border(struct capture *c, bool any, int64_t border);
 void capture_stop(struct capture *c, struct db *db);

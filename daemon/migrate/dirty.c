@@ -27,7 +27,7 @@ int dirty_count(struct migration *m, struct db *db, int64_t limit, int64_t *ret,
 }
 
 /* Reads the next keys. Returns how many, -1 on failure. */
-static int next_keys(struct migration *m, struct db *db, int gone, int64_t *keys, int max, struct error *err)
+static int next_keys(struct migration *m, struct db *db, int gone, struct rowkey *keys, int max, struct error *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int n = 0,
@@ -39,42 +39,74 @@ static int next_keys(struct migration *m, struct db *db, int gone, int64_t *keys
 		sqlite3_bind_int(stmt, 3, max);
 	}
 	while (rc == 0 && (rc = db_step(db, stmt, err)) == 1) {
-		keys[n++] = sqlite3_column_int64(stmt, 0);
+		rowkey_log_read(&keys[n++], &m->plan->source_key, stmt, 0);
 		rc = 0;
 	}
 	db_done(db, stmt);
 	return rc != 0 ? -1 : n;
 }
 
-/* Runs a statement whose parameter 1 is a key and 2 the job. */
-static int run_key(struct migration *m, struct db *db, const char *sql, int64_t key, struct error *err)
+int run_key(struct migration *m, struct db *db, const char *sql, const struct rowkey *key, struct error *err)
 {
 	sqlite3_stmt *stmt = NULL;
 
+	if (!sql)
+		return 0;
 	if (db_prepare(db, sql, &stmt, err) != 0)
 		return -1;
-	sqlite3_bind_int64(stmt, 1, key);
-	if (sqlite3_bind_parameter_count(stmt) > 1)
-		sqlite3_bind_int64(stmt, 2, m->r->id);
+	rowkey_bind(key, &m->plan->source_key, stmt, 1);
 	int rc = db_step(db, stmt, err);
 	db_done(db, stmt);
 	return rc < 0 ? -1 : 0;
 }
 
-static int purge_one(struct migration *m, struct db *db, int64_t key, struct error *err)
+/* Runs a statement on the log whose parameter 1 is a key and 2 the job. */
+static int run_log(struct migration *m, struct db *db, const char *sql, const struct rowkey *key, struct error *err)
 {
-	if (run_key(m, db, m->texts.delete_one, key, err) != 0 ||
-	    run_key(m, db, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(?2,1,?1)", key, err) != 0 ||
-	    run_key(m, db, "DELETE FROM main._alterd_dirty WHERE job=?2 AND gone=0 AND key=?1", key, err) != 0)
+	sqlite3_stmt *stmt = NULL;
+
+	if (db_prepare(db, sql, &stmt, err) != 0)
+		return -1;
+	rowkey_log_bind(key, &m->plan->source_key, stmt, 1);
+	sqlite3_bind_int64(stmt, 2, m->r->id);
+	int rc = db_step(db, stmt, err);
+	db_done(db, stmt);
+	return rc < 0 ? -1 : 0;
+}
+
+static int delete_key(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
+{
+	return run_key(m, db, m->texts.delete_one, key, err) != 0 || run_key(m, db, m->texts.unmap_one, key, err) != 0
+		       ? -1
+		       : 0;
+}
+
+static int purge_one(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
+{
+	if (delete_key(m, db, key, err) != 0 ||
+	    run_log(m, db, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(?2,1,?1)", key, err) != 0 ||
+	    run_log(m, db, "DELETE FROM main._alterd_dirty WHERE job=?2 AND gone=0 AND key=?1", key, err) != 0)
 		return -1;
 	return 0;
 }
 
-static int recopy_one(struct migration *m, struct db *db, int64_t key, struct error *err)
+int copy_key(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
+{
+	return run_key(m, db, m->texts.copy_one, key, err) != 0 || run_key(m, db, m->texts.map_one, key, err) != 0 ? -1
+														   : 0;
+}
+
+static int recopy_one(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
 {
 	struct error why = {0};
 
-	if (run_key(m, db, m->texts.copy_one, key, &why) != 0) {
+	/*
+	 * A rowid behind the copy has not come back since it was purged. Other keys are captured ahead of the copy as
+	 * well, which then met them; and two that are written differently can be the same row ('a', 'A').
+	 */
+	if (!m->plan->source_key.rowid && delete_key(m, db, key, err) != 0)
+		return -1;
+	if (copy_key(m, db, key, &why) != 0) {
 		/* A row that came during the run and does not fit: it is named before the migration fails. */
 		if (offending(&why) && offenders_add(m, db, key, &why, err) == 0)
 			offenders_error(m, err);
@@ -84,7 +116,7 @@ static int recopy_one(struct migration *m, struct db *db, int64_t key, struct er
 		return -1;
 	}
 	if (verify_key(m, db, key, err) != 0 ||
-	    run_key(m, db, "DELETE FROM main._alterd_dirty WHERE job=?2 AND gone=1 AND key=?1", key, err) != 0)
+	    run_log(m, db, "DELETE FROM main._alterd_dirty WHERE job=?2 AND gone=1 AND key=?1", key, err) != 0)
 		return -1;
 	m->next.changes_applied++;
 	return 0;
@@ -92,17 +124,19 @@ static int recopy_one(struct migration *m, struct db *db, int64_t key, struct er
 
 static int each_key(struct migration *m, struct db *db, int gone, int64_t max, bool *ret_left, struct error *err)
 {
-	int64_t keys[KEYS_A_LOOK], done = 0;
-	int n = 0;
+	struct rowkey keys[KEYS_A_LOOK] = {0};
+	int64_t done = 0;
+	int n = 0, rc = 0;
 
 	do {
 		n = next_keys(m, db, gone, keys, KEYS_A_LOOK, err);
-		for (int i = 0; i < n; i++)
-			if ((gone ? recopy_one : purge_one)(m, db, keys[i], err) != 0)
-				return -1;
+		for (int i = 0; rc == 0 && i < n; i++)
+			rc = (gone ? recopy_one : purge_one)(m, db, &keys[i], err);
 		done += n;
-	} while (n == KEYS_A_LOOK && done < max && !db_turn_over(db, m->allow.hold_ns));
-	if (n < 0)
+	} while (rc == 0 && n == KEYS_A_LOOK && done < max && !db_turn_over(db, m->allow.hold_ns));
+	for (size_t i = 0; i < KEYS_A_LOOK; i++)
+		rowkey_free(&keys[i]);
+	if (rc != 0 || n < 0)
 		return -1;
 	m->step_rows += done;
 	*ret_left = n == KEYS_A_LOOK;

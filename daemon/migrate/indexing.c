@@ -147,7 +147,7 @@ bool index_early(const struct migration *m)
 	const struct plan *plan = m->plan;
 
 	return !m->index && !m->index_native && !m->p.collecting && plan->nindexes > 0 && !plan->unique &&
-	       !any_unique(plan) && plan->source_rowid && plan->shadow_rowid;
+	       !any_unique(plan) && plan->copy_rowid;
 }
 
 enum step_outcome index_begin_early(struct migration *m, struct db *db, struct error *err)
@@ -221,7 +221,7 @@ enum step_outcome index_step(struct migration *m, struct db *db, struct error *e
 	if (moved) {
 		index_build_free(m->index);
 		m->index = NULL;
-		return step_restart(m, db, "another process wrote the database", err);
+		return step_restart(m, db, step_moved_why(m), err);
 	}
 	if (m->index)
 		return adopt_build(m, db, err);

@@ -42,18 +42,21 @@ struct allowance {
 	bool full;          /* the store's synchronous */
 };
 
-/* SQL made of the plan, once. All of it is the plan pool's. */
+/*
+ * SQL made of the plan, once. All of it is the plan pool's. Parameters are the n parts of a key of the source, from ?1,
+ * and in those of a range how many rows, ?n+1. `first` begins where the source does, `next` behind a key.
+ */
 struct texts {
-	const char *copy_first, *copy_next; /* batch: rowid >= ?1 resp. > ?1, LIMIT ?2 */
-	const char *copy_one;               /* rowid = ?1 */
+	const char *copy_first, *copy_next, *copy_one; /* rows into the shadow */
 	/* With a filter, copy_first and copy_next take rowids up to ?2, which these find: the last one and how many. */
 	const char *piece_first, *piece_next;
-	const char *delete_one;   /* from the shadow */
-	const char *source_range; /* verify: rowid and expressions, > ?1 resp. >= (first), LIMIT ?2 */
-	const char *source_first;
-	const char *shadow_range, *shadow_first;
-	const char *source_one, *shadow_one; /* the same for one rowid */
-	const char *next_rowids, *first_rowids;
+	const char *map_first, *map_next, *map_one; /* the same rows' keys into the key map; NULL without one */
+	const char *delete_one, *unmap_one;         /* from the shadow, from the map */
+	const char *last_key;                       /* the greatest that was copied */
+	const char *source_first, *source_next, *source_one; /* to compare: the key and the expressions */
+	const char *shadow_first, *shadow_next, *shadow_one; /* the same of the shadow, without a limit */
+	const char *keys_first, *keys_next;                  /* keys of the source alone */
+	const char *compare;                                 /* how two keys stand to each other */
 };
 
 struct live_index;
@@ -75,10 +78,12 @@ struct migration {
 	bool version_known; /* data_version is the one seen at the last step */
 	bool moved;         /* another process has written since the copy began */
 	int64_t data_version;
-	int64_t checked; /* CHECK: rowid up to which rows were looked at; has_checked */
+	struct rowkey checked; /* CHECK: the key up to which rows were looked at; has_checked */
 	bool has_checked;
-	int64_t verify_cursor; /* VERIFY: the same */
+	struct rowkey verified; /* VERIFY: the same */
 	bool has_verified;
+	struct rowkey collected; /* BACKFILL, counting what does not fit: the last row looked at */
+	bool has_collected;
 	struct index_build
 		*index;    /* INDEX: the build under way; owned. NULL: not begun, or SQLite's CREATE INDEX is used */
 	bool index_native; /* INDEX: this table's indexes are left to CREATE INDEX */
@@ -121,6 +126,8 @@ int step_begin(struct migration *m, struct db *db, bool *ret_moved, struct error
 int step_commit(struct migration *m, struct db *db, struct error *err);
 /* Rolls back and returns STEP_FAILED, so that `return step_failed(..)` reads well. */
 enum step_outcome step_failed(struct migration *m, struct db *db);
+/* Why step_begin() said so. */
+const char *step_moved_why(const struct migration *m);
 /* Another process wrote: the copy begins anew, in the transaction that is open. */
 enum step_outcome step_restart(struct migration *m, struct db *db, const char *why, struct error *err);
 
@@ -134,7 +141,11 @@ int dirty_purge(struct migration *m, struct db *db, int64_t max, bool *ret_left,
 int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err);
 
 /* Compares one row of source and shadow; -1 with err when they differ. Inside a transaction. */
-int verify_key(struct migration *m, struct db *db, int64_t key, struct error *err);
+int verify_key(struct migration *m, struct db *db, const struct rowkey *key, struct error *err);
+/* Copies one row, which must not be in the shadow. An offender is err, and nothing is written. */
+int copy_key(struct migration *m, struct db *db, const struct rowkey *key, struct error *err);
+/* Runs a statement whose parameters are the parts of a key. NULL: none. */
+int run_key(struct migration *m, struct db *db, const char *sql, const struct rowkey *key, struct error *err);
 
 /* SORT: whether the next step belongs on the writer lane. */
 bool sort_on_writer(const struct migration *m);
@@ -148,7 +159,7 @@ bool live_is(const struct migration *m);
 /* Ends the watch and forgets all of it, on the writer; or forgets it where nothing is watched. NULL is fine. */
 void live_stop(struct migration *m, struct db *db);
 void live_free(struct live_index *live);
-/* Compares rows behind m->verify_cursor and up to `bound`, which the shadow has, in the snapshot that is open. */
+/* Compares rows behind m->verified and up to `bound`, which the shadow has, in the snapshot that is open. */
 int verify_up_to(struct migration *m, struct db *db, int64_t bound, struct error *err);
 
 /* BACKFILL: whether the index build can begin now, since rows that were copied stay as they are until it ends. */
@@ -160,6 +171,8 @@ void index_failed(struct migration *m, struct error *err);
 
 /* Writes the texts. */
 void texts_make(struct migration *m);
+/* Forgets the keys that steps keep between them. */
+void migration_forget_keys(struct migration *m);
 /* True for an error that means: this row does not fit the new table. */
 bool offending(const struct error *err);
 
@@ -168,6 +181,8 @@ bool offending(const struct error *err);
  * nothing but rows. Inside db_schema_edit. Names of what was made begin with the table's.
  */
 int disown(struct db *db, struct pool *pool, const char *table, struct error *err);
+/* The row `row` of sqlite_schema, whose b-tree is that of table `t`, becomes a table with nothing but rows. */
+int disown_table(struct db *db, struct pool *pool, const struct schema_table *t, const char *row, struct error *err);
 /* The same for one row of an index that is laid out like `x`; it and its table are called `as` afterwards. */
 int disown_index(struct db *db, struct pool *pool, const struct schema_index *x, const char *row, const char *as,
 		 struct error *err);

@@ -81,6 +81,7 @@ static void leave(struct migrator *m)
 	m->m.index = NULL;
 	pool_free(&m->m.pool);
 	offenders_free(&m->m.offenders);
+	migration_forget_keys(&m->m);
 	error_clear(&m->verdict);
 	migrator_leave(m, e);
 }

@@ -73,7 +73,7 @@ void asides_hand_over(struct migrator *m)
 	if (!compared->has_verified)
 		return;
 	m->m.has_verified = true;
-	m->m.verify_cursor = compared->verify_cursor;
+	rowkey_copy(&m->m.verified, &compared->verified);
 	m->m.p.verified_rows = m->m.r->p.verified_rows = compared->next.verified_rows;
 }
 
@@ -159,7 +159,7 @@ static bool wanted(const struct migrator *m, const struct aside *a)
 	if (a->busy || a->over || a->due_ns > clock_now_ns())
 		return false;
 	if (a->kind == ASIDE_VERIFY)
-		return m->shown.plan->source_rowid && m->shown.plan->shadow_rowid && !p->collecting &&
+		return m->shown.plan->copy_rowid && !p->collecting &&
 		       (p->phase == PHASE_INDEX || p->rows_done >= a->rows + AHEAD_ROWS);
 	if (!m->shown.index)
 		return false;

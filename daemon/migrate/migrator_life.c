@@ -84,25 +84,26 @@ static void resume_phase(struct record *r)
 static int resume_capture(struct migrator *m, struct db *db, struct record *r, struct error *err)
 {
 	struct pool pool = {0};
-	struct schema_table *source = NULL, *shadow = NULL;
+	struct plan *plan = NULL;
 	struct error why = {0};
 	enum phase p = r->p.phase;
+	int64_t lost = 0;
 
-	(void)err;
 	if (p != PHASE_BACKFILL && p != PHASE_INDEX && p != PHASE_VERIFY)
 		return 0;
-	if (schema_read(&pool, db_handle(db), r->table, &source, &why) != 0 ||
-	    schema_read(&pool, db_handle(db), r->shadow, &shadow, &why) != 0 || !source->rowid || !shadow->rowid) {
+	if (plan_resume(&pool, db_handle(db), r->table, r->shadow, &plan, &why) != 0) {
 		/* Gone: the plan will say so, and the job fails. */
 		log_warning("migrate", "m%lld %s: %s", (long long)r->id, r->table, why.message);
 	} else {
-		capture_start(&m->capture, db, r->id, source->name, quote_name(&pool, source->rowid),
-			      quote_name(&pool, r->shadow), quote_name(&pool, shadow->rowid));
+		capture_start(&m->capture, db, r->id, plan);
 		capture_border(&m->capture, r->p.has_cursor != 0, r->p.cursor);
 	}
+	int rc = db_int(db, &lost, err, "SELECT count(*) FROM main._alterd_dirty WHERE job=%lld AND gone=%d",
+			(long long)r->id, CAPTURE_LOST);
+	m->capture.lost = lost != 0;
 	error_clear(&why);
 	pool_free(&pool);
-	return 0;
+	return rc;
 }
 
 static void open_run(struct job *job, struct db *db)
@@ -143,6 +144,7 @@ static void forget_all(struct migrator *m)
 	index_build_free(m->m.index);
 	pool_free(&m->m.pool);
 	offenders_free(&m->m.offenders);
+	migration_forget_keys(&m->m);
 	error_clear(&m->step.err);
 	error_clear(&m->verdict);
 	capture_free(&m->capture);

@@ -47,14 +47,62 @@ static void write_value(struct buf *out, sqlite3_stmt *stmt, int i)
 	}
 }
 
-/* Takes one in: value is column `i` of stmt, or NULL without a statement. */
-static void take(struct offenders *o, int64_t rowid, const char *column, sqlite3_stmt *stmt, int i, const char *reason,
-		 const char *constraint)
+/* One part of a key as JSON. */
+static void write_part(struct buf *out, const struct rowkey_part *p)
 {
+	size_t n = p->n > VALUE_SHOWN ? VALUE_SHOWN : p->n;
+
+	switch (p->type) {
+	case SQLITE_INTEGER:
+		value_write_int(out, p->i, INT64_AUTO);
+		break;
+	case SQLITE_FLOAT:
+		value_write_real(out, p->r);
+		break;
+	case SQLITE_TEXT:
+		while (n < p->n && n > VALUE_SHOWN - 4 && ((unsigned char)p->data[n] & 0xc0) == 0x80)
+			n--;
+		value_write_text(out, p->data, n);
+		break;
+	case SQLITE_BLOB:
+		value_write_blob(out, p->data, n);
+		break;
+	default:
+		value_write_null(out);
+	}
+}
+
+static void write_parts(const struct rowkey *key, struct buf *out)
+{
+	struct rowkey_part p;
+	for (size_t at = 0, n = 0; rowkey_next_part(&key->parts, &at, &p); n++) {
+		if (n)
+			buf_putc(out, ',');
+		write_part(out, &p);
+	}
+}
+
+void offenders_write_key(const struct migration *m, const struct rowkey *key, struct buf *out)
+{
+	if (m->plan->source_key.rowid)
+		buf_printf(out, "%lld", (long long)key->rowid);
+	else
+		write_parts(key, out);
+}
+
+/* Takes one in: value is column `i` of stmt, or NULL without a statement. */
+static void take(struct migration *m, const struct rowkey *key, const char *column, sqlite3_stmt *stmt, int i,
+		 const char *reason, const char *constraint)
+{
+	struct offenders *o = &m->offenders;
+	struct buf row = {0};
+
 	o->count++;
+	offenders_write_key(m, key, &row);
 	if (o->count == 1)
-		snprintf(o->first, sizeof(o->first), "%s: row %lld%s%s", reason, (long long)rowid,
+		snprintf(o->first, sizeof(o->first), "%s: row %.100s%s%s", reason, buf_cstr(&row),
 			 column ? ", column " : "", column ? column : "");
+	buf_free(&row);
 	if (o->named == OFFENDERS_NAMED)
 		return;
 	o->named++;
@@ -62,7 +110,15 @@ static void take(struct offenders *o, int64_t rowid, const char *column, sqlite3
 		buf_putc(&o->rows, ',');
 	jw_open(&o->rows, '{');
 	jw_key(&o->rows, "rowid");
-	value_write_int(&o->rows, rowid, INT64_AUTO);
+	if (m->plan->source_key.rowid) {
+		value_write_int(&o->rows, key->rowid, INT64_AUTO);
+	} else {
+		value_write_null(&o->rows);
+		jw_key(&o->rows, "key");
+		buf_putc(&o->rows, '[');
+		write_parts(key, &o->rows);
+		buf_putc(&o->rows, ']');
+	}
 	jw_str(&o->rows, "column", column);
 	jw_key(&o->rows, "value");
 	if (stmt)
@@ -113,45 +169,53 @@ const char *offenders_condition(struct migration *m, struct pool *pool)
 	return n ? plan_join(pool, parts, n, "+") : NULL;
 }
 
+struct range {
+	const struct rowkey *from, *to; /* from NULL: the first */
+};
+
 /* One column's one reason over a range. */
-static int check_one(struct migration *m, struct db *db, const struct plan_column *c, bool type, const char *range,
-		     int64_t from, int64_t to, struct error *err)
+static int check_one(struct migration *m, struct db *db, const struct plan_column *c, bool type, struct range range,
+		     struct error *err)
 {
 	struct pool pool = {0};
+	struct rowkey key = {0};
 	sqlite3_stmt *stmt = NULL;
-	const char *sql = pool_printf(&pool, "SELECT %s,%s FROM main.%s NOT INDEXED WHERE %s AND %s",
-				      quote_name(&pool, m->plan->source_rowid), c->raw,
-				      quote_name(&pool, m->plan->table), range,
-				      type ? c->refuse : null_condition(&pool, c));
+	const struct rowkey_shape *shape = &m->plan->source_key;
+	size_t n = range.from ? shape->n : 0;
+	const char *sql = pool_printf(
+		&pool, "SELECT %s,%s FROM main.%s %s WHERE %s AND NOT (%s) AND %s", rowkey_list(&pool, shape, ""),
+		c->raw, quote_name(&pool, m->plan->table), shape->access, n ? rowkey_after(&pool, shape, "", 1) : "1",
+		rowkey_after(&pool, shape, "", n + 1), type ? c->refuse : null_condition(&pool, c));
 	int rc = db_prepare(db, sql, &stmt, err);
 	if (rc == 0) {
-		sqlite3_bind_int64(stmt, 1, from);
-		sqlite3_bind_int64(stmt, 2, to);
+		if (n)
+			rowkey_bind(range.from, shape, stmt, 1);
+		rowkey_bind(range.to, shape, stmt, (int)n + 1);
 	}
 	while (rc == 0 && (rc = db_step(db, stmt, err)) == 1) {
-		take(&m->offenders, sqlite3_column_int64(stmt, 0), c->name, stmt, 1, type ? "TYPE" : "NOT NULL", NULL);
+		rowkey_read(&key, shape, stmt, 0);
+		take(m, &key, c->name, stmt, (int)shape->n, type ? "TYPE" : "NOT NULL", NULL);
 		rc = 0;
 	}
 	db_done(db, stmt);
+	rowkey_free(&key);
 	pool_free(&pool);
 	return rc;
 }
 
-int offenders_check(struct migration *m, struct db *db, bool first, int64_t from, int64_t to, struct error *err)
+int offenders_check(struct migration *m, struct db *db, const struct rowkey *from, const struct rowkey *to,
+		    struct error *err)
 {
-	struct pool pool = {0};
-	char *rowid = quote_name(&pool, m->plan->source_rowid);
-	const char *range = pool_printf(&pool, "%s%s?1 AND %s<=?2", rowid, first ? ">=" : ">", rowid);
+	struct range range = {from, to};
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < m->plan->ncolumns; i++) {
 		const struct plan_column *c = &m->plan->columns[i];
 		if (c->check_null)
-			rc = check_one(m, db, c, false, range, from, to, err);
+			rc = check_one(m, db, c, false, range, err);
 		if (rc == 0 && c->refuse)
-			rc = check_one(m, db, c, true, range, from, to, err);
+			rc = check_one(m, db, c, true, range, err);
 	}
-	pool_free(&pool);
 	return rc;
 }
 
@@ -177,20 +241,38 @@ static const struct plan_column *plan_column(const struct migration *m, const ch
 	return NULL;
 }
 
-/* The column whose value would be lost, found by asking for each. */
-static const struct plan_column *lossy_column(struct migration *m, struct db *db, struct pool *pool, int64_t rowid)
+/* SELECT `what` of the row; *ret_stmt stands on it, if it is there. Returns what db_step() does. */
+static int select_row(struct migration *m, struct db *db, struct pool *pool, const char *what, const struct rowkey *key,
+		      sqlite3_stmt **ret_stmt, struct error *err)
+{
+	const struct rowkey_shape *shape = &m->plan->source_key;
+	const char *sql = pool_printf(pool, "SELECT %s FROM main.%s %s WHERE %s", what,
+				      quote_name(pool, m->plan->table), shape->access,
+				      rowkey_equals(pool, shape, "", 1));
+
+	if (db_prepare(db, sql, ret_stmt, err) != 0)
+		return -1;
+	rowkey_bind(key, shape, *ret_stmt, 1);
+	return db_step(db, *ret_stmt, err);
+}
+
+/* The column whose value would be lost, or is NULL where the rowid would be, found by asking for each. */
+static const struct plan_column *lossy_column(struct migration *m, struct db *db, struct pool *pool,
+					      const struct rowkey *key, bool *ret_null)
 {
 	const struct plan_column *found = NULL;
 	for (size_t i = 0; !found && i < m->plan->ncolumns; i++) {
 		const struct plan_column *c = &m->plan->columns[i];
 		struct error none = {0};
-		int64_t lossy = 0;
-		if (c->refuse &&
-		    db_int(db, &lossy, &none, "SELECT %s FROM main.%s WHERE %s=%lld", c->refuse,
-			   quote_name(pool, m->plan->table), quote_name(pool, m->plan->source_rowid),
-			   (long long)rowid) == 0 &&
-		    lossy)
+		sqlite3_stmt *stmt = NULL;
+		const char *what = pool_printf(pool, "%s,%s", c->check_null ? null_condition(pool, c) : "0",
+					       c->refuse ? c->refuse : "0");
+		if (select_row(m, db, pool, what, key, &stmt, &none) == 1 &&
+		    (sqlite3_column_int(stmt, 0) || sqlite3_column_int(stmt, 1))) {
+			*ret_null = sqlite3_column_int(stmt, 0) != 0;
 			found = c;
+		}
+		db_done(db, stmt);
 		error_clear(&none);
 	}
 	return found;
@@ -212,37 +294,57 @@ static const char *reason_of(int code)
 	}
 }
 
-int offenders_add(struct migration *m, struct db *db, int64_t rowid, const struct error *why, struct error *err)
+int offenders_add(struct migration *m, struct db *db, const struct rowkey *key, const struct error *why,
+		  struct error *err)
 {
 	struct pool pool = {0};
 	sqlite3_stmt *stmt = NULL;
 	const char *what = NULL, *reason = reason_of(why->code);
 	const char *name = failed_column(&pool, why->message, &what);
-	bool check = strcmp(reason, "CHECK") == 0;
-	const struct plan_column *c = (why->code & 0xff) == SQLITE_MISMATCH ? lossy_column(m, db, &pool, rowid)
+	bool check = strcmp(reason, "CHECK") == 0, null = false;
+	const struct plan_column *c = (why->code & 0xff) == SQLITE_MISMATCH ? lossy_column(m, db, &pool, key, &null)
 				      : check                               ? NULL
 									    : plan_column(m, name);
 	int rc = 0;
 
+	reason = null ? "NOT NULL" : reason;
 	if (m->offenders.named == OFFENDERS_NAMED) {
 		m->offenders.count++;
 	} else if (!c) {
-		take(&m->offenders, rowid, check ? NULL : name, NULL, 0, reason, check ? what : NULL);
+		take(m, key, check ? NULL : name, NULL, 0, reason, check ? what : NULL);
 	} else {
-		const char *sql = pool_printf(&pool, "SELECT %s FROM main.%s WHERE %s=?1", c->raw,
-					      quote_name(&pool, m->plan->table),
-					      quote_name(&pool, m->plan->source_rowid));
-		rc = db_prepare(db, sql, &stmt, err);
-		if (rc == 0) {
-			sqlite3_bind_int64(stmt, 1, rowid);
-			rc = db_step(db, stmt, err);
-		}
+		rc = select_row(m, db, &pool, c->raw, key, &stmt, err);
 		if (rc >= 0)
-			take(&m->offenders, rowid, c->name, rc == 1 ? stmt : NULL, 0, reason, NULL);
+			take(m, key, c->name, rc == 1 ? stmt : NULL, 0, reason, NULL);
 		db_done(db, stmt);
 	}
 	pool_free(&pool);
 	return rc < 0 ? -1 : 0;
+}
+
+/* All rows of the shadow but the first of each kind. */
+static int name_duplicates(struct migration *m, struct db *db, struct pool *pool, const char *column, const char *keys,
+			   const char *where, struct error *err)
+{
+	const struct rowkey_shape *shape = &m->plan->shadow_key;
+	struct rowkey key = {0};
+	sqlite3_stmt *stmt = NULL;
+	const char *list = rowkey_list(pool, shape, ""), *name = quote_name(pool, column);
+	const char *sql = pool_printf(pool,
+				      "SELECT * FROM (SELECT %s,%s,row_number() OVER (PARTITION BY %s ORDER BY %s) AS"
+				      " _alterd_n FROM main.%s WHERE %s) WHERE _alterd_n>1",
+				      list, name, keys, rowkey_order(pool, shape, "", false),
+				      quote_name(pool, m->plan->shadow), where);
+	int rc = db_prepare(db, sql, &stmt, err);
+
+	while (rc == 0 && (rc = db_step(db, stmt, err)) == 1) {
+		rowkey_read(&key, &m->plan->source_key, stmt, 0);
+		take(m, &key, column, stmt, (int)shape->n, "UNIQUE", NULL);
+		rc = 0;
+	}
+	db_done(db, stmt);
+	rowkey_free(&key);
+	return rc;
 }
 
 int offenders_duplicates(struct migration *m, struct db *db, const char *index_name, struct error *err)
@@ -250,7 +352,6 @@ int offenders_duplicates(struct migration *m, struct db *db, const char *index_n
 	struct pool pool = {0};
 	const struct schema_index *x = NULL;
 	struct buf keys = {0}, where = {0};
-	sqlite3_stmt *stmt = NULL;
 	bool nameable = true;
 
 	for (size_t i = 0; i < m->plan->source->nindexes; i++)
@@ -270,21 +371,12 @@ int offenders_duplicates(struct migration *m, struct db *db, const char *index_n
 		}
 	}
 	int rc = 0;
-	if (!x || !nameable) {
+	/* With a key map the shadow's keys are others than those by which rows are known. */
+	if (!x || !nameable || m->plan->key_map) {
 		m->offenders.count = 1;
 		snprintf(m->offenders.first, sizeof(m->offenders.first), "UNIQUE: index %.100s", index_name);
 	} else {
-		const char *shadow = quote_name(&pool, m->plan->shadow),
-			   *rowid = quote_name(&pool, m->plan->shadow_rowid);
-		const char *sql = pool_printf(
-			&pool, "SELECT max(%s),%s FROM main.%s WHERE %s GROUP BY %s HAVING count(*)>1", rowid,
-			quote_name(&pool, column), shadow, buf_cstr(&where), buf_cstr(&keys));
-		rc = db_prepare(db, sql, &stmt, err);
-		while (rc == 0 && (rc = db_step(db, stmt, err)) == 1) {
-			take(&m->offenders, sqlite3_column_int64(stmt, 0), column, stmt, 1, "UNIQUE", NULL);
-			rc = 0;
-		}
-		db_done(db, stmt);
+		rc = name_duplicates(m, db, &pool, column, buf_cstr(&keys), buf_cstr(&where), err);
 	}
 	buf_free(&keys);
 	buf_free(&where);

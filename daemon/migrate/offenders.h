@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "daemon/migrate/pool.h"
+#include "daemon/migrate/rowkey.h"
 #include "proto/buf.h"
 #include "proto/error.h"
 
@@ -25,10 +26,14 @@ struct offenders {
 
 void offenders_free(struct offenders *o);
 
-/* Looks at the rows of a range for NULLs and types, before anything is copied: rowid in (from, to]. On any lane. */
-int offenders_check(struct migration *m, struct db *db, bool first, int64_t from, int64_t to, struct error *err);
+/* Looks at the rows behind `from` (NULL: from the first) up to `to` for what is to be refused. On any lane. */
+int offenders_check(struct migration *m, struct db *db, const struct rowkey *from, const struct rowkey *to,
+		    struct error *err);
+/* A key for people: 7, or ('a', 5). */
+void offenders_write_key(const struct migration *m, const struct rowkey *key, struct buf *out);
 /* A row was refused with `why`: finds out which column and takes it in. Inside a transaction. */
-int offenders_add(struct migration *m, struct db *db, int64_t rowid, const struct error *why, struct error *err);
+int offenders_add(struct migration *m, struct db *db, const struct rowkey *key, const struct error *why,
+		  struct error *err);
 /* Duplicates in the shadow for a unique index that cannot be built. */
 int offenders_duplicates(struct migration *m, struct db *db, const char *index_name, struct error *err);
 /* The error of a migration that fails for its rows. Returns -1. */

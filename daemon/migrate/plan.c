@@ -37,12 +37,13 @@ static int row_flag(void *arg, sqlite3_stmt *stmt)
 static int refuse_source(struct planning *p)
 {
 	const struct schema_table *t = p->source;
-	if (t->without_rowid)
-		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "%.200s is WITHOUT ROWID: rebuilding it is not yet possible in this version", t->name);
-	if (!t->rowid)
-		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "the rowid of %.200s has no usable name: rowid, _rowid_ and oid are columns", t->name);
+	rowkey_of_table(p->pool, t, &p->plan->source_key);
+	if (p->plan->source_key.n == 0)
+		return error_set(
+			p->err, ERRC_MIGRATION_INVALID,
+			"the rowid of %.200s has no usable name (rowid, _rowid_ and oid are columns), and it has no "
+			"PRIMARY KEY whose columns are NOT NULL",
+			t->name);
 	for (size_t i = 0; i < t->nindexes; i++)
 		if (t->indexes[i].origin == 'c' && !t->indexes[i].sql)
 			return error_set(p->err, ERRC_MIGRATION_INVALID, "index %.200s has no text",
@@ -234,14 +235,17 @@ static int rebuild(struct planning *p)
 	pool_free(&scratch);
 	if (rc != 0 || try_target(p, &target) != 0)
 		return -1;
-	if (!target->rowid)
-		return error_set(p->err, ERRC_MIGRATION_INVALID, "the rowid of the changed table would have no name");
 	if (plan_map_columns(p, target) != 0)
 		return -1;
+	if (plan->filter && !plan->copy_rowid)
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "DELETE of %.200s, which is WITHOUT ROWID, is not yet possible as an online change",
+				 p->source->name);
 	plan->strategy = STRATEGY_REBUILD;
 	plan->target_sql = p->sql;
 	for (size_t i = 0; i < target->nindexes; i++)
 		plan->unique = plan->unique || !target->indexes[i].sql;
+	plan->unique = plan->unique || plan->key_map;
 	return plan->nconsent ? try_dependents(p) : 0;
 }
 

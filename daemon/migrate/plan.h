@@ -1,8 +1,8 @@
 /*
  * The plan of a change: a source, a target and the mapping of columns between them. What the engine works from.
  *
- * The engine knows nothing of old and new: it copies `copy_exprs` of the source into `copy_columns` of the target, row
- * by row under the same rowid, compares them the same way, and exchanges the two tables' places.
+ * The engine knows nothing of old and new: it copies the `expr` of each column from the source into the target, row by
+ * row in the order of the source's key, compares them the same way, and exchanges the two tables' places.
  */
 #ifndef ALTERD_MIGRATE_PLAN_H
 #define ALTERD_MIGRATE_PLAN_H
@@ -12,6 +12,7 @@
 
 #include "daemon/migrate/alter_parse.h"
 #include "daemon/migrate/pool.h"
+#include "daemon/migrate/rowkey.h"
 #include "daemon/migrate/schema.h"
 #include "proto/error.h"
 
@@ -50,15 +51,21 @@ struct plan {
 	const char *instant_sql; /* INSTANT: statements */
 
 	struct schema_table *source;
-	const char *target_sql; /* the table's CREATE statement after the swap */
-	const char *shadow_sql; /* the shadow's: without REFERENCES, AUTOINCREMENT and secondary indexes */
-	const char *source_rowid, *shadow_rowid; /* names that mean the rowid; unquoted */
+	const char *target_sql;         /* the table's CREATE statement after the swap */
+	const char *shadow_sql;         /* the shadow's: without REFERENCES, AUTOINCREMENT and secondary indexes */
+	struct rowkey_shape source_key; /* finds a row of the source: wherever a key is kept, its values are these */
+	struct rowkey_shape shadow_key; /* finds a row of the shadow: by the same values, unless there is a key map */
+	bool copy_rowid;                /* the shadow's rowid is the source's */
+	const char *key_map;            /* a table: the source's key -> the shadow's; NULL: they are the same */
+	const char *key_map_sql;
+	struct rowkey_shape map_key; /* the source's key in the map: k0 and on; the shadow's follows */
 	size_t ncolumns;
 	struct plan_column *columns; /* in the target's order; generated columns and the rowid's alias left out */
 	size_t nindexes;
 	struct plan_index *indexes;
 	size_t ndropped;
 	const char **dropped; /* indexes of the source that the target has no more */
+	bool drops_sequence;  /* AUTOINCREMENT goes: its high-water mark as well */
 	bool unique;          /* the shadow itself refuses duplicates: it has a UNIQUE or PRIMARY KEY index */
 
 	size_t nconsent;
@@ -72,10 +79,6 @@ struct plan {
 	const char *index_sql;    /* INDEX: the CREATE INDEX */
 	const char *dropped_name; /* DROP */
 	bool dropped_index;       /* DROP: an index, else a table */
-
-	/* SQL texts made of the above. */
-	const char *copy_columns; /* "rowid","a","b" of the shadow */
-	const char *copy_exprs;   /* "rowid",expr,expr of the source */
 };
 
 struct plan_options {
@@ -93,6 +96,9 @@ int plan_make(struct pool *pool, sqlite3 *db, const struct alter *alter, const s
 /* The same for any text that migrate.alter takes (statement.h). */
 int plan_statement(struct pool *pool, sqlite3 *db, const char *sql, const struct plan_options *options,
 		   struct plan **ret, struct error *err);
+/* Of a rebuild that is under way: what capture needs to know. */
+int plan_resume(struct pool *pool, sqlite3 *db, const char *table, const char *shadow, struct plan **ret,
+		struct error *err);
 /* The strategy's name on the wire. */
 const char *plan_strategy(const struct plan *plan);
 

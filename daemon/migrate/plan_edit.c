@@ -159,8 +159,9 @@ static int add_column(struct planning *p, const struct action *a, struct ddl *d)
 	struct ddl_item *it = ddl_column(&again, a->name);
 	if (!it || ddl_columns(&again) != p->nmap + 1)
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "\"%.100s\" is not one column", definition);
-	if (ddl_find(it, DDL_PRIMARY_KEY))
-		return refuse_column(p, a->name, "cannot become the primary key: not yet by this version");
+	const struct ddl_constraint *key = ddl_find(it, DDL_PRIMARY_KEY);
+	if (key && key->autoincrement)
+		return refuse_column(p, a->name, "cannot get an AUTOINCREMENT: not yet possible");
 	if (ddl_find(it, DDL_REFERENCES) && (a->using || ddl_find(it, DDL_DEFAULT)))
 		return refuse_column(p, a->name,
 				     "is a foreign key: a DEFAULT or USING for the rows there are is not yet possible");
@@ -266,30 +267,46 @@ static int add_constraint(struct planning *p, const struct action *a, struct ddl
 	const struct ddl_item *it = &again.items[again.n - 1];
 	if (it->name || ddl_columns(&again) != before || it->n != 1)
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "\"%.100s\" is not one constraint", a->text);
-	if (it->constraints[0].kind != DDL_CHECK && it->constraints[0].kind != DDL_UNIQUE)
-		return error_set(p->err, ERRC_MIGRATION_INVALID, "adding a %s is not yet possible in this version",
-				 it->constraints[0].kind == DDL_REFERENCES ? "FOREIGN KEY" : "PRIMARY KEY");
+	if (it->constraints[0].kind == DDL_REFERENCES)
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "adding a FOREIGN KEY is not yet possible in this version");
+	if (ddl_mentions(&again, it->constraints[0].from, it->constraints[0].to, "AUTOINCREMENT"))
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "adding AUTOINCREMENT is not yet possible");
 	take(p, ddl_add_part(d, a->text));
 	return 0;
 }
 
-static int drop_constraint(struct planning *p, const struct action *a, struct ddl *d)
+/* The constraint of that name; for DROP PRIMARY KEY that one. NULL if there is none. */
+static const struct ddl_constraint *find_constraint(const struct ddl *d, const struct action *a,
+						    const struct ddl_item **ret_item)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		for (size_t k = 0; k < d->items[i].n; k++) {
 			const struct ddl_constraint *c = &d->items[i].constraints[k];
-			if (!c->name || strcasecmp(c->name, a->name) != 0)
-				continue;
-			if (c->kind == DDL_PRIMARY_KEY || c->kind == DDL_GENERATED || c->kind == DDL_REFERENCES ||
-			    (c->kind == DDL_UNIQUE && p->source->nchildren))
-				return error_set(p->err, ERRC_MIGRATION_INVALID,
-						 "dropping constraint %.100s is not yet possible in this version",
-						 a->name);
-			take(p, ddl_drop_part(d, &d->items[i], c));
-			return 0;
+			*ret_item = &d->items[i];
+			if (a->kind == ACTION_DROP_PRIMARY_KEY ? c->kind == DDL_PRIMARY_KEY
+							       : c->name && strcasecmp(c->name, a->name) == 0)
+				return c;
 		}
 	}
-	return error_set(p->err, ERRC_MIGRATION_INVALID, "no constraint %.100s in %.100s", a->name, p->source->name);
+	return NULL;
+}
+
+static int drop_constraint(struct planning *p, const struct action *a, struct ddl *d)
+{
+	const struct ddl_item *item = NULL;
+	const struct ddl_constraint *c = find_constraint(d, a, &item);
+	const char *name = a->name ? a->name : "PRIMARY KEY";
+
+	if (!c)
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "no constraint %.100s in %.100s", name,
+				 p->source->name);
+	if (c->kind == DDL_GENERATED || c->kind == DDL_REFERENCES)
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "dropping constraint %.100s is not yet possible in this version", name);
+	p->plan->drops_sequence = p->plan->drops_sequence || (c->kind == DDL_PRIMARY_KEY && c->autoincrement);
+	take(p, ddl_drop_part(d, item, c));
+	return 0;
 }
 
 static int edit_column(struct planning *p, const struct action *a, struct ddl *d)
@@ -325,6 +342,7 @@ static int edit(struct planning *p, const struct action *a, struct ddl *d)
 	case ACTION_ADD_CONSTRAINT:
 		return add_constraint(p, a, d);
 	case ACTION_DROP_CONSTRAINT:
+	case ACTION_DROP_PRIMARY_KEY:
 		return drop_constraint(p, a, d);
 	case ACTION_UPDATE:
 		return plan_update(p, a);
@@ -340,8 +358,9 @@ static int edit(struct planning *p, const struct action *a, struct ddl *d)
 		return 0;
 	case ACTION_SET_WITHOUT_ROWID:
 	case ACTION_DROP_WITHOUT_ROWID:
-		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "changing WITHOUT ROWID is not yet possible in this version");
+		if (d->without_rowid != (a->kind == ACTION_SET_WITHOUT_ROWID))
+			take(p, ddl_set_options(d, !d->without_rowid, d->strict));
+		return 0;
 	default:
 		return edit_column(p, a, d);
 	}

@@ -35,6 +35,10 @@ int plan_edit(struct planning *p, const struct action *a);
 /* The plan's columns and copying SQL, from the map and the target as SQLite reads it. */
 int plan_map_columns(struct planning *p, const struct schema_table *target);
 
+/* The plan's keys; and what foreign keys of children refer to must be unique in the target. */
+int plan_keys(struct planning *p, const struct schema_table *target);
+int plan_check_parent_keys(struct planning *p, const struct schema_table *target);
+
 /* UPDATE and DELETE, one action of which is a column, resp. all there is. */
 int plan_update(struct planning *p, const struct action *a);
 int plan_delete(struct planning *p, const struct action *a);

@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "daemon/migrate/plan_internal.h"
-#include "proto/buf.h"
 
 /* What the mapping of an added column is where no USING says it. */
 static int default_raw(struct planning *p, const struct schema_column *c, const char **ret)
@@ -79,9 +78,10 @@ static void set_conversion(struct planning *p, const struct schema_table *target
 	}
 }
 
-static int map_column(struct planning *p, const struct schema_table *target, const struct column_map *m,
-		      const struct schema_column *c)
+static int map_column(struct planning *p, const struct schema_table *target, size_t i)
 {
+	const struct column_map *m = &p->map[i];
+	const struct schema_column *c = &target->columns[i];
 	struct plan_column out = {.name = c->name, .affinity = c->affinity};
 	const struct schema_column *from = m->source >= 0 ? &p->source->columns[m->source] : NULL;
 	bool convert = true;
@@ -102,44 +102,17 @@ static int map_column(struct planning *p, const struct schema_table *target, con
 	}
 	convert = convert && c->affinity != AFFINITY_BLOB;
 	set_conversion(p, target, c, m->plain ? NULL : from, m->using && !m->plain, convert, &out);
-	out.check_null = c->notnull && (m->using || !from || !from->notnull);
+	/* A key that is new has no NULLs; one that is there may have them, as SQLite lets it. */
+	bool alias = (int)i == target->alias, key = c->pk && !(from && from->pk);
+	out.check_null = (c->notnull || alias || key) && (m->using || !from || !from->notnull);
+	if (alias) {
+		/* NULL would be given a number: a BLOB is refused, in the same way as other values that are none. */
+		out.expr = pool_printf(p->pool, "ifnull(%s,x'')", out.expr);
+		out.refuse = pool_printf(p->pool, "typeof(%s) NOT IN ('integer','null')", out.lenient);
+	}
 	p->plan->columns = pool_grow(p->pool, p->plan->columns, p->plan->ncolumns, sizeof(out));
 	p->plan->columns[p->plan->ncolumns++] = out;
 	return 0;
-}
-
-/* Parent keys the children rely on must still be unique in the target. */
-static int check_parent_keys(struct planning *p, const struct schema_table *target)
-{
-	if (p->source->nchildren == 0)
-		return 0;
-	size_t before = 0, after = 0;
-	for (size_t i = 0; i < p->source->nindexes; i++)
-		before += !p->source->indexes[i].sql && p->source->indexes[i].unique;
-	for (size_t i = 0; i < target->nindexes; i++)
-		after += !target->indexes[i].sql && target->indexes[i].unique;
-	if (after < before)
-		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "a UNIQUE of %.200s would go, and foreign keys refer to the table: not yet possible",
-				 p->source->name);
-	return 0;
-}
-
-static void write_sql(struct planning *p)
-{
-	struct plan *plan = p->plan;
-	struct buf columns = {0}, exprs = {0};
-
-	buf_puts(&columns, quote_name(p->pool, plan->shadow_rowid));
-	buf_puts(&exprs, quote_name(p->pool, plan->source_rowid));
-	for (size_t i = 0; i < plan->ncolumns; i++) {
-		buf_printf(&columns, ",%s", quote_name(p->pool, plan->columns[i].name));
-		buf_printf(&exprs, ",%s", plan->columns[i].expr);
-	}
-	plan->copy_columns = pool_str(p->pool, buf_cstr(&columns));
-	plan->copy_exprs = pool_str(p->pool, buf_cstr(&exprs));
-	buf_free(&columns);
-	buf_free(&exprs);
 }
 
 int plan_map_columns(struct planning *p, const struct schema_table *target)
@@ -149,30 +122,20 @@ int plan_map_columns(struct planning *p, const struct schema_table *target)
 	if (target->ncolumns != p->nmap)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
 				 "the changed table does not have the columns it should");
-	const char *alias = target->alias >= 0 ? target->columns[target->alias].name : NULL;
-	const char *old = p->source->alias >= 0 ? p->source->columns[p->source->alias].name : NULL;
 	for (size_t i = 0; i < p->nmap; i++) {
 		const struct schema_column *c = &target->columns[i];
 		if (strcasecmp(p->map[i].name, c->name) != 0)
 			return error_set(p->err, ERRC_MIGRATION_INVALID,
 					 "the changed table has its columns in another order");
-		if (c->hidden != 0)
+	}
+	if (plan_keys(p, target) != 0)
+		return -1;
+	for (size_t i = 0; i < p->nmap; i++) {
+		/* The rowid is copied as such. */
+		if (target->columns[i].hidden != 0 || (plan->copy_rowid && (int)i == target->alias))
 			continue;
-		if ((int)i == target->alias) {
-			if (!old || p->map[i].source != p->source->alias || p->map[i].using)
-				return error_set(
-					p->err, ERRC_MIGRATION_INVALID,
-					"column %.100s would become the rowid: not yet possible in this version",
-					alias);
-			continue;
-		}
-		if (map_column(p, target, &p->map[i], c) != 0)
+		if (map_column(p, target, i) != 0)
 			return -1;
 	}
-	if (check_parent_keys(p, target) != 0)
-		return -1;
-	plan->source_rowid = p->source->rowid;
-	plan->shadow_rowid = target->rowid;
-	write_sql(p);
-	return 0;
+	return plan_check_parent_keys(p, target);
 }

@@ -17,60 +17,6 @@
 /* Rows a pre-flight step looks at: some 10 ms of a reader lane, so that its snapshot is short. */
 #define CHECK_ROWS 20000
 
-/* For comparing: a value that is lost is no error there. */
-static const char *lenient_exprs(struct pool *pool, const struct plan *plan)
-{
-	struct buf out = {0};
-
-	buf_puts(&out, quote_name(pool, plan->source_rowid));
-	for (size_t i = 0; i < plan->ncolumns; i++)
-		buf_printf(&out, ",%s", plan->columns[i].lenient);
-	const char *text = pool_str(pool, buf_cstr(&out));
-	buf_free(&out);
-	return text;
-}
-
-void texts_make(struct migration *m)
-{
-	struct pool *pool = &m->pool;
-	const struct plan *plan = m->plan;
-	const char *source = quote_name(pool, plan->table), *shadow = quote_name(pool, plan->shadow);
-	const char *sid = quote_name(pool, plan->source_rowid), *nid = quote_name(pool, plan->shadow_rowid);
-	const char *lenient = lenient_exprs(pool, plan);
-	struct texts *t = &m->texts;
-	const char *filter = plan->filter ? pool_printf(pool, "(%s) AND ", plan->filter) : "";
-	const char *copy = pool_printf(pool,
-				       "INSERT OR ABORT INTO main.%s(%s) SELECT %s FROM main.%s NOT INDEXED WHERE %s%s",
-				       shadow, plan->copy_columns, plan->copy_exprs, source, filter, sid);
-	const char *of_source = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s%s", lenient, source,
-					    filter, sid);
-	const char *of_shadow = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s", plan->copy_columns,
-					    shadow, nid);
-
-	/* A LIMIT would count the rows that stay: those that go are passed over in one go, however many. */
-	const char *rest = plan->filter ? pool_printf(pool, "AND %s<=?2 ORDER BY %s", sid, sid)
-					: pool_printf(pool, "ORDER BY %s LIMIT ?2", sid);
-	const char *piece = pool_printf(pool,
-					"SELECT max(r),count(*) FROM (SELECT %s AS r FROM main.%s NOT INDEXED WHERE %s",
-					sid, source, sid);
-	t->copy_first = pool_printf(pool, "%s>=?1 %s", copy, rest);
-	t->copy_next = pool_printf(pool, "%s>?1 %s", copy, rest);
-	t->piece_first = pool_printf(pool, "%s>=?1 ORDER BY %s LIMIT ?2)", piece, sid);
-	t->piece_next = pool_printf(pool, "%s>?1 ORDER BY %s LIMIT ?2)", piece, sid);
-	t->copy_one = pool_printf(pool, "%s=?1", copy);
-	t->delete_one = pool_printf(pool, "DELETE FROM main.%s WHERE %s=?1", shadow, nid);
-	t->source_first = pool_printf(pool, "%s>=?1 ORDER BY %s LIMIT ?2", of_source, sid);
-	t->source_range = pool_printf(pool, "%s>?1 ORDER BY %s LIMIT ?2", of_source, sid);
-	t->shadow_first = pool_printf(pool, "%s>=?1 ORDER BY %s", of_shadow, nid);
-	t->shadow_range = pool_printf(pool, "%s>?1 ORDER BY %s", of_shadow, nid);
-	t->source_one = pool_printf(pool, "%s=?1", of_source);
-	t->shadow_one = pool_printf(pool, "%s=?1", of_shadow);
-	t->first_rowids = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s>=?1 ORDER BY %s LIMIT ?2", sid,
-				      source, sid, sid);
-	t->next_rowids = pool_printf(pool, "SELECT %s FROM main.%s NOT INDEXED WHERE %s>?1 ORDER BY %s LIMIT ?2", sid,
-				     source, sid, sid);
-}
-
 static int make_plan(struct migration *m, struct db *db, struct error *err)
 {
 	struct plan_options options = {.allow_data_loss = m->r->allow_data_loss != 0, .shadow = m->r->shadow};
@@ -125,43 +71,81 @@ enum step_outcome plan_step(struct migration *m, struct db *db, struct error *er
 	return STEP_MORE;
 }
 
-/* One chunk: its number of rows, last rowid and whether anything in it has to be refused. */
-static int check_chunk(struct migration *m, struct db *db, int64_t *ret_rows, struct error *err)
+/* The next rows of the source, to be looked at: `what` of up to CHECK_ROWS of them, from the ?n+2nd on. */
+static const char *chunk_sql(struct migration *m, struct pool *pool, const char *what, const char *limit)
 {
-	struct pool pool = {0};
-	const char *condition = offenders_condition(m, &pool);
-	const char *rowid = quote_name(&pool, m->plan->source_rowid);
-	const char *sql = pool_printf(
-		&pool,
-		"SELECT count(*),max(r),total(b) FROM (SELECT %s AS r,%s AS b FROM main.%s NOT INDEXED"
-		" WHERE %s%s?1 ORDER BY %s LIMIT %d)",
-		rowid, condition ? condition : "0", quote_name(&pool, m->plan->table), rowid,
-		m->has_checked ? ">" : ">=", rowid, CHECK_ROWS);
-	int64_t from = m->has_checked ? m->checked : INT64_MIN, last = from;
+	const struct rowkey_shape *key = &m->plan->source_key;
+
+	return pool_printf(pool, "SELECT %s FROM main.%s %s WHERE %s ORDER BY %s LIMIT %s", what,
+			   quote_name(pool, m->plan->table), key->access,
+			   m->has_checked ? rowkey_after(pool, key, "", 1) : "1", rowkey_order(pool, key, "", false),
+			   limit);
+}
+
+/* How many rows there are in the chunk, and whether anything in them has to be refused. */
+static int look_at(struct migration *m, struct db *db, struct pool *pool, int64_t *ret_rows, bool *ret_bad,
+		   struct error *err)
+{
+	const char *condition = offenders_condition(m, pool);
+	const char *what = pool_printf(pool, "%s AS b", condition ? condition : "0");
+	const char *sql = pool_printf(pool, "SELECT count(*),total(b) FROM (%s)",
+				      chunk_sql(m, pool, what, pool_printf(pool, "%d", CHECK_ROWS)));
 	sqlite3_stmt *stmt = NULL;
 
 	int rc = db_prepare(db, sql, &stmt, err);
-	bool bad = false;
 	if (rc == 0) {
-		sqlite3_bind_int64(stmt, 1, from);
+		if (m->has_checked)
+			rowkey_bind(&m->checked, &m->plan->source_key, stmt, 1);
 		rc = db_step(db, stmt, err);
 	}
 	if (rc == 1) {
 		*ret_rows = sqlite3_column_int64(stmt, 0);
-		last = sqlite3_column_int64(stmt, 1);
-		bad = sqlite3_column_double(stmt, 2) > 0;
+		*ret_bad = sqlite3_column_double(stmt, 1) > 0;
 	}
 	db_done(db, stmt);
-	pool_free(&pool);
-	if (rc != 1)
-		return -1;
-	if (bad && offenders_check(m, db, !m->has_checked, from, last, err) != 0)
-		return -1;
-	if (*ret_rows > 0) {
-		m->checked = last;
+	return rc == 1 ? 0 : -1;
+}
+
+/* The key of the chunk's last row. */
+static int last_of(struct migration *m, struct db *db, struct pool *pool, int64_t rows, struct rowkey *ret,
+		   struct error *err)
+{
+	const struct rowkey_shape *key = &m->plan->source_key;
+	size_t n = m->has_checked ? key->n : 0;
+	const char *sql = chunk_sql(m, pool, rowkey_list(pool, key, ""), pool_printf(pool, "1 OFFSET ?%zu", n + 1));
+	sqlite3_stmt *stmt = NULL;
+
+	int rc = db_prepare(db, sql, &stmt, err);
+	if (rc == 0) {
+		if (m->has_checked)
+			rowkey_bind(&m->checked, key, stmt, 1);
+		sqlite3_bind_int64(stmt, (int)n + 1, rows - 1);
+		rc = db_step(db, stmt, err);
+	}
+	if (rc == 1)
+		rowkey_read(ret, key, stmt, 0);
+	db_done(db, stmt);
+	return rc == 1 ? 0 : -1;
+}
+
+static int check_chunk(struct migration *m, struct db *db, int64_t *ret_rows, struct error *err)
+{
+	struct pool pool = {0};
+	struct rowkey last = {0};
+	bool bad = false;
+
+	int rc = look_at(m, db, &pool, ret_rows, &bad, err);
+	if (rc == 0 && *ret_rows > 0)
+		rc = last_of(m, db, &pool, *ret_rows, &last, err);
+	if (rc == 0 && bad)
+		rc = offenders_check(m, db, m->has_checked ? &m->checked : NULL, &last, err);
+	if (rc == 0 && *ret_rows > 0) {
+		rowkey_copy(&m->checked, &last);
 		m->has_checked = true;
 	}
-	return 0;
+	rowkey_free(&last);
+	pool_free(&pool);
+	return rc;
 }
 
 enum step_outcome check_step(struct migration *m, struct db *db, struct error *err)
@@ -205,7 +189,8 @@ enum step_outcome create_step(struct migration *m, struct db *db, struct error *
 		m->p.phase = PHASE_PLAN;
 		return STEP_MORE;
 	}
-	if (db_exec(db, err, "%s", m->plan->shadow_sql) != 0)
+	if (db_exec(db, err, "%s", m->plan->shadow_sql) != 0 ||
+	    (m->plan->key_map && db_exec(db, err, "%s", m->plan->key_map_sql) != 0))
 		return step_failed(m, db);
 	record_set(&m->r->shadow, m->plan->shadow);
 	record_set(&m->r->fingerprint, fingerprint);
@@ -216,6 +201,7 @@ enum step_outcome create_step(struct migration *m, struct db *db, struct error *
 	m->next.indexes = 0;
 	m->next.verified_rows = 0;
 	m->next.collecting = 0;
+	m->has_collected = false;
 	struct record row = *m->r;
 	row.p = m->next;
 	if (catalog_save(db, &row, err) != 0 || step_commit(m, db, err) != 0) {
@@ -223,8 +209,7 @@ enum step_outcome create_step(struct migration *m, struct db *db, struct error *
 		record_set(&m->r->fingerprint, NULL);
 		return step_failed(m, db);
 	}
-	capture_start(m->capture, db, m->r->id, m->plan->table, quote_name(&m->pool, m->plan->source_rowid),
-		      quote_name(&m->pool, m->plan->shadow), quote_name(&m->pool, m->plan->shadow_rowid));
+	capture_start(m->capture, db, m->r->id, m->plan);
 	capture_border(m->capture, false, 0);
 	log_info("migrate", "m%lld %s: copying into %s", (long long)m->r->id, m->r->table, m->r->shadow);
 	return STEP_MORE;

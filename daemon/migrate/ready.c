@@ -16,7 +16,7 @@ enum step_outcome ready_step(struct migration *m, struct db *db, struct error *e
 	if (step_begin(m, db, &moved, err) != 0)
 		return step_failed(m, db);
 	if (moved)
-		return step_restart(m, db, "another process wrote the database", err);
+		return step_restart(m, db, step_moved_why(m), err);
 	if (dirty_purge(m, db, INT64_MAX, &left, err) != 0)
 		return step_failed(m, db);
 	if (!left && dirty_recopy(m, db, INT64_MAX, &again, err) != 0)

@@ -23,14 +23,15 @@ static int secure_delete(struct db *db, int64_t mode, struct error *err)
 	return db_exec(db, err, "PRAGMA main.secure_delete=%s", words[mode >= 0 && mode <= 2 ? mode : 1]);
 }
 
-int disown_index(struct db *db, struct pool *pool, const struct schema_index *x, const char *row, const char *as,
-		 struct error *err)
+/* A table of all columns of the b-tree, the first `n` of which are its key, in its order and collation. */
+static const char *keys_sql(struct pool *pool, const struct schema_index *x, size_t n, const char *as)
 {
 	struct buf columns = {0}, keys = {0};
 
-	/* As the b-tree is: all columns, the rowid at the end, in the order and collation of the index. */
 	for (size_t k = 0; k < x->nkeys; k++) {
 		buf_printf(&columns, "k%zu,", k);
+		if (k >= n)
+			continue;
 		buf_printf(&keys, "%sk%zu COLLATE %s%s", k ? "," : "", k, quote_name(pool, x->keys[k].collation),
 			   x->keys[k].desc ? " DESC" : "");
 	}
@@ -38,10 +39,29 @@ int disown_index(struct db *db, struct pool *pool, const struct schema_index *x,
 				      buf_cstr(&columns), buf_cstr(&keys));
 	buf_free(&columns);
 	buf_free(&keys);
+	return sql;
+}
+
+int disown_index(struct db *db, struct pool *pool, const struct schema_index *x, const char *row, const char *as,
+		 struct error *err)
+{
 	return db_exec(
 		db, err,
 		"UPDATE main.sqlite_schema SET type='table',name=%Q,tbl_name=%Q,sql=%Q WHERE type='index' AND name=%Q",
-		as, as, sql, row);
+		as, as, keys_sql(pool, x, x->nkeys, as), row);
+}
+
+int disown_table(struct db *db, struct pool *pool, const struct schema_table *t, const char *row, struct error *err)
+{
+	if (!t->without_rowid)
+		return db_exec(db, err,
+			       "UPDATE main.sqlite_schema SET sql='CREATE TABLE %q(x)' WHERE type='table' AND name=%Q",
+			       quote_name(pool, row), row);
+	/* Its b-tree is one of keys, like those of its indexes: under a name like theirs it goes their way. */
+	const char *as = pool_printf(pool, "%s_o_rows", row);
+	return db_exec(db, err,
+		       "UPDATE main.sqlite_schema SET name=%Q,tbl_name=%Q,sql=%Q WHERE type='table' AND name=%Q", as,
+		       as, keys_sql(pool, &t->primary, t->primary.nuser, as), row);
 }
 
 int disown(struct db *db, struct pool *pool, const char *table, struct error *err)
@@ -55,8 +75,7 @@ int disown(struct db *db, struct pool *pool, const char *table, struct error *er
 		if (disown_index(db, pool, &t->indexes[i], t->indexes[i].name, as, err) != 0)
 			return -1;
 	}
-	return db_exec(db, err, "UPDATE main.sqlite_schema SET sql='CREATE TABLE %q(x)' WHERE type='table' AND name=%Q",
-		       quote_name(pool, table), table);
+	return disown_table(db, pool, t, table, err);
 }
 
 /* The next table to empty: those of indexes first, the shadow last. *ret NULL: none is left. */
@@ -98,11 +117,18 @@ static int empty(struct migration *m, struct db *db, struct pool *pool, const ch
 {
 	bool shadow = strcmp(table, m->r->shadow) == 0;
 	const char *name = quote_name(pool, table);
-	const char *sql = pool_printf(
-		pool,
-		"DELETE FROM main.%s WHERE rowid<=(SELECT max(rowid) FROM (SELECT rowid FROM main.%s"
-		" ORDER BY rowid LIMIT ?1))",
-		name, name);
+	int64_t keyed = 0;
+
+	/* A shadow that is given up can be WITHOUT ROWID: it has no NULL in its key. */
+	if (shadow && db_int(db, &keyed, err, "SELECT wr FROM pragma_table_list(%Q) WHERE schema='main'", table) != 0)
+		return -1;
+	const char *sql =
+		keyed ? pool_printf(pool, "DELETE FROM main.%s LIMIT ?1", name)
+		      : pool_printf(
+				pool,
+				"DELETE FROM main.%s WHERE rowid<=(SELECT max(rowid) FROM (SELECT rowid FROM main.%s"
+				" ORDER BY rowid LIMIT ?1))",
+				name, name);
 	int64_t rows = 0;
 
 	do {

@@ -177,13 +177,14 @@ static int row_trigger(void *arg, sqlite3_stmt *stmt)
 	return 0;
 }
 
-/* child, from, parent, to */
+/* child, from, parent, to, id */
 static struct schema_fk fk(struct reading *r, sqlite3_stmt *stmt)
 {
 	return (struct schema_fk){.child = text(r, stmt, 0),
 				  .from = text(r, stmt, 1),
 				  .parent = text(r, stmt, 2),
-				  .to = text(r, stmt, 3)};
+				  .to = text(r, stmt, 3),
+				  .id = sqlite3_column_int(stmt, 4)};
 }
 
 static int row_parent(void *arg, sqlite3_stmt *stmt)
@@ -223,6 +224,24 @@ int schema_fingerprint(struct pool *pool, sqlite3 *db, const char *name, const c
 		*ret = pool_str(pool, buf_cstr(&r.text));
 	buf_free(&r.text);
 	return rc;
+}
+
+/* The b-tree that a WITHOUT ROWID table is. */
+static int read_primary(struct reading *r, sqlite3 *db, struct error *err)
+{
+	const char *texts[] = {r->t->name, NULL};
+	struct schema_index x = {.origin = 'p', .unique = true};
+	struct schema_table list = {.indexes = &x, .nindexes = 1};
+	struct reading keys = {.pool = r->pool, .t = &list};
+
+	if (!r->t->without_rowid)
+		return 0;
+	if (schema_each(db, err, row_key, &keys,
+			"SELECT cid,coll,\"desc\",\"key\" FROM pragma_index_xinfo(?1,'main') ORDER BY seqno",
+			texts) != 0)
+		return -1;
+	r->t->primary = x;
+	return 0;
 }
 
 /* A name that means the rowid and is no column's. */
@@ -301,19 +320,20 @@ static int read_rest(struct reading *r, sqlite3 *db, struct error *err)
 		    db, err, row_column, r,
 		    "SELECT name,type,\"notnull\",dflt_value,pk,hidden FROM pragma_table_xinfo(?1,'main') ORDER BY cid",
 		    texts) != 0 ||
-	    read_indexes(r, db, err) != 0)
+	    read_indexes(r, db, err) != 0 || read_primary(r, db, err) != 0)
 		return -1;
 	if (schema_each(db, err, row_trigger, r,
 			"SELECT name,sql FROM main.sqlite_schema WHERE type='trigger' AND lower(tbl_name)=lower(?1) "
 			"ORDER BY rowid",
 			texts) != 0)
 		return -1;
-	if (schema_each(db, err, row_parent, r,
-			"SELECT ?1,\"from\",\"table\",\"to\" FROM pragma_foreign_key_list(?1,'main') ORDER BY id,seq",
-			texts) != 0)
+	if (schema_each(
+		    db, err, row_parent, r,
+		    "SELECT ?1,\"from\",\"table\",\"to\",id FROM pragma_foreign_key_list(?1,'main') ORDER BY id,seq",
+		    texts) != 0)
 		return -1;
 	return schema_each(db, err, row_child, r,
-			   "SELECT m.name,f.\"from\",f.\"table\",f.\"to\" FROM main.sqlite_schema m"
+			   "SELECT m.name,f.\"from\",f.\"table\",f.\"to\",f.id FROM main.sqlite_schema m"
 			   " JOIN pragma_foreign_key_list(m.name,'main') f"
 			   " WHERE m.type='table' AND lower(f.\"table\")=lower(?1) ORDER BY m.rowid,f.id,f.seq",
 			   texts);

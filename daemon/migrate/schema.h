@@ -53,6 +53,7 @@ struct schema_trigger {
 struct schema_fk {
 	const char *child, *from; /* table and column that refer */
 	const char *parent, *to;  /* what they refer to; `to` NULL: the primary key */
+	int id;                   /* of the child's foreign keys: columns of one have the same, and follow each other */
 };
 
 struct schema_table {
@@ -66,9 +67,10 @@ struct schema_table {
 	struct schema_index *indexes;  /* in the order of sqlite_schema */
 	struct schema_trigger *triggers;
 	size_t nparents, nchildren;
-	struct schema_fk *parents;  /* foreign keys of this table */
-	struct schema_fk *children; /* foreign keys of all tables (this one too) that refer to it */
-	const char *fingerprint;    /* text of its rows in sqlite_schema: the same text = nobody changed it */
+	struct schema_fk *parents;   /* foreign keys of this table */
+	struct schema_fk *children;  /* foreign keys of all tables (this one too) that refer to it */
+	struct schema_index primary; /* of a WITHOUT ROWID table: the columns of the table's own b-tree; no name */
+	const char *fingerprint;     /* text of its rows in sqlite_schema: the same text = nobody changed it */
 };
 
 /* Reads main."name" (found without regard to case). Errors: NOT_FOUND; MIGRATION_INVALID for what is no table. */

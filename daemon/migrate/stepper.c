@@ -47,7 +47,7 @@ static enum step_outcome doubt_step(struct migration *m, struct db *db, struct e
 
 	m->next = m->p;
 	if (step_begin(m, db, &moved, err) == 0 && moved)
-		return step_restart(m, db, "another process wrote the database", err);
+		return step_restart(m, db, step_moved_why(m), err);
 	return step_failed(m, db);
 }
 
@@ -117,9 +117,25 @@ int step_begin(struct migration *m, struct db *db, bool *ret_moved, struct error
 	/* It stays so until the copy begins anew: this step may still fail. */
 	m->moved = m->moved || (m->version_known && version != m->data_version);
 	*ret_moved = m->moved;
+	/* Capture had to give up on a statement that changed too much: what it changed is not known. */
+	*ret_moved = *ret_moved || m->capture->lost;
 	m->data_version = version;
 	m->version_known = true;
 	return 0;
+}
+
+const char *step_moved_why(const struct migration *m)
+{
+	return m->capture->lost ? "a statement changed more rows than could be noted"
+				: "another process wrote the database";
+}
+
+void migration_forget_keys(struct migration *m)
+{
+	rowkey_free(&m->checked);
+	rowkey_free(&m->verified);
+	rowkey_free(&m->collected);
+	m->has_checked = m->has_verified = m->has_collected = false;
 }
 
 int step_commit(struct migration *m, struct db *db, struct error *err)

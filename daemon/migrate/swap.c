@@ -119,8 +119,10 @@ static int exchange(struct db *db, struct pool *pool, const struct plan *plan, s
 		return -1;
 	if (db_exec(db, err, "UPDATE main.sqlite_schema SET sql=%Q WHERE type='table' AND name=%Q", plan->target_sql,
 		    plan->table) != 0 ||
-	    db_exec(db, err, "UPDATE main.sqlite_schema SET sql='CREATE TABLE %q(x)' WHERE type='table' AND name=%Q",
-		    quote_name(pool, plan->shadow), plan->shadow) != 0)
+	    disown_table(db, pool, plan->source, plan->shadow, err) != 0)
+		return -1;
+	if (plan->drops_sequence &&
+	    db_exec(db, err, "DELETE FROM main.sqlite_sequence WHERE name=%Q COLLATE NOCASE", plan->table) != 0)
 		return -1;
 	if (plan->ndropped == 0 ||
 	    db_int(db, &stats, err, "SELECT count(*) FROM main.sqlite_schema WHERE name='sqlite_stat1'") != 0 || !stats)
@@ -181,7 +183,7 @@ static enum step_outcome swap_frame(struct migration *m, struct db *db, struct e
 	if (step_begin(m, db, &moved, err) != 0)
 		return step_failed(m, db);
 	if (moved)
-		return step_restart(m, db, "another process wrote the database", err);
+		return step_restart(m, db, step_moved_why(m), err);
 	if (last_keys(m, db, &many, err) != 0)
 		return step_failed(m, db);
 	if (many) {

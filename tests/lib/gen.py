@@ -41,6 +41,8 @@ def value(rng, domain):
         return rng.choice(["%d", "%d", " %d ", "%d.25", "-1%d"]) % rng.randrange(n)
     if domain == "inttext":
         return rng.choice(["%d", " %d ", "-1%d"]) % rng.randrange(n)
+    if domain == "digits":
+        return "%d" % rng.randrange(n)
     if domain == "upper":
         return rng.choice("abAB") + "%d" % rng.randrange(n)
     if domain == "longtext":

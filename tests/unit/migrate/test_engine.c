@@ -197,6 +197,119 @@ START_TEST(test_strict_names_values_of_other_types)
 }
 END_TEST
 
+/* A new key: NULLs and duplicates are named; so is a row that cannot be numbered. */
+START_TEST(test_new_keys_name_nulls_and_duplicates)
+{
+	static const struct {
+		const char *change, *want, *count;
+	} cases[] = {
+		{"ALTER TABLE k ADD PRIMARY KEY(c)",
+		 "{\"rowid\":3,\"column\":\"c\",\"value\":null,\"reason\":\"NOT NULL\"}", "\"count\":1"},
+		{"ALTER TABLE k ADD PRIMARY KEY(n)", "{\"rowid\":2,\"column\":\"n\",\"value\":7,\"reason\":\"UNIQUE\"}",
+		 "\"count\":1"},
+		{"ALTER TABLE k ALTER n TYPE INTEGER, ADD PRIMARY KEY(n)",
+		 "{\"rowid\":2,\"column\":\"n\",\"value\":7,\"reason\":\"UNIQUE\"}", "\"count\":1"},
+		{"ALTER TABLE k ADD PRIMARY KEY(m)",
+		 "{\"rowid\":4,\"column\":\"m\",\"value\":\"four\",\"reason\":\"TYPE\"}", "\"count\":1"},
+		{"ALTER TABLE k ADD PRIMARY KEY(c), SET WITHOUT ROWID",
+		 "{\"rowid\":3,\"column\":\"c\",\"value\":null,\"reason\":\"NOT NULL\"}", "\"count\":1"},
+		{"ALTER TABLE k ADD PRIMARY KEY(n), SET WITHOUT ROWID",
+		 "{\"rowid\":2,\"column\":\"n\",\"value\":7,\"reason\":\"UNIQUE\"}", "\"count\":1"},
+	};
+	struct world w = {.batch_rows = 1};
+	struct world_wait wait;
+
+	world_init(&w, "CREATE TABLE k(c TEXT, n INT, m INTEGER);"
+		       "INSERT INTO k VALUES('a',7,1),('b',7,2),(NULL,8,3),('d',9,'four');");
+	world_alter(&w, &wait, cases[_i].change, false, false);
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_msg(strstr(buf_cstr(&wait.w.err.data), cases[_i].want) &&
+			      strstr(buf_cstr(&wait.w.err.data), cases[_i].count),
+		      "%s", buf_cstr(&wait.w.err.data));
+	world_wait_free(&wait);
+	check_clean(&w);
+	check_query(&w, "SELECT count(*) FROM k", "4|\n");
+	world_free(&w);
+}
+END_TEST
+
+/* The row has no number in the end: it is never given one. */
+START_TEST(test_null_for_a_new_rowid_during_the_run)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+
+	world_init(&w, "CREATE TABLE k(v TEXT, id INTEGER);" COUNT(500) "INSERT INTO k SELECT 'v'||i, i*2 FROM n;");
+	world_alter(&w, &wait, "ALTER TABLE k ADD PRIMARY KEY(id)", false, true);
+	until(&w, &wait, _i ? PHASE_READY : PHASE_BACKFILL);
+	world_ok(&w, "INSERT INTO k(rowid,v,id) VALUES(-7,'late',NULL)");
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data),
+				     "{\"rowid\":-7,\"column\":\"id\",\"value\":null,\"reason\":\"NOT NULL\"}"));
+	world_wait_free(&wait);
+	check_clean(&w);
+	world_free(&w);
+}
+END_TEST
+
+/* Rows without a rowid are named by their key; before the copy, in it, and at its end. */
+START_TEST(test_rows_without_rowid_are_named_by_their_key)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+	static const char *const late = "INSERT INTO k VALUES('late',x'0a',5,NULL)";
+
+	world_init(&w, "CREATE TABLE k(a TEXT, b, n INT, v TEXT, PRIMARY KEY(a, b)) WITHOUT ROWID;" COUNT(
+			       500) "INSERT INTO k SELECT 'a'||i, i/2.0, i, 'v' FROM n;");
+	if (_i == 0)
+		world_ok(&w, late);
+	world_alter(&w, &wait, "ALTER TABLE k ALTER v SET NOT NULL", false, _i == 2);
+	if (_i) {
+		until(&w, &wait, _i == 2 ? PHASE_READY : PHASE_BACKFILL);
+		world_ok(&w, late);
+	}
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_msg(strstr(buf_cstr(&wait.w.err.data),
+			     "{\"rowid\":null,\"key\":[\"late\",{\"blob\":\"Cg==\"}],\"column\":\"v\",\"value\":null,"
+			     "\"reason\":\"NOT NULL\"}") &&
+			      strstr(buf_cstr(&wait.w.err.data), "\"count\":1"),
+		      "%s", buf_cstr(&wait.w.err.data));
+	world_wait_free(&wait);
+	check_clean(&w);
+	world_free(&w);
+}
+END_TEST
+
+/* Keys that are no rowids have no range to stand for them: the copy starts over. */
+START_TEST(test_a_statement_too_large_to_note_makes_the_copy_start_over)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+
+	world_init(&w, "CREATE TABLE k(a TEXT PRIMARY KEY, n INT) WITHOUT ROWID;" COUNT(
+			       500) "INSERT INTO k SELECT 'a'||i, i FROM n;");
+	w.m->capture.bytes_max = 1000;
+	world_alter(&w, &wait, "ALTER TABLE k ALTER n TYPE TEXT", false, true);
+	until(&w, &wait, _i ? PHASE_READY : PHASE_BACKFILL);
+	world_ok(&w, "UPDATE k SET n=n+1");
+	if (_i)
+		world_restart(&w);
+	struct params none = {0};
+	struct buf out = {0};
+	struct error err = {0};
+	ck_assert_int_eq(migrator_cutover(w.m, &none, &out, &err), 0);
+	while (w.m->nhistory == 0)
+		world_turn(&w);
+	ck_assert_int_eq(w.m->history[0]->state, JOB_DONE);
+	ck_assert_int_eq((int)w.m->history[0]->p.restarts, 1);
+	check_query(&w, "SELECT count(*),sum(n),typeof(n) FROM k", "500|125750|text|\n");
+	check_clean(&w);
+	buf_free(&out);
+	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(test_dropping_values_needs_consent)
 {
 	struct world w = {0};
@@ -500,6 +613,10 @@ int main(void)
 	tcase_add_test(c, test_unique_index_over_converted_values_names_duplicates);
 	tcase_add_loop_test(c, test_offender_during_the_run_fails_the_migration_not_the_client, 0, 3);
 	tcase_add_loop_test(c, test_strict_names_values_of_other_types, 0, 3);
+	tcase_add_loop_test(c, test_new_keys_name_nulls_and_duplicates, 0, 6);
+	tcase_add_loop_test(c, test_null_for_a_new_rowid_during_the_run, 0, 2);
+	tcase_add_loop_test(c, test_rows_without_rowid_are_named_by_their_key, 0, 3);
+	tcase_add_loop_test(c, test_a_statement_too_large_to_note_makes_the_copy_start_over, 0, 2);
 	tcase_add_test(c, test_dropping_values_needs_consent);
 	tcase_add_loop_test(c, test_abort_leaves_nothing, 0, 5);
 	tcase_add_test(c, test_paused_stays_paused_over_a_restart);

@@ -48,6 +48,10 @@ static void describe(const struct plan *p, struct buf *out)
 			if (*c != '\n')
 				buf_putc(out, *c);
 	}
+	struct pool pool = {0};
+	buf_printf(out, "\nkey %s %s %s", rowkey_list(&pool, &p->source_key, ""), p->key_map ? "->" : "=",
+		   rowkey_list(&pool, &p->shadow_key, ""));
+	pool_free(&pool);
 }
 
 START_TEST(test_plan_is_as_expected)

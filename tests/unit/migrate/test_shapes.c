@@ -153,6 +153,114 @@ static const struct shape shapes[] = {
 	 "SELECT id,a,typeof(a),quote(b) FROM t",
 	 {"UPDATE t SET a=a+%d WHERE id%%10=%d", "DELETE FROM t WHERE id=%d",
 	  "INSERT OR REPLACE INTO t VALUES(%d,%d,x'00ff')"}},
+	{"without rowid: key of two columns, a virtual column before it, collation and order of its own",
+	 "CREATE TABLE t(g AS (x||'g') VIRTUAL, x TEXT, b TEXT COLLATE NOCASE, a INT, u TEXT UNIQUE, n INT,"
+	 " PRIMARY KEY(b DESC, a)) WITHOUT ROWID; CREATE INDEX tx ON t(x); CREATE INDEX tg ON t(g, n DESC);" COUNT(
+		 400) "INSERT INTO t(x,b,a,u,n) SELECT 'x'||i%9, 'B'||i%20, i, 'u'||i, i FROM n;",
+	 "ALTER TABLE t ALTER n TYPE TEXT, ADD c TEXT NOT NULL DEFAULT 'c'",
+	 "CREATE TABLE k AS SELECT x,b,a,u,n FROM t; DROP TABLE t;"
+	 "CREATE TABLE t(g AS (x||'g') VIRTUAL, x TEXT, b TEXT COLLATE NOCASE, a INT, u TEXT UNIQUE, n TEXT, c TEXT "
+	 "NOT NULL DEFAULT 'c',"
+	 " PRIMARY KEY(b DESC, a)) WITHOUT ROWID; INSERT INTO t(x,b,a,u,n) SELECT * FROM k; DROP TABLE k;"
+	 "CREATE INDEX tx ON t(x); CREATE INDEX tg ON t(g, n DESC);",
+	 "SELECT *,typeof(n) FROM t",
+	 {"UPDATE t SET n=n+1 WHERE a%%40=%d%%40", "UPDATE OR REPLACE t SET b=upper(b), a=a+1 WHERE a=%d",
+	  "UPDATE t SET b=lower(b) WHERE a>%d", "DELETE FROM t WHERE a=%d",
+	  "UPDATE OR REPLACE t SET u='u%d' WHERE a=%d", "INSERT OR REPLACE INTO t(x,b,a,u) VALUES('r','b%d',%d,'u%d')",
+	  "INSERT INTO t(x,b,a,u) VALUES('z','B3',%d,NULL) ON CONFLICT DO UPDATE SET x='q', a=a+1000",
+	  "UPDATE t SET u='x'||u WHERE a IN (%d,7)"}},
+	{"without rowid: the key itself changes its type",
+	 "CREATE TABLE t(k TEXT PRIMARY KEY, v TEXT) WITHOUT ROWID; CREATE UNIQUE INDEX tv ON t(v);" COUNT(
+		 400) "INSERT INTO t SELECT i*7%409, 'v'||i FROM n;",
+	 "ALTER TABLE t ALTER k TYPE INTEGER",
+	 "CREATE TABLE o AS SELECT * FROM t; DROP TABLE t; CREATE TABLE t(k INTEGER PRIMARY KEY, v TEXT) WITHOUT ROWID;"
+	 "INSERT INTO t SELECT * FROM o; DROP TABLE o; CREATE UNIQUE INDEX tv ON t(v);",
+	 "SELECT k,typeof(k),v FROM t",
+	 {"UPDATE OR IGNORE t SET k=k+500 WHERE k='%d'", "DELETE FROM t WHERE k='%d'",
+	  "INSERT OR REPLACE INTO t VALUES(%d,'v%d')", "UPDATE t SET v=v||'x' WHERE k='%d'",
+	  "UPDATE OR REPLACE t SET k=%d WHERE k='%d'"}},
+	{"a rowid table loses its rowid, an integer key",
+	 "CREATE TABLE t(id INTEGER PRIMARY KEY, u TEXT UNIQUE, n INT); CREATE INDEX tn ON t(n);" COUNT(
+		 400) "INSERT INTO t SELECT i*3-300, 'u'||i, i%9 FROM n;",
+	 "ALTER TABLE t SET WITHOUT ROWID",
+	 "ALTER TABLE t RENAME TO old; DROP INDEX tn; CREATE TABLE t(id INTEGER PRIMARY KEY, u TEXT UNIQUE, n INT) "
+	 "WITHOUT ROWID;"
+	 "INSERT INTO t SELECT * FROM old; DROP TABLE old; CREATE INDEX tn ON t(n);",
+	 "SELECT * FROM t",
+	 {"UPDATE t SET n=n+%d WHERE id%%10=%d", "UPDATE OR REPLACE t SET id=id+3 WHERE id=%d",
+	  "DELETE FROM t WHERE id=%d", "INSERT OR REPLACE INTO t VALUES(%d,'u%d',1)",
+	  "UPDATE OR REPLACE t SET u='u%d' WHERE id=%d", "UPDATE t SET u='x'||u WHERE id IN (%d,9)"}},
+	{"a rowid table loses its rowid, a key of texts",
+	 "CREATE TABLE t(a TEXT COLLATE NOCASE, n INT, b INT NOT NULL, PRIMARY KEY(b DESC, a));" COUNT(
+		 400) "INSERT INTO t(rowid,a,n,b) SELECT i*2-50, 'a'||(i*31%400), i, i%5 FROM n;",
+	 "ALTER TABLE t SET WITHOUT ROWID, ALTER n TYPE REAL",
+	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(a TEXT COLLATE NOCASE, n REAL, b INT NOT NULL, PRIMARY KEY(b "
+	 "DESC, a)) WITHOUT ROWID;"
+	 "INSERT INTO t SELECT * FROM old; DROP TABLE old;",
+	 "SELECT *,typeof(n) FROM t",
+	 {"UPDATE t SET n=n+%d WHERE n%%10=%d", "UPDATE OR REPLACE t SET b=b+1 WHERE n=%d", "DELETE FROM t WHERE n=%d",
+	  "INSERT OR REPLACE INTO t VALUES('A%d',%d,3)", "UPDATE OR REPLACE t SET a='A%d' WHERE n=%d",
+	  "UPDATE t SET rowid=rowid+10000 WHERE n=%d"}},
+	{"a table without rowid gets one",
+	 "CREATE TABLE t(k TEXT, j INT, v TEXT, PRIMARY KEY(k, j DESC)) WITHOUT ROWID; CREATE INDEX tv ON t(v);" COUNT(
+		 400) "INSERT INTO t SELECT 'k'||i%17, i, 'v'||i FROM n;",
+	 "ALTER TABLE t DROP WITHOUT ROWID",
+	 "CREATE TABLE o AS SELECT * FROM t; DROP TABLE t; CREATE TABLE t(k TEXT, j INT, v TEXT, PRIMARY KEY(k, j "
+	 "DESC));"
+	 "INSERT INTO t SELECT * FROM o; DROP TABLE o; CREATE INDEX tv ON t(v);",
+	 "SELECT * FROM t ORDER BY k,j",
+	 {"UPDATE t SET v=v||'x' WHERE j=%d", "UPDATE OR REPLACE t SET j=j+1 WHERE j=%d", "DELETE FROM t WHERE j=%d",
+	  "INSERT OR REPLACE INTO t VALUES('k%d',%d,'r')"}},
+	{"a table without rowid gets an integer key",
+	 "CREATE TABLE t(k INTEGER, v TEXT, PRIMARY KEY(k DESC)) WITHOUT ROWID;" COUNT(
+		 400) "INSERT INTO t SELECT i*3, 'v'||i FROM n;",
+	 "ALTER TABLE t DROP WITHOUT ROWID",
+	 "CREATE TABLE o AS SELECT * FROM t; DROP TABLE t; CREATE TABLE t(k INTEGER, v TEXT, PRIMARY KEY(k DESC));"
+	 "INSERT INTO t SELECT * FROM o; DROP TABLE o;",
+	 "SELECT rowid,* FROM t ORDER BY k",
+	 {"UPDATE t SET v=v||'x' WHERE k=%d", "UPDATE OR REPLACE t SET k=k+3 WHERE k=%d", "DELETE FROM t WHERE k=%d",
+	  "INSERT OR REPLACE INTO t VALUES(%d,'r')"}},
+	{"a column becomes the rowid",
+	 "CREATE TABLE t(a TEXT, id INT UNIQUE NOT NULL, v TEXT); CREATE INDEX ta ON t(a);" COUNT(
+		 400) "INSERT INTO t(rowid,a,id,v) SELECT i, 'a'||i%7, (i*31)%401, 'v'||i FROM n;",
+	 "ALTER TABLE t ALTER id TYPE INTEGER, ADD PRIMARY KEY(id)",
+	 "ALTER TABLE t RENAME TO old; DROP INDEX ta; CREATE TABLE t(a TEXT, id INTEGER UNIQUE NOT NULL, v TEXT, "
+	 "PRIMARY KEY(id));"
+	 "INSERT INTO t SELECT * FROM old; DROP TABLE old; CREATE INDEX ta ON t(a);",
+	 "SELECT rowid,* FROM t ORDER BY id",
+	 {"UPDATE OR REPLACE t SET id=id+1 WHERE id=%d", "DELETE FROM t WHERE id=%d",
+	  "INSERT OR REPLACE INTO t VALUES('r',%d,'q')", "UPDATE t SET a='z' WHERE rowid=%d",
+	  "UPDATE OR REPLACE t SET rowid=rowid+7 WHERE rowid=%d"}},
+	{"the rowid becomes an ordinary column, another the key",
+	 "CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT NOT NULL);" COUNT(
+		 300) "INSERT INTO t SELECT i*2, 'c'||i FROM n; CREATE TABLE other(i INTEGER PRIMARY KEY "
+		      "AUTOINCREMENT);",
+	 "ALTER TABLE t DROP PRIMARY KEY, ADD CONSTRAINT pk PRIMARY KEY(code)",
+	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(id INTEGER, code TEXT NOT NULL, CONSTRAINT pk PRIMARY KEY(code));"
+	 "INSERT INTO t(rowid,id,code) SELECT id,id,code FROM old; DROP TABLE old;",
+	 "SELECT rowid,* FROM t ORDER BY rowid; SELECT * FROM sqlite_sequence",
+	 {"UPDATE OR REPLACE t SET id=id+1 WHERE id=%d", "DELETE FROM t WHERE id=%d",
+	  "INSERT INTO t(code) SELECT c FROM (SELECT 'n'||%d AS c) WHERE c NOT IN (SELECT code FROM t)"}},
+	{"a new column shows the rowid",
+	 "CREATE TABLE t(a TEXT);" COUNT(300) "INSERT INTO t(rowid,a) SELECT i*5-100, 'a'||i FROM n;",
+	 "ALTER TABLE t ADD COLUMN id INTEGER PRIMARY KEY",
+	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(a TEXT, id INTEGER PRIMARY KEY);"
+	 "INSERT INTO t(a,id) SELECT a,rowid FROM old; DROP TABLE old;",
+	 "SELECT * FROM t ORDER BY id",
+	 {"UPDATE t SET a='b' WHERE rowid=%d", "DELETE FROM t WHERE rowid=%d",
+	  "INSERT OR REPLACE INTO t(rowid,a) VALUES(%d,'n')"}},
+	{"no name for the rowid, but a key",
+	 "CREATE TABLE t(rowid TEXT, oid INT, _rowid_ INT NOT NULL, g AS (oid+1) VIRTUAL, k TEXT NOT NULL, PRIMARY "
+	 "KEY(k, _rowid_));" COUNT(300) "INSERT INTO t SELECT 'r'||i, i, i%3, 'k'||i FROM n;",
+	 "ALTER TABLE t ALTER oid TYPE TEXT",
+	 "ALTER TABLE t RENAME TO old; CREATE TABLE t(rowid TEXT, oid TEXT, _rowid_ INT NOT NULL, g AS (oid+1) "
+	 "VIRTUAL, k TEXT NOT NULL, "
+	 "PRIMARY KEY(k, _rowid_));"
+	 "INSERT INTO t SELECT rowid,oid,_rowid_,k FROM old; DROP TABLE old;",
+	 "SELECT *,typeof(oid) FROM t ORDER BY k,_rowid_",
+	 {"UPDATE OR REPLACE t SET _rowid_=%d WHERE k='k%d'", "DELETE FROM t WHERE k='k%d'",
+	  "INSERT OR REPLACE INTO t VALUES('n',%d,%d,'k%d')", "UPDATE t SET rowid='x' WHERE _rowid_=%d",
+	  "UPDATE t SET k=k||'_' WHERE k='k%d'"}},
 	{"a table becomes strict",
 	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT, c BLOB, d REAL, e ANY); CREATE INDEX ta ON "
 	 "t(a,d);" COUNT(300) "INSERT INTO t SELECT i, i, 'b'||i, x'00', i/2.0, i FROM n;",

@@ -4,3 +4,4 @@ dropped tb
 CREATE INDEX "_alterd_t_new_x2" ON "_alterd_t_new"(c)
 a = "a"
 c = "c"
+key "rowid" = "rowid"

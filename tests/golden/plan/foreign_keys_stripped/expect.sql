@@ -5,3 +5,4 @@ x = "x"
 y = "y"
 v = "v"
 w = _alterd_keep((upper(x)),1,1)
+key "rowid" = "rowid"

@@ -5,3 +5,4 @@ CREATE TABLE "_alterd_t_new"(id INTEGER PRIMARY KEY, -- the key
 CREATE INDEX "_alterd_t_new_x0" ON "_alterd_t_new"(amount DESC)
 amount = _alterd_keep("amount",4,1)
 note = "note"
+key "rowid" = "rowid"

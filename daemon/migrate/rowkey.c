@@ -1,0 +1,268 @@
+/* Shapes and keys. */
+#include "daemon/migrate/rowkey.h"
+
+#include <string.h>
+
+#include "daemon/lib/check.h"
+
+/* --- shapes --- */
+
+static void make(struct pool *pool, struct rowkey_shape *s, size_t n)
+{
+	*s = (struct rowkey_shape){.n = n, .access = "NOT INDEXED"};
+	s->names = pool_alloc(pool, (n + 1) * sizeof(*s->names));
+	s->collations = pool_alloc(pool, (n + 1) * sizeof(*s->collations));
+	s->desc = pool_alloc(pool, n + 1);
+	s->columns = pool_alloc(pool, (n + 1) * sizeof(*s->columns));
+}
+
+void rowkey_of_column(struct pool *pool, const char *name, int column, struct rowkey_shape *ret)
+{
+	make(pool, ret, 1);
+	ret->rowid = true;
+	ret->names[0] = quote_name(pool, name);
+	ret->collations[0] = "\"BINARY\"";
+	ret->columns[0] = column;
+}
+
+void rowkey_of_index(struct pool *pool, const struct schema_table *t, const struct schema_index *x,
+		     struct rowkey_shape *ret)
+{
+	make(pool, ret, x->nuser);
+	if (x->name)
+		ret->access = pool_printf(pool, "INDEXED BY %s", quote_name(pool, x->name));
+	for (size_t i = 0; i < x->nuser; i++) {
+		PRE(x->keys[i].column >= 0);
+		ret->names[i] = quote_name(pool, t->columns[x->keys[i].column].name);
+		ret->collations[i] = quote_name(pool, x->keys[i].collation);
+		ret->desc[i] = x->keys[i].desc;
+		ret->columns[i] = x->keys[i].column;
+	}
+}
+
+/* A table whose rowid has no name: its PRIMARY KEY will do where no part of it can be NULL. */
+static const struct schema_index *primary_index(const struct schema_table *t)
+{
+	for (size_t i = 0; i < t->nindexes; i++) {
+		const struct schema_index *x = &t->indexes[i];
+		bool usable = x->origin == 'p';
+		for (size_t k = 0; usable && k < x->nuser; k++)
+			usable = t->columns[x->keys[k].column].notnull;
+		if (usable)
+			return x;
+	}
+	return NULL;
+}
+
+void rowkey_of_table(struct pool *pool, const struct schema_table *t, struct rowkey_shape *ret)
+{
+	const struct schema_index *x = t->without_rowid ? &t->primary : primary_index(t);
+
+	*ret = (struct rowkey_shape){0};
+	if (t->rowid)
+		rowkey_of_column(pool, t->rowid, t->alias, ret);
+	else if (x)
+		rowkey_of_index(pool, t, x, ret);
+}
+
+/* --- SQL --- */
+
+const char *rowkey_list(struct pool *pool, const struct rowkey_shape *s, const char *prefix)
+{
+	const char *out = "";
+	for (size_t i = 0; i < s->n; i++)
+		out = pool_printf(pool, "%s%s%s%s", out, i ? "," : "", prefix, s->names[i]);
+	return out;
+}
+
+/* A part as it is compared. An integer has no collation. */
+static const char *part(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t i)
+{
+	if (s->rowid)
+		return pool_printf(pool, "%s%s", prefix, s->names[i]);
+	return pool_printf(pool, "%s%s COLLATE %s", prefix, s->names[i], s->collations[i]);
+}
+
+const char *rowkey_order(struct pool *pool, const struct rowkey_shape *s, const char *prefix, bool backwards)
+{
+	const char *out = "";
+	for (size_t i = 0; i < s->n; i++)
+		out = pool_printf(pool, "%s%s%s%s", out, i ? "," : "", part(pool, s, prefix, i),
+				  s->desc[i] != backwards ? " DESC" : "");
+	return out;
+}
+
+const char *rowkey_equals(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first)
+{
+	const char *out = "";
+	for (size_t i = 0; i < s->n; i++)
+		out = pool_printf(pool, "%s%s%s=?%zu", out, i ? " AND " : "", part(pool, s, prefix, i), first + i);
+	return out;
+}
+
+/* a>=?1 AND (a>?1 OR (a=?1 AND ..)): the first condition is what an index serves. */
+const char *rowkey_after(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first)
+{
+	const char *out = NULL;
+	for (size_t i = s->n; i-- > 0;) {
+		const char *p = part(pool, s, prefix, i), *than = s->desc[i] ? "<" : ">";
+		out = out ? pool_printf(pool, "%s%s=?%zu AND (%s%s?%zu OR (%s=?%zu AND %s))", p, than, first + i, p,
+					than, first + i, p, first + i, out)
+			  : pool_printf(pool, "%s%s?%zu", p, than, first + i);
+	}
+	return out;
+}
+
+const char *rowkey_compare(struct pool *pool, const struct rowkey_shape *s)
+{
+	const char *out = "0";
+	for (size_t i = s->n; i-- > 0;)
+		out = pool_printf(
+			pool, "CASE WHEN ?%zu=?%zu COLLATE %s THEN %s WHEN ?%zu<?%zu COLLATE %s THEN %d ELSE %d END",
+			i + 1, s->n + i + 1, s->collations[i], out, i + 1, s->n + i + 1, s->collations[i],
+			s->desc[i] ? 1 : -1, s->desc[i] ? -1 : 1);
+	return pool_printf(pool, "SELECT %s", out);
+}
+
+/* --- values --- */
+
+/* Bytes a key keeps for the next values. */
+#define ROWKEY_KEPT 4096
+
+void rowkey_add(struct buf *parts, sqlite3_value *v)
+{
+	char type = (char)sqlite3_value_type(v);
+	int64_t i;
+	double r;
+	uint32_t n;
+
+	buf_putc(parts, type);
+	switch (type) {
+	case SQLITE_INTEGER:
+		i = sqlite3_value_int64(v);
+		buf_add(parts, &i, sizeof(i));
+		break;
+	case SQLITE_FLOAT:
+		r = sqlite3_value_double(v);
+		buf_add(parts, &r, sizeof(r));
+		break;
+	case SQLITE_TEXT:
+	case SQLITE_BLOB: {
+		const void *data = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
+		n = (uint32_t)sqlite3_value_bytes(v);
+		buf_add(parts, &n, sizeof(n));
+		if (n)
+			buf_add(parts, data, n);
+		break;
+	}
+	}
+}
+
+static void take(const struct buf *parts, size_t *at, void *to, size_t n)
+{
+	CHECK(parts->len - *at >= n);
+	memcpy(to, parts->data + *at, n);
+	*at += n;
+}
+
+bool rowkey_next_part(const struct buf *parts, size_t *at, struct rowkey_part *ret)
+{
+	char type = 0;
+	uint32_t n = 0;
+
+	if (*at >= parts->len)
+		return false;
+	take(parts, at, &type, 1);
+	*ret = (struct rowkey_part){.type = type};
+	if (type == SQLITE_INTEGER) {
+		take(parts, at, &ret->i, sizeof(ret->i));
+	} else if (type == SQLITE_FLOAT) {
+		take(parts, at, &ret->r, sizeof(ret->r));
+	} else if (type == SQLITE_TEXT || type == SQLITE_BLOB) {
+		take(parts, at, &n, sizeof(n));
+		CHECK(parts->len - *at >= n);
+		ret->data = parts->data + *at;
+		ret->n = n;
+		*at += n;
+	}
+	return true;
+}
+
+void rowkey_read(struct rowkey *k, const struct rowkey_shape *s, sqlite3_stmt *stmt, int i)
+{
+	if (s->rowid) {
+		k->rowid = sqlite3_column_int64(stmt, i);
+		return;
+	}
+	buf_reset(&k->parts, ROWKEY_KEPT);
+	for (size_t p = 0; p < s->n; p++)
+		rowkey_add(&k->parts, sqlite3_column_value(stmt, i + (int)p));
+}
+
+void rowkey_bind(const struct rowkey *k, const struct rowkey_shape *s, sqlite3_stmt *stmt, int i)
+{
+	struct rowkey_part p;
+	size_t at = 0;
+
+	if (s->rowid) {
+		sqlite3_bind_int64(stmt, i, k->rowid);
+		return;
+	}
+	for (; rowkey_next_part(&k->parts, &at, &p); i++) {
+		switch (p.type) {
+		case SQLITE_INTEGER:
+			sqlite3_bind_int64(stmt, i, p.i);
+			break;
+		case SQLITE_FLOAT:
+			sqlite3_bind_double(stmt, i, p.r);
+			break;
+		case SQLITE_TEXT:
+			sqlite3_bind_text64(stmt, i, p.data, p.n, SQLITE_TRANSIENT, SQLITE_UTF8);
+			break;
+		case SQLITE_BLOB:
+			sqlite3_bind_blob64(stmt, i, p.n ? p.data : "", p.n, SQLITE_TRANSIENT);
+			break;
+		}
+	}
+}
+
+void rowkey_log_read(struct rowkey *k, const struct rowkey_shape *s, sqlite3_stmt *stmt, int i)
+{
+	if (s->rowid) {
+		k->rowid = sqlite3_column_int64(stmt, i);
+		return;
+	}
+	const void *data = sqlite3_column_blob(stmt, i);
+	buf_reset(&k->parts, ROWKEY_KEPT);
+	if (data)
+		buf_add(&k->parts, data, (size_t)sqlite3_column_bytes(stmt, i));
+}
+
+void rowkey_log_bind(const struct rowkey *k, const struct rowkey_shape *s, sqlite3_stmt *stmt, int i)
+{
+	if (s->rowid)
+		sqlite3_bind_int64(stmt, i, k->rowid);
+	else
+		sqlite3_bind_blob64(stmt, i, k->parts.data, k->parts.len, SQLITE_TRANSIENT);
+}
+
+bool rowkey_same(const struct rowkey *a, const struct rowkey *b, const struct rowkey_shape *s)
+{
+	if (s->rowid)
+		return a->rowid == b->rowid;
+	return a->parts.len == b->parts.len && memcmp(a->parts.data, b->parts.data, a->parts.len) == 0;
+}
+
+void rowkey_copy(struct rowkey *to, const struct rowkey *from)
+{
+	to->rowid = from->rowid;
+	buf_reset(&to->parts, ROWKEY_KEPT);
+	if (from->parts.len)
+		buf_add(&to->parts, from->parts.data, from->parts.len);
+}
+
+void rowkey_free(struct rowkey *k)
+{
+	buf_free(&k->parts);
+	*k = (struct rowkey){0};
+}

@@ -1,0 +1,164 @@
+/* The SQL of a rebuild, made of the plan. */
+#include <string.h>
+
+#include "daemon/lib/check.h"
+#include "daemon/migrate/migration.h"
+
+static const char *joined(struct pool *pool, const struct plan *plan, int what)
+{
+	struct buf out = {0};
+
+	for (size_t i = 0; i < plan->ncolumns; i++) {
+		const struct plan_column *c = &plan->columns[i];
+		const char *text = what == 0 ? quote_name(pool, c->name) : what == 1 ? c->expr : c->lenient;
+		buf_printf(&out, "%s%s", i ? "," : "", text);
+	}
+	const char *text = pool_str(pool, buf_cstr(&out));
+	buf_free(&out);
+	return text;
+}
+
+/* "a,b" where either may be empty. */
+static const char *both(struct pool *pool, const char *a, const char *b)
+{
+	return pool_printf(pool, "%s%s%s", a, *a && *b ? "," : "", b);
+}
+
+struct writing {
+	struct pool *pool;
+	const struct plan *plan;
+	const struct rowkey_shape *key;
+	const char *source, *shadow, *map; /* main."t" with what says how it is read */
+	size_t n;                          /* parts of the key */
+};
+
+/* A condition on rows of the source, with " AND " behind it. */
+static const char *filter_of(struct writing *w)
+{
+	return w->plan->filter ? pool_printf(w->pool, "(%s) AND ", w->plan->filter) : "";
+}
+
+/* `head` over a range of the source: all of it, behind a key, or one row. */
+static void ranges(struct writing *w, const char *head, const char **first, const char **next, const char **one)
+{
+	const char *from = pool_printf(w->pool, "%s FROM %s", head, w->source);
+	const char *order = rowkey_order(w->pool, w->key, "", false);
+
+	*first = pool_printf(w->pool, "%s WHERE %s1 ORDER BY %s LIMIT ?%zu", from, filter_of(w), order, w->n + 1);
+	*next = pool_printf(w->pool, "%s WHERE %s%s ORDER BY %s LIMIT ?%zu", from, filter_of(w),
+			    rowkey_after(w->pool, w->key, "", 1), order, w->n + 1);
+	*one = pool_printf(w->pool, "%s WHERE %s%s", from, filter_of(w), rowkey_equals(w->pool, w->key, "", 1));
+}
+
+static void copying(struct writing *w, struct texts *t)
+{
+	struct pool *pool = w->pool;
+	const struct plan *plan = w->plan;
+	const char *to = plan->copy_rowid ? plan->shadow_key.names[0] : "",
+		   *from = plan->copy_rowid ? plan->source_key.names[0] : "";
+	const char *copy = pool_printf(pool, "INSERT OR ABORT INTO main.%s(%s) SELECT %s",
+				       quote_name(pool, plan->shadow), both(pool, to, joined(pool, plan, 0)),
+				       both(pool, from, joined(pool, plan, 1)));
+
+	ranges(w, copy, &t->copy_first, &t->copy_next, &t->copy_one);
+	if (!plan->filter)
+		return;
+	/* A LIMIT would count the rows that stay: those that go are passed over in one go, however many. */
+	const char *key = w->key->names[0];
+	t->copy_first = pool_printf(pool, "%s FROM %s WHERE (%s) AND %s<=?2 ORDER BY %s", copy, w->source, plan->filter,
+				    key, key);
+	t->copy_next = pool_printf(pool, "%s FROM %s WHERE (%s) AND %s>?1 AND %s<=?2 ORDER BY %s", copy, w->source,
+				   plan->filter, key, key, key);
+	const char *piece = pool_printf(pool, "SELECT max(r),count(*) FROM (SELECT %s AS r FROM %s", key, w->source);
+	t->piece_first = pool_printf(pool, "%s ORDER BY %s LIMIT ?2)", piece, key);
+	t->piece_next = pool_printf(pool, "%s WHERE %s>?1 ORDER BY %s LIMIT ?2)", piece, key, key);
+}
+
+static const struct plan_column *column_of(const struct plan *plan, struct pool *pool, const char *quoted)
+{
+	for (size_t i = 0; i < plan->ncolumns; i++)
+		if (strcmp(quote_name(pool, plan->columns[i].name), quoted) == 0)
+			return &plan->columns[i];
+	return NULL;
+}
+
+/* The key map is filled beside the shadow, and leads from a key to the shadow's row. */
+static void mapping(struct writing *w, struct texts *t)
+{
+	struct pool *pool = w->pool;
+	const struct plan *plan = w->plan;
+	const char *columns = rowkey_list(pool, &plan->map_key, ""), *values = rowkey_list(pool, w->key, "");
+	const char *where = "";
+
+	for (size_t i = 0; i < plan->shadow_key.n; i++) {
+		const struct plan_column *c = column_of(plan, pool, plan->shadow_key.names[i]);
+		CHECK(c);
+		columns = pool_printf(pool, "%s,k%zu", columns, w->n + i);
+		values = pool_printf(pool, "%s,%s", values, c->lenient);
+		where = pool_printf(pool, "%s%s%s COLLATE %s=(SELECT k%zu FROM %s WHERE %s)", where, i ? " AND " : "",
+				    plan->shadow_key.names[i], plan->shadow_key.collations[i], w->n + i, w->map,
+				    rowkey_equals(pool, &plan->map_key, "", 1));
+	}
+	ranges(w,
+	       pool_printf(pool, "INSERT OR ABORT INTO main.%s(%s) SELECT %s", quote_name(pool, plan->key_map), columns,
+			   values),
+	       &t->map_first, &t->map_next, &t->map_one);
+	t->delete_one = pool_printf(pool, "DELETE FROM %s WHERE %s", w->shadow, where);
+	t->unmap_one = pool_printf(pool, "DELETE FROM %s WHERE %s", w->map, rowkey_equals(pool, &plan->map_key, "", 1));
+}
+
+/* The shadow in the order of the source's keys. */
+static void shadow_side(struct writing *w, struct texts *t)
+{
+	struct pool *pool = w->pool;
+	const struct plan *plan = w->plan;
+	const struct rowkey_shape *key = plan->key_map ? &plan->map_key : &plan->shadow_key;
+	const char *alias = plan->key_map ? "m." : "", *join = "";
+	const char *head = pool_printf(pool, "SELECT %s",
+				       both(pool, rowkey_list(pool, key, alias), joined(pool, plan, 0)));
+
+	if (plan->key_map) {
+		for (size_t i = 0; i < plan->shadow_key.n; i++)
+			join = pool_printf(pool, "%ss.%s COLLATE %s=m.k%zu AND ", join, plan->shadow_key.names[i],
+					   plan->shadow_key.collations[i], w->n + i);
+		head = pool_printf(pool, "%s FROM main.%s m NOT INDEXED CROSS JOIN main.%s s %s", head,
+				   quote_name(pool, plan->key_map), quote_name(pool, plan->shadow),
+				   plan->shadow_key.access);
+	} else {
+		head = pool_printf(pool, "%s FROM %s", head, w->shadow);
+	}
+	const char *order = rowkey_order(pool, key, alias, false);
+	t->shadow_first = pool_printf(pool, "%s WHERE %s1 ORDER BY %s", head, join, order);
+	t->shadow_next = pool_printf(pool, "%s WHERE %s%s ORDER BY %s", head, join, rowkey_after(pool, key, alias, 1),
+				     order);
+	t->shadow_one = pool_printf(pool, "%s WHERE %s%s", head, join, rowkey_equals(pool, key, alias, 1));
+	t->last_key = pool_printf(pool, "SELECT %s FROM %s ORDER BY %s LIMIT 1", rowkey_list(pool, key, ""),
+				  plan->key_map ? w->map : w->shadow, rowkey_order(pool, key, "", true));
+}
+
+void texts_make(struct migration *m)
+{
+	struct pool *pool = &m->pool;
+	const struct plan *plan = m->plan;
+	struct texts *t = &m->texts;
+	const char *unused = NULL;
+	struct writing w = {.pool = pool, .plan = plan, .key = &plan->source_key, .n = plan->source_key.n};
+
+	*t = (struct texts){0};
+	w.source = pool_printf(pool, "main.%s %s", quote_name(pool, plan->table), plan->source_key.access);
+	w.shadow = pool_printf(pool, "main.%s %s", quote_name(pool, plan->shadow), plan->shadow_key.access);
+	copying(&w, t);
+	if (plan->key_map) {
+		w.map = pool_printf(pool, "main.%s", quote_name(pool, plan->key_map));
+		mapping(&w, t);
+	} else {
+		t->delete_one = pool_printf(pool, "DELETE FROM %s WHERE %s", w.shadow,
+					    rowkey_equals(pool, &plan->shadow_key, "", 1));
+	}
+	ranges(&w, pool_printf(pool, "SELECT %s", both(pool, rowkey_list(pool, w.key, ""), joined(pool, plan, 2))),
+	       &t->source_first, &t->source_next, &t->source_one);
+	shadow_side(&w, t);
+	ranges(&w, pool_printf(pool, "SELECT %s", rowkey_list(pool, w.key, "")), &t->keys_first, &t->keys_next,
+	       &unused);
+	t->compare = rowkey_compare(pool, w.key);
+}

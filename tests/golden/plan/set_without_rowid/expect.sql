@@ -1,0 +1,5 @@
+CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT) STRICT, WITHOUT ROWID
+CREATE TABLE "_alterd_t_new"(id INTEGER PRIMARY KEY, a TEXT) STRICT, WITHOUT ROWID
+id = "id"
+a = "a"
+key "rowid" = "id"

@@ -1,0 +1,5 @@
+CREATE TABLE t(k TEXT PRIMARY KEY, a TEXT) WITHOUT ROWID
+CREATE TABLE "_alterd_t_new"(k TEXT PRIMARY KEY, a TEXT) WITHOUT ROWID
+k = "k"
+a = "a"
+key "rowid" -> "k"
