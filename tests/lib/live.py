@@ -378,7 +378,11 @@ class Run:
                 w.start()
             try:
                 self.busy(3)
-                self.change(c)
+                try:
+                    self.change(c)
+                except AssertionError:
+                    self.bad("the job stands at %s" % job(c))
+                    raise
                 c = self.d.client() if self.killed.is_set() else c
                 self.busy(3)
             finally:

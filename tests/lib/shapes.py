@@ -9,7 +9,9 @@ from gen import quoted
 from live import Case
 
 NAMES = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]
-ODD = ["a b", "select", 'q"q', "é", "x.y", "rowid", "_rowid_", "From", "weird]"]
+ODD = ["a b", "select", 'q"q', "é", "x.y", "rowid", "_rowid_", "From", "weird]", "set", "using", "add", "default", "to"]
+# Words of SQL that are names, too, also without quotes.
+WORDS = ["key", "type", "generated", "always", "no", "replace", "desc", "without", "strict", "initially", "cascade"]
 # declared type, what is put in: types a column of such values may be changed to without loss
 KINDS = [
     ("INT", "int", ["REAL", "TEXT", "NUMERIC", "", "BIGINT", "VARCHAR(9)"]),
@@ -46,9 +48,10 @@ class Col:
     def sql(self, style=None):
         """`style`: a Style to write it in."""
         st = style or Style(None)
-        out = st.name(self.name, own=True) + (" " + self.kind if self.kind else "")
+        out = st.name(self.name, own=True)
+        out += (" " if out[-1].isalnum() else st.of(" ", "", "\t/* */")) + self.kind if self.kind else ""
         if self.generated:
-            return out + " %s(%s) %s" % (st.of("AS ", "GENERATED ALWAYS AS "), *self.generated)
+            return out + " %s(%s) %s" % (st.of("AS ", "GENERATED ALWAYS AS ", "AS"), *self.generated)
         parts = []
         if self.notnull:
             parts.append(st.of("NOT NULL", "CONSTRAINT nn NOT NULL", "not /* , */ null"))
@@ -84,7 +87,7 @@ class Style:
             styles.append("[%s]" % name)
         if "`" not in name:
             styles.append("`%s`" % name)
-        if name.isalnum() and name.isascii() and name not in ("select", "From"):
+        if name.isalnum() and name.isascii() and name not in ODD:
             styles += [name, name if own else name.upper(), " %s " % name]
         return self.of(*styles)
 
@@ -115,6 +118,8 @@ class Shape:
         names = r.sample(NAMES, r.randrange(3, 8))
         if r.random() < 0.25:
             names[r.randrange(1, len(names))] = r.choice(ODD)
+        if r.random() < 0.25:
+            names[r.randrange(1, len(names))] = r.choice(WORDS)
         self.cols = []
         for n in names:
             c = Col(n, *r.choice(kinds))
