@@ -15,6 +15,7 @@ struct parser {
 	size_t i; /* next token */
 	struct error *err;
 	struct alter *out;
+	const char *renamed; /* what RENAME TO has made of the table's name; NULL: nothing */
 };
 
 static int unexpected(struct parser *p)
@@ -178,7 +179,10 @@ static int rename_action(struct parser *p, struct action *a)
 	if (token_is(&p->t, p->i, "TO") && !token_is(&p->t, p->i + 1, "TO")) {
 		p->i++;
 		a->kind = ACTION_RENAME_TABLE;
-		return name(p, &a->text);
+		if (name(p, &a->text) != 0)
+			return -1;
+		p->renamed = a->text;
+		return 0;
 	}
 	a->kind = ACTION_RENAME_COLUMN;
 	if (token_is(&p->t, p->i, "COLUMN") && !token_is(&p->t, p->i + 1, "TO"))
@@ -229,6 +233,8 @@ static int head(struct parser *p)
 	}
 	if (name(p, &table) != 0)
 		return -1;
+	if (p->renamed && strcasecmp(p->renamed, table) == 0)
+		table = p->out->table; /* by the name it has by now */
 	if (p->out->table && strcasecmp(p->out->table, table) != 0)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
 				 "one migrate.alter changes one table in this version: %.80s and %.80s are two",

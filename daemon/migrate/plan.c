@@ -108,12 +108,11 @@ static int instant(struct planning *p, const struct alter *alter)
 
 static bool all_instant(struct planning *p, const struct alter *alter, int *ret)
 {
-	bool renames = false, others = false;
+	bool others = false;
 	*ret = 0;
 	for (size_t i = 0; i < alter->n; i++) {
 		const struct action *a = &alter->actions[i];
 		bool rename = a->kind == ACTION_RENAME_COLUMN || a->kind == ACTION_RENAME_TABLE;
-		renames = renames || rename;
 		others = others || (!rename && !(a->kind == ACTION_ADD_COLUMN && instant_add(p, a)));
 		if (rename && a->kind == ACTION_RENAME_TABLE &&
 		    (strncasecmp(a->text, "_alterd_", 8) == 0 || strncasecmp(a->text, "sqlite_", 7) == 0))
@@ -122,9 +121,6 @@ static bool all_instant(struct planning *p, const struct alter *alter, int *ret)
 			*ret = error_set(p->err, ERRC_MIGRATION_INVALID, "no such column: %.100s of %.100s", a->name,
 					 p->source->name);
 	}
-	if (renames && others && *ret == 0)
-		*ret = error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "RENAME cannot be mixed with a change that copies the table in this version");
 	return !others;
 }
 
@@ -176,8 +172,9 @@ static int plan_indexes(struct planning *p)
 		}
 		struct plan_index y = {.name = x->name, .unique = x->unique};
 		y.shadow_name = pool_printf(p->pool, "%s_x%zu", plan->shadow, i);
-		y.shadow_sql = ddl_shadow_index(p->pool, x->sql, p->source->name, quote_name(p->pool, y.shadow_name),
-						quote_name(p->pool, plan->shadow), p->err);
+		y.shadow_sql = ddl_shadow_index(p->pool, p->index_sql[i], p->source->name,
+						quote_name(p->pool, y.shadow_name), quote_name(p->pool, plan->shadow),
+						p->err);
 		if (!y.shadow_sql)
 			return -1;
 		plan->indexes = pool_grow(p->pool, plan->indexes, plan->nindexes, sizeof(y));
@@ -201,7 +198,7 @@ static int try_target(struct planning *p, struct schema_table **ret)
 		bool kept = false;
 		for (size_t k = 0; k < plan->nindexes; k++)
 			kept = kept || plan->indexes[k].name == p->source->indexes[i].name;
-		if (kept && sqlite3_exec(db, p->source->indexes[i].sql, NULL, NULL, NULL) != SQLITE_OK)
+		if (kept && sqlite3_exec(db, p->index_sql[i], NULL, NULL, NULL) != SQLITE_OK)
 			goto refused;
 	}
 	if (schema_read(p->pool, db, p->source->name, ret, p->err) != 0)
@@ -279,11 +276,13 @@ int plan_make(struct pool *pool, sqlite3 *db, const struct alter *alter, const s
 	for (size_t i = 0; i < alter->n; i++)
 		if (plan_edit(&p, &alter->actions[i]) != 0)
 			return -1;
-	if (!p.changed) {
-		plan->strategy = STRATEGY_NONE;
-		return 0;
-	}
-	return rebuild(&p);
+	rc = plan_try_renames(&p);
+	if (rc == 0 && p.changed)
+		rc = rebuild(&p);
+	else if (rc == 0 && (plan->nrenames || plan->rename_sql))
+		plan_only_renames(&p);
+	sqlite3_close(p.renamed);
+	return rc;
 }
 
 int plan_consent(struct pool *pool, sqlite3 *db, const struct plan *plan, const char **ret, struct error *err)

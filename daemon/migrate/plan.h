@@ -68,6 +68,11 @@ struct plan {
 	bool drops_sequence;  /* AUTOINCREMENT goes: its high-water mark as well */
 	bool unique;          /* the shadow itself refuses duplicates: it has a UNIQUE or PRIMARY KEY index */
 
+	/* Run in the swap's transaction: columns before the exchange, the table behind it. */
+	size_t nrenames;
+	const char **renames;
+	const char *rename_to, *rename_sql; /* NULL: the table keeps its name */
+
 	size_t nconsent;
 	const char **consent; /* dropped columns: values in them need allow_data_loss */
 	size_t nwarnings;

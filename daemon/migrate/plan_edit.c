@@ -350,7 +350,7 @@ static int edit(struct planning *p, const struct action *a, struct ddl *d)
 		return plan_delete(p, a);
 	case ACTION_RENAME_COLUMN:
 	case ACTION_RENAME_TABLE:
-		return error_set(p->err, ERRC_MIGRATION_INVALID, "RENAME must stand alone in this version");
+		return plan_rename(p, a);
 	case ACTION_SET_STRICT:
 	case ACTION_DROP_STRICT:
 		if (d->strict != (a->kind == ACTION_SET_STRICT))

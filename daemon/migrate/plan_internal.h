@@ -21,9 +21,11 @@ struct planning {
 	const struct plan_options *options;
 	struct plan *plan;
 	struct schema_table *source;
-	char *sql;    /* CREATE TABLE as edited so far */
-	bool changed; /* an action had something to do */
-	bool rows;    /* the table has rows */
+	char *sql;              /* CREATE TABLE as edited so far */
+	bool changed;           /* an action had something to do */
+	bool rows;              /* the table has rows */
+	const char **index_sql; /* of each index of the source, with renamed columns under their new names */
+	sqlite3 *renamed;       /* scratch: the schema with its columns renamed; NULL where none is */
 	size_t nmap;
 	struct column_map *map; /* in the order of the columns */
 	struct error *err;
@@ -34,6 +36,12 @@ int plan_edit(struct planning *p, const struct action *a);
 
 /* The plan's columns and copying SQL, from the map and the target as SQLite reads it. */
 int plan_map_columns(struct planning *p, const struct schema_table *target);
+
+/* RENAME beside other actions; whether SQLite can do it; a plan of nothing else; USING that says new names. */
+int plan_rename(struct planning *p, const struct action *a);
+int plan_try_renames(struct planning *p);
+void plan_only_renames(struct planning *p);
+const char *plan_old_names(struct planning *p, const char *expr);
 
 /* The plan's keys; and what foreign keys of children refer to must be unique in the target. */
 int plan_keys(struct planning *p, const struct schema_table *target);

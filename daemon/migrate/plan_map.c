@@ -78,6 +78,22 @@ static void set_conversion(struct planning *p, const struct schema_table *target
 	}
 }
 
+/* USING sees the old row; where columns are renamed beside it, by their new names as well. */
+static int try_using(struct planning *p, const char **expr)
+{
+	struct error none = {0};
+	const char *old = p->plan->nrenames ? plan_old_names(p, *expr) : *expr;
+
+	if (old != *expr && try_expression(p, *expr, &none) != 0 && try_expression(p, old, p->err) == 0) {
+		error_clear(&none);
+		*expr = old;
+		return 0;
+	}
+	error_clear(&none);
+	error_clear(p->err);
+	return try_expression(p, *expr, p->err);
+}
+
 static int map_column(struct planning *p, const struct schema_table *target, size_t i)
 {
 	const struct column_map *m = &p->map[i];
@@ -87,9 +103,10 @@ static int map_column(struct planning *p, const struct schema_table *target, siz
 	bool convert = true;
 
 	if (m->using) {
-		if (try_expression(p, m->using, p->err) != 0)
+		const char *using = m->using;
+		if (try_using(p, &using) != 0)
 			return -1;
-		out.raw = pool_printf(p->pool, "(\n%s\n)", m->using);
+		out.raw = pool_printf(p->pool, "(\n%s\n)", using);
 		out.mapped = true;
 	} else if (from) {
 		out.raw = quote_name(p->pool, from->name);

@@ -192,6 +192,14 @@ static bool works(struct pool *pool, sqlite3 *db, const struct dependent *o)
 	return trigger_works(pool, db, o);
 }
 
+static const struct dependent *same_object(const struct dependents *d, const struct dependent *o)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (strcmp(d->at[i].type, o->type) == 0 && strcmp(d->at[i].name, o->name) == 0)
+			return &d->at[i];
+	return NULL;
+}
+
 /* Both worlds, then each object in each. */
 static int compare(struct planning *p, bool dqs, bool *ret_all)
 {
@@ -208,16 +216,18 @@ static int compare(struct planning *p, bool dqs, bool *ret_all)
 	    schema_each(p->db, p->err, row_object, &before, sql, NULL) != 0)
 		goto done;
 	p->sql = target;
-	if (scratch_open(&after.db, dqs, p->err) != 0 || schema_each(p->db, p->err, row_object, &after, sql, NULL) != 0)
+	if (scratch_open(&after.db, dqs, p->err) != 0 ||
+	    schema_each(p->renamed ? p->renamed : p->db, p->err, row_object, &after, sql, NULL) != 0)
 		goto done;
 	rc = 0;
-	for (size_t i = 0; rc == 0 && i < before.n && i < after.n; i++) {
+	for (size_t i = 0; rc == 0 && i < before.n; i++) {
+		const struct dependent *now = same_object(&after, &before.at[i]);
 		/* A dropped table takes its own triggers along. */
 		if (!*target && before.at[i].table && strcasecmp(before.at[i].table, p->source->name) == 0)
 			continue;
 		if (!works(p->pool, before.db, &before.at[i]))
 			*ret_all = false;
-		else if (!works(p->pool, after.db, &after.at[i]))
+		else if (now && !works(p->pool, after.db, now))
 			rc = error_set(p->err, ERRC_MIGRATION_INVALID,
 				       "%s %.200s would no longer work: it uses what is dropped", before.at[i].type,
 				       before.at[i].name);

@@ -152,12 +152,22 @@ static int check_schema(struct migration *m, struct db *db, struct pool *pool, s
 	return db_exec(db, err, "SELECT * FROM main.%s LIMIT 0", quote_name(pool, plan->table));
 }
 
+static int rename_columns(struct db *db, const struct plan *plan, struct error *err)
+{
+	for (size_t i = 0; i < plan->nrenames; i++)
+		if (db_exec(db, err, "%s", plan->renames[i]) != 0)
+			return -1;
+	return 0;
+}
+
 static int swap(struct migration *m, struct db *db, struct error *err)
 {
 	struct pool pool = {0};
 
 	db_forget_statements(db);
-	int rc = db_schema_edit_begin(db, err);
+	int rc = rename_columns(db, m->plan, err);
+	if (rc == 0)
+		rc = db_schema_edit_begin(db, err);
 	if (rc == 0) {
 		struct error why = {0};
 		rc = exchange(db, &pool, m->plan, err);
@@ -170,6 +180,8 @@ static int swap(struct migration *m, struct db *db, struct error *err)
 	}
 	if (rc == 0)
 		rc = check_schema(m, db, &pool, err);
+	if (rc == 0 && m->plan->rename_sql)
+		rc = db_exec(db, err, "%s", m->plan->rename_sql);
 	pool_free(&pool);
 	return rc;
 }

@@ -151,6 +151,13 @@ SQL_KINDS = [
         [["x", 1, 2], ["x", 2, 1]],
     ),
     (
+        "RENAME beside others",
+        "CREATE TABLE k(a TEXT, v INT)",
+        "('x', 2), ('b', 1)",
+        "ALTER TABLE k RENAME COLUMN v TO w, ALTER w TYPE TEXT",
+        [["x", "2"], ["b", "1"]],
+    ),
+    (
         "SET WITHOUT ROWID",
         "CREATE TABLE k(a TEXT, v INT, PRIMARY KEY(a))",
         "('x', 2), ('b', 1)",

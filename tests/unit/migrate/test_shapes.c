@@ -261,6 +261,35 @@ static const struct shape shapes[] = {
 	 {"UPDATE OR REPLACE t SET _rowid_=%d WHERE k='k%d'", "DELETE FROM t WHERE k='k%d'",
 	  "INSERT OR REPLACE INTO t VALUES('n',%d,%d,'k%d')", "UPDATE t SET rowid='x' WHERE _rowid_=%d",
 	  "UPDATE t SET k=k||'_' WHERE k='k%d'"}},
+	{"renamed columns beside a change of type: view, trigger, child, index and check follow",
+	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT CHECK(a>-1000), u TEXT UNIQUE); CREATE INDEX tau ON t(a, u);"
+	 "CREATE VIEW v AS SELECT a, u FROM t; CREATE TABLE log(x);"
+	 "CREATE TRIGGER tr AFTER UPDATE OF a ON t BEGIN INSERT INTO log VALUES(new.a||new.u); END;"
+	 "CREATE TABLE c(t TEXT REFERENCES t(u) ON DELETE CASCADE);" COUNT(
+		 300) "INSERT INTO t SELECT i, i, 'u'||i FROM n; INSERT INTO c SELECT u FROM t WHERE id%3=0;",
+	 "ALTER TABLE t RENAME COLUMN a TO b, ALTER b TYPE REAL, RENAME u TO w, ADD z TEXT",
+	 "ALTER TABLE t RENAME TO old; DROP VIEW v; DROP INDEX tau; CREATE TABLE t(id INTEGER PRIMARY KEY, \"b\" REAL "
+	 "CHECK(\"b\">-1000), \"w\" TEXT UNIQUE, z TEXT);"
+	 "INSERT INTO t SELECT *,NULL FROM old; DROP TABLE old; CREATE INDEX tau ON t(\"b\", \"w\");"
+	 "CREATE VIEW v AS SELECT \"b\", \"w\" FROM t;"
+	 "CREATE TRIGGER tr AFTER UPDATE OF \"b\" ON t BEGIN INSERT INTO log VALUES(new.\"b\"||new.\"w\"); END;"
+	 "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql='CREATE TABLE c(t TEXT REFERENCES t(\"w\") ON DELETE "
+	 "CASCADE)' WHERE name='c'; PRAGMA writable_schema=RESET;",
+	 "SELECT *,typeof(b) FROM t; SELECT * FROM v; SELECT * FROM log; SELECT * FROM c",
+	 {"UPDATE t SET a=a+%d WHERE id=%d", "UPDATE t SET b=b+%d WHERE id=%d", "DELETE FROM t WHERE id=%d",
+	  "INSERT OR REPLACE INTO t(id,u) VALUES(%d,'n%d')", "INSERT OR REPLACE INTO t(id,w) VALUES(%d,'n%d')"}},
+	{"a new name for the table beside another key",
+	 "CREATE TABLE t(a TEXT PRIMARY KEY, up TEXT REFERENCES t(a) ON DELETE SET NULL, v INT) WITHOUT ROWID;"
+	 "CREATE VIEW v AS SELECT * FROM t; CREATE INDEX tv ON t(v);" COUNT(
+		 300) "INSERT INTO t SELECT 'a'||i, 'a'||(i/2+1), i FROM n;",
+	 "ALTER TABLE t DROP WITHOUT ROWID, ALTER v SET DEFAULT 7, RENAME TO t2",
+	 "DROP VIEW v; ALTER TABLE t RENAME TO old; DROP INDEX tv; CREATE TABLE \"t2\"(a TEXT PRIMARY KEY, up TEXT "
+	 "REFERENCES "
+	 "\"t2\"(a) ON DELETE SET NULL, v INT DEFAULT 7); INSERT INTO t2 SELECT * FROM old; DROP TABLE old;"
+	 "CREATE INDEX tv ON \"t2\"(v); CREATE VIEW v AS SELECT * FROM \"t2\";",
+	 "SELECT * FROM t2 ORDER BY a; SELECT count(*) FROM v",
+	 {"UPDATE t SET v=v+%d WHERE v=%d", "DELETE FROM t WHERE a='a%d'", "UPDATE t2 SET v=v+%d WHERE v=%d",
+	  "DELETE FROM t2 WHERE a='a%d'", "INSERT OR REPLACE INTO t(a,v) VALUES('n%d',%d)"}},
 	{"a table becomes strict",
 	 "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT, c BLOB, d REAL, e ANY); CREATE INDEX ta ON "
 	 "t(a,d);" COUNT(300) "INSERT INTO t SELECT i, i, 'b'||i, x'00', i/2.0, i FROM n;",
