@@ -17,7 +17,7 @@
 
 #include "daemon/lib/check.h"
 
-#define FAULTS_MAX 32
+#define FAULTS_MAX 128
 
 struct fault {
 	const char *name; /* points into `spec` */

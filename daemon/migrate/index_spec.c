@@ -426,7 +426,7 @@ int index_spec_read(struct pool *pool, const char *table, const char *table_sql,
 
 	if (sqlite3_open_v2(":memory:", &r.scratch, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK)
-		error_set(err, ERRC_INTERNAL, "no scratch database for reading indexes");
+		error_set_sqlite(err, SQLITE_NOMEM, "SQLITE_NOMEM", "no scratch database for reading indexes");
 	else if (run_scratch(&r, table_sql, sql, count) == 0)
 		result = read_all(&r, have, have_count);
 	sqlite3_close(r.scratch);

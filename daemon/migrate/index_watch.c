@@ -188,7 +188,7 @@ static int open_scratch(struct index_watch *w, const struct schema_table *t, str
 
 	if (sqlite3_open_v2(":memory:", &w->scratch, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK)
-		return error_set(err, ERRC_INTERNAL, "no scratch database for watching a table");
+		return error_set_sqlite(err, SQLITE_NOMEM, "SQLITE_NOMEM", "no scratch database for watching a table");
 	read_columns(w, t, &insert);
 	read_defaults(w, t);
 	if (sqlite3_exec(w->scratch, "PRAGMA ignore_check_constraints=ON", NULL, NULL, NULL) != SQLITE_OK ||

@@ -14,7 +14,7 @@
 
 /* What becomes of a value. */
 struct kept {
-	enum { KEPT_SAME, KEPT_INT, KEPT_REAL, KEPT_TEXT } as;
+	enum { KEPT_SAME, KEPT_INT, KEPT_REAL, KEPT_TEXT, KEPT_NO_MEMORY } as;
 	bool lost; /* it does not keep its value */
 	sqlite3_int64 i;
 	double r;
@@ -97,8 +97,12 @@ static void int_to_real(struct kept *k, sqlite3_int64 i)
 static void text_to_number(struct kept *k, sqlite3_value *v, enum affinity a)
 {
 	sqlite3_value *copy = sqlite3_value_dup(v);
-	CHECK(copy);
 	const char *s = (const char *)sqlite3_value_text(v);
+	if (!copy || !s) {
+		k->as = KEPT_NO_MEMORY;
+		sqlite3_value_free(copy);
+		return;
+	}
 	size_t n = (size_t)sqlite3_value_bytes(v);
 	int type = sqlite3_value_numeric_type(copy);
 
@@ -179,6 +183,9 @@ static void fn_keep(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		return;
 	}
 	switch (k.as) {
+	case KEPT_NO_MEMORY:
+		sqlite3_result_error_nomem(ctx);
+		break;
 	case KEPT_SAME:
 		sqlite3_result_value(ctx, argv[0]);
 		break;
@@ -197,7 +204,11 @@ static void fn_keep(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 static void fn_lossy(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
 	(void)argc;
-	sqlite3_result_int(ctx, keep(argv[0], affinity_arg(argv[1])).lost);
+	struct kept k = keep(argv[0], affinity_arg(argv[1]));
+	if (k.as == KEPT_NO_MEMORY)
+		sqlite3_result_error_nomem(ctx);
+	else
+		sqlite3_result_int(ctx, k.lost);
 }
 
 int keep_register(sqlite3 *db, struct error *err)

@@ -73,7 +73,7 @@ struct migration {
 	struct texts texts;
 
 	bool mismatch;      /* the last error was a difference between source and shadow */
-	bool doubted;       /* VERIFY: so it was; the writer is to say whether another process made it */
+	bool doubted;       /* VERIFY, COMPARE: so it was; the writer is to say whether another process made it */
 	bool resumed;       /* begun by an earlier run of the daemon: what happened in between was not captured */
 	bool version_known; /* data_version is the one seen at the last step */
 	bool moved;         /* another process has written since the copy began */

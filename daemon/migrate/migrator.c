@@ -170,6 +170,9 @@ static void fail(struct migrator *m, const struct error *err)
 /* Errors that pass: the disk is full, memory is short, somebody stopped the job. */
 bool migrator_passing(const struct error *err)
 {
+	/* Where it ran out in a scratch database only the text says so. */
+	if (strstr(err->message, "out of memory"))
+		return true;
 	if (err->code <= 0)
 		return false;
 	switch (err->code & 0xff) {
@@ -224,7 +227,7 @@ static void step_failed_here(struct migrator *m)
 		m->unsaved = true;
 		return;
 	}
-	if (m->m.mismatch && !m->m.doubted && p == PHASE_VERIFY) {
+	if (m->m.mismatch && !m->m.doubted && migration_compares(&m->m)) {
 		m->m.doubted = true;
 		error_clear(&m->verdict);
 		error_move(&m->verdict, err);
@@ -249,7 +252,8 @@ static void entered(struct migrator *m, enum phase before)
 		asides_hand_over(m);
 	if (r->p.phase == PHASE_RETIRE)
 		store_protect(m->s, NULL, NULL);
-	if (m->m.plan && !r->strategy) {
+	/* Planned anew when it began: what is possible may have changed since it was asked for. */
+	if (m->m.plan && (!r->strategy || strcmp(r->strategy, plan_strategy(m->m.plan)) != 0)) {
 		record_set(&r->strategy, plan_strategy(m->m.plan));
 		m->unsaved = true;
 	}

@@ -35,7 +35,9 @@ static const struct phase_info *info(const struct migration *m)
 	return i->plan && !m->plan ? &phases[PHASE_PLAN] : i;
 }
 
-static bool in_doubt(const struct migration *m) { return m->doubted && m->p.phase == PHASE_VERIFY; }
+bool migration_compares(const struct migration *m) { return m->p.phase == PHASE_VERIFY || m->p.phase == PHASE_COMPARE; }
+
+static bool in_doubt(const struct migration *m) { return m->doubted && migration_compares(m); }
 
 /*
  * A difference was found in a snapshot. Only the writer can tell whether another process has written: then the copy
@@ -150,7 +152,8 @@ int step_commit(struct migration *m, struct db *db, struct error *err)
 	m->commit_ns = (3 * m->commit_ns + (clock_now_ns() - start_ns)) / 4;
 	(void)FAULT_IN(phase_name(m->p.phase), "committed");
 	/* Nothing is copied yet, or it all goes. */
-	if (m->p.phase <= PHASE_CREATE || m->p.phase == PHASE_RESTART || m->next.phase == PHASE_RESTART)
+	if (m->p.phase <= PHASE_CREATE || m->p.phase == PHASE_WATCH || m->p.phase == PHASE_RESTART ||
+	    m->next.phase == PHASE_RESTART)
 		m->moved = false;
 	m->p = m->next;
 	return 0;

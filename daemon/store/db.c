@@ -12,6 +12,7 @@
 #include "daemon/store/internal.h"
 #include "daemon/store/wal_vfs.h"
 
+#define ROLLBACK_TRIES 100
 #define WRITER_STATEMENTS 256
 #define READER_STATEMENTS 128
 /* What a blank database answers to "PRAGMA journal_mode" is delete: only a file with content counts as converted. */
@@ -181,13 +182,29 @@ int db_commit(struct db *db, struct error *err)
 	return -1;
 }
 
+/* Memory for a statement that must not fail: what the connection can spare, and more than it may take. */
+static int run_over_the_limit(struct db *db, const char *sql, struct error *err)
+{
+	stmt_cache_clear(&db->cache);
+	sqlite3_db_release_memory(db->handle);
+	sqlite3_int64 limit = sqlite3_hard_heap_limit64(0);
+	int rc = db_own(db, sql, err);
+	sqlite3_hard_heap_limit64(limit);
+	return rc;
+}
+
+/*
+ * To go on in a transaction that should be gone would keep what was refused. So it is tried until it works; where there
+ * is no memory at all the daemon ends, and the next start rolls back.
+ */
 void db_rollback(struct db *db)
 {
-	struct error ignored = {0};
-
-	if (db_in_transaction(db))
-		db_run(db, "ROLLBACK", &ignored);
-	error_clear(&ignored);
+	for (int tries = 0; db_in_transaction(db); tries++) {
+		struct error ignored = {0};
+		CHECK(tries < ROLLBACK_TRIES);
+		(void)(tries ? run_over_the_limit : db_own)(db, "ROLLBACK", &ignored);
+		error_clear(&ignored);
+	}
 	if (db->writer)
 		db_undone(db);
 }

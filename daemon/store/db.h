@@ -106,5 +106,9 @@ void db_undone(struct db *db);
 int db_run(struct db *db, const char *sql, struct error *err);
 /* The same while a client's statement is at work: the guard steps aside and comes back. */
 int db_own(struct db *db, const char *sql, struct error *err);
+/* ROLLBACK TO. What cannot be undone by itself takes the transaction along: it must not be kept. */
+void db_undo_to(struct db *db, const char *sql);
+/* RELEASE, where there is a transaction. A savepoint that stays for want of memory goes with the commit. */
+void db_release(struct db *db, const char *sql);
 
 #endif

@@ -261,11 +261,9 @@ static int run_write(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enu
 		rc = write_answer(job, stmt, changes, rowid, &page, &rest, in_batch), undo = rc < 0;
 	sqlite3_reset(stmt);
 	if (guarded_rows && db_in_transaction(db)) {
-		struct error ignored = {0};
 		if (undo)
-			db_own(db, "ROLLBACK TO _alterd_rows", &ignored);
-		db_own(db, "RELEASE _alterd_rows", &ignored);
-		error_clear(&ignored);
+			db_undo_to(db, "ROLLBACK TO _alterd_rows");
+		db_release(db, "RELEASE _alterd_rows");
 	}
 	buf_free(&page);
 	buf_free(&rest);
@@ -415,7 +413,6 @@ static int batch_script(struct db *db, struct sql_job *job, int64_t *ret_at)
 
 int sql_run_batch(struct db *db, struct sql_job *job)
 {
-	struct error ignored = {0};
 	int64_t at = 0;
 
 	if (db_own(db, "SAVEPOINT _alterd_batch", &job->err))
@@ -429,11 +426,8 @@ int sql_run_batch(struct db *db, struct sql_job *job)
 	jw_close(job->out, '}');
 	if (rc)
 		error_add_int(&job->err, "statement", at);
-	if (db_in_transaction(db)) {
-		if (rc)
-			db_own(db, "ROLLBACK TO _alterd_batch", &ignored);
-		db_own(db, "RELEASE _alterd_batch", &ignored);
-	}
-	error_clear(&ignored);
+	if (rc && db_in_transaction(db))
+		db_undo_to(db, "ROLLBACK TO _alterd_batch");
+	db_release(db, "RELEASE _alterd_batch");
 	return rc;
 }

@@ -221,6 +221,24 @@ int db_own(struct db *db, const char *sql, struct error *err)
 	return rc;
 }
 
+void db_undo_to(struct db *db, const char *sql)
+{
+	struct error ignored = {0};
+
+	if (db_own(db, sql, &ignored) != 0)
+		db_rollback(db);
+	error_clear(&ignored);
+}
+
+void db_release(struct db *db, const char *sql)
+{
+	struct error ignored = {0};
+
+	if (db_in_transaction(db))
+		db_own(db, sql, &ignored);
+	error_clear(&ignored);
+}
+
 int db_exec(struct db *db, struct error *err, const char *format, ...)
 {
 	va_list args;

@@ -7,9 +7,9 @@
  * published after its last frame, which SQLite marks as such, has been "written": at that one everything goes out, so
  * an error is the commit's. Reads through this handle are answered from memory where they must be. What a transaction
  * that is rolled back has left here goes out before its lock does, so that another process's frames cannot be written
- * over. What cannot be written is kept and tried again at the next call: a frame is never left out in the middle. All
- * else - the first frame of a transaction that begins anew, a page written again in place, checksums made anew - goes
- * straight through, and in order: the memory is emptied before.
+ * over. What cannot be written is kept and tried again at the next call, until that lock goes: a frame is never left
+ * out in the middle. All else - the first frame of a transaction that begins anew, a page written again in place,
+ * checksums made anew - goes straight through, and in order: the memory is emptied before.
  *
  * The checksums: a page that goes to the log a second time before the commit is written over its first frame, and the
  * frames from there on get their checksums at the commit. SQLite up to 3.40 at least forgets a few of them when a
@@ -251,9 +251,14 @@ static int on_shm_lock(sqlite3_file *f, int from, int n, int flags)
 {
 	struct file *log = file_of(f)->partner;
 
-	/* An error concerns no one: what is here then was not committed. */
-	if (log && (flags & SQLITE_SHM_UNLOCK))
-		write_out(log);
+	/*
+	 * An error concerns no one: what is here then was not committed. But with the lock of the writer (the first
+	 * one) goes the right to these places in the log: another process may write there, and nothing of ours after.
+	 */
+	if (log && (flags & SQLITE_SHM_UNLOCK) && write_out(log) != SQLITE_OK && from == 0) {
+		log->len = 0;
+		log->in_frame = false;
+	}
 	return real_of(f)->pMethods->xShmLock(real_of(f), from, n, flags);
 }
 

@@ -3,12 +3,13 @@
  * wrong: the n-th allocation, read, write or sync fails, the disk is full for a while, a write is torn, the power goes,
  * or the process dies at one of the points in a step. n goes up until a run meets no fault.
  *
- *     steps [--long] [--only TEXT] [--trace]
+ *     steps [--long] [--only TEXT] [--from N] [--trace]
  *
  * A run is a forked process. When it is gone its file is looked at with plain SQLite: whole, in the old or the new
  * schema, with every acknowledged write and no other (the one that was under way may be in or not). If the job had not
  * ended, a second process without faults goes on with it to its end, and the file is looked at again. In the short form
- * n moves in steps, so that a kind takes a bounded number of runs; --long tries every n.
+ * n moves in steps, so that a kind takes a bounded number of runs; --long tries every n, up to some hundreds of them. A
+ * run that fails is named by its specification: --from N --only TEXT begins there.
  */
 #include <check.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 
 #include "daemon/lib/clock.h"
 #include "daemon/lib/fault.h"
+#include "daemon/store/fault_vfs.h"
 
 /* world.h is made for Check, whose own need a test of its that runs. */
 #undef ck_assert_msg
@@ -29,8 +31,12 @@
 #include "tests/unit/migrate/world.h"
 
 #define OPS_MAX 64
-/* Runs of one kind in the short form. */
+/* Runs of one kind in the short form, of the first scenario and of the others. */
 #define SHORT_RUNS 12
+#define SHORT_RUNS_OTHERS 2
+/* In the long form, of what is hit ten thousands of times: another part of it each time. */
+#define LONG_RUNS 500
+#define POINTS_MAX 120
 
 /*
  * A write that was answered by an I/O error is not there as long as the daemon lives. But SQLite has written it before
@@ -43,7 +49,7 @@ struct shared {
 	int ops[OPS_MAX]; /* enum op_state */
 	int alter_code;   /* of the answer; 0 also while there is none */
 	bool answered;
-	unsigned long hits;
+	unsigned long hits[POINTS_MAX];
 	char why[200];
 };
 
@@ -90,6 +96,7 @@ static const char *const foreign_ops[] = {"UPDATE t SET amount=amount+1 WHERE id
 	"INSERT INTO t SELECT i, i*7%50, printf('note %.*c', i%40, 'x'), 'u'||i FROM n;"
 #define CHANGE "ALTER TABLE t ALTER amount TYPE REAL, ADD c TEXT NOT NULL DEFAULT 'eur'"
 #define HAS_C "SELECT count(*) FROM pragma_table_info('t') WHERE name='c'"
+#define HAS_TA "SELECT count(*) FROM sqlite_schema WHERE name='ta'"
 #define OLD_ROWS "SELECT id,amount,typeof(amount),note,u FROM t ORDER BY id"
 #define NEW_ROWS "SELECT id,amount,typeof(amount),note,u,c FROM t ORDER BY id"
 #define AS_REAL "SELECT id,CAST(amount AS REAL),typeof(CAST(amount AS REAL)),note,u,'eur' FROM t ORDER BY id"
@@ -102,9 +109,27 @@ static const struct scenario scenarios[] = {
 	{"refused", TABLE, "ALTER TABLE t ALTER amount TYPE REAL, ADD UNIQUE(amount)", "failed", "SELECT 0", OLD_ROWS,
 	 OLD_ROWS, OLD_ROWS, rebuild_ops},
 	{"foreign", TABLE, CHANGE, "done", HAS_C, OLD_ROWS, NEW_ROWS, AS_REAL, foreign_ops},
+	{"drop table", TABLE, "DROP TABLE t", "done", "SELECT count(*)=0 FROM sqlite_schema WHERE name='t'", OLD_ROWS,
+	 "SELECT 'gone'", "SELECT 'gone'", rebuild_ops},
+	{"drop index", TABLE, "DROP INDEX tn", "done", "SELECT count(*)=0 FROM sqlite_schema WHERE name='tn'", OLD_ROWS,
+	 OLD_ROWS, OLD_ROWS, rebuild_ops},
+	{"create index", TABLE, "CREATE INDEX ta ON t(note,u)", "done", HAS_TA, OLD_ROWS, OLD_ROWS, OLD_ROWS,
+	 rebuild_ops},
+	{"create unique index", TABLE, "CREATE UNIQUE INDEX ta ON t(note,id)", "done", HAS_TA, OLD_ROWS, OLD_ROWS,
+	 OLD_ROWS, rebuild_ops},
+	{"refused index", TABLE, "CREATE UNIQUE INDEX ta ON t(amount)", "failed", HAS_TA, OLD_ROWS, OLD_ROWS, OLD_ROWS,
+	 rebuild_ops},
+	{"foreign index", TABLE, "CREATE INDEX ta ON t(note,u)", "done", HAS_TA, OLD_ROWS, OLD_ROWS, OLD_ROWS,
+	 foreign_ops},
 };
 
+/* Every point there is, and how often a run without faults hits it. */
+static char points[POINTS_MAX][40];
+static unsigned long usual[POINTS_MAX];
+static size_t npoints;
+
 static bool is_long, trace;
+static unsigned long first_n; /* 0: not said */
 static const char *only;
 static struct shared *shared;
 static char dir[64], seed_path[128], path[128];
@@ -151,21 +176,22 @@ static void run_ops(struct world *w, const struct scenario *sc, const struct wor
 	}
 }
 
-static _Noreturn void run_with_fault(const struct scenario *sc, const char *spec, const char *point)
+static _Noreturn void run_with_fault(const struct scenario *sc, const char *spec)
 {
 	struct world *w = &run_world;
 	struct world_wait wait;
 
 	open_world(w);
 	fault_set(spec);
-	world_alter(w, &wait, sc->change, false, false);
+	world_alter(w, &wait, sc->change, strncmp(sc->change, "DROP TABLE", 10) == 0, false);
 	run_ops(w, sc, &wait);
 	shared->alter_code = world_await(w, &wait);
 	snprintf(shared->why, sizeof(shared->why), "%.190s", wait.w.err.message);
 	shared->answered = true;
 	world_wait_free(&wait);
 	world_stop(w);
-	shared->hits = fault_hits(point);
+	for (size_t i = 0; i < npoints; i++)
+		shared->hits[i] = fault_hits(points[i]);
 	_exit(0);
 }
 
@@ -208,6 +234,15 @@ static void clean(void)
 	}
 }
 
+/* Past what stands between SQLite and the machine. */
+static sqlite3 *plain_open(const char *name)
+{
+	sqlite3 *db;
+
+	CHECK(sqlite3_open_v2(name, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix") == SQLITE_OK);
+	return db;
+}
+
 static void ask(sqlite3 *db, const char *sql, struct buf *out)
 {
 	char *message = NULL;
@@ -246,7 +281,7 @@ static void expected(const struct scenario *sc, bool is_new, bool with_open, str
 {
 	sqlite3 *db;
 
-	CHECK(sqlite3_open(":memory:", &db) == SQLITE_OK);
+	db = plain_open(":memory:");
 	ask(db, sc->setup, out);
 	for (int i = 0; sc->ops[i]; i++)
 		if (shared->ops[i] == OP_OK || (with_open && i == open_op(sc)))
@@ -286,7 +321,7 @@ static int look(const struct scenario *sc, const char *spec, bool *ret_new)
 	sqlite3 *db;
 	int rc = 0;
 
-	CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+	db = plain_open(path);
 	if (!is_whole(db, &said))
 		rc = complain("integrity", spec, buf_cstr(&said));
 	*ret_new = says(db, sc->is_new, "1|\n");
@@ -316,7 +351,7 @@ static int look_at_end(const struct scenario *sc, const char *spec, bool may_fai
 	int rc = look(sc, spec, &is_new);
 	struct buf jobs = {0}, left = {0};
 
-	CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+	db = plain_open(path);
 	ask(db, "SELECT state,error_text FROM _alterd_job", &jobs);
 	ask(db,
 	    "SELECT name FROM sqlite_schema WHERE name GLOB '_alterd_*' AND name NOT IN "
@@ -349,7 +384,7 @@ static int wait_for(pid_t pid)
 	return status;
 }
 
-static pid_t start(const struct scenario *sc, const char *spec, const char *point)
+static pid_t start(const struct scenario *sc, const char *spec)
 {
 	fflush(NULL);
 	pid_t pid = fork();
@@ -359,105 +394,122 @@ static pid_t start(const struct scenario *sc, const char *spec, const char *poin
 		return pid;
 	alarm(60);
 	if (spec)
-		run_with_fault(sc, spec, point);
+		run_with_fault(sc, spec);
 	run_on(sc);
 }
 
-/* One run with point:action:range. *ret_hit: there was something to go wrong. */
-static void run(const struct scenario *sc, const char *point, const char *action, const char *range, bool *ret_hit)
+/* One run. *ret_died: as it was meant to. False: something was wrong. */
+static bool run(const struct scenario *sc, const char *spec, bool deadly, bool *ret_died)
 {
-	char spec[128];
-	bool is_new = false, deadly = strcmp(action, "fail") != 0 && strcmp(action, "full") != 0;
+	bool is_new = false;
 
-	snprintf(spec, sizeof(spec), "%s:%s:%s", point, action, range);
 	runs++;
 	clean();
 	copy_file(seed_path, path);
 	memset(shared, 0, sizeof(*shared));
-	int status = wait_for(start(sc, spec, point));
-	bool died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && deadly;
-	*ret_hit = died || shared->hits >= strtoul(range, NULL, 10);
-	if (!died && status != 0) {
+	int status = wait_for(start(sc, spec));
+	*ret_died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && deadly;
+	if (!*ret_died && status != 0) {
 		char text[64];
 		snprintf(text, sizeof(text), "%s %d", WIFSIGNALED(status) ? "signal" : "exit",
 			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-		complain("the process", spec, text);
-		return;
+		return complain("the process", spec, text) == 0;
 	}
 	if (look(sc, spec, &is_new) != 0)
-		return;
-	if (died) {
-		status = wait_for(start(sc, NULL, NULL));
-		if (status != 0) {
-			complain("the process that went on", spec, WIFSIGNALED(status) ? "a signal" : "an exit code");
-			return;
-		}
-	}
-	look_at_end(sc, spec, !deadly);
+		return false;
+	if (*ret_died && wait_for(start(sc, NULL)) != 0)
+		return complain("the process that went on", spec, "it left badly") == 0;
+	return look_at_end(sc, spec, !deadly) == 0;
 }
 
 /* All n of one kind; `width` faults in a row. */
-static void sweep(const struct scenario *sc, const char *point, const char *action, unsigned long width)
+static void sweep(const struct scenario *sc, size_t point, const char *action, unsigned long width)
 {
-	char name[160], range[64];
-	bool hit = false;
-	unsigned long stride = 1;
+	char name[160], spec[128];
+	bool deadly = strcmp(action, "fail") != 0 && strcmp(action, "full") != 0;
+	unsigned long most = is_long ? LONG_RUNS : sc == scenarios ? SHORT_RUNS : SHORT_RUNS_OTHERS;
+	unsigned long stride = usual[point] > most ? usual[point] / most + 1 : 1;
+	unsigned long first = first_n ? first_n : is_long ? 1 + (unsigned long)clock_wall_ms() % stride : 1;
 
-	snprintf(name, sizeof(name), "%s %s:%s:%lu", sc->name, point, action, width);
-	if (only && !strstr(name, only))
+	snprintf(name, sizeof(name), "%s %s:%s:%lu", sc->name, points[point], action, width);
+	if ((only && !strstr(name, only)) || usual[point] == 0)
 		return;
 	uint64_t begun = clock_now_ns();
 	int runs_before = runs, failures_before = failures;
-	/* How often is it hit at all? */
-	run(sc, point, "fail", "1000000000", &hit);
-	unsigned long total = shared->hits;
-	if (!is_long && total > SHORT_RUNS)
-		stride = total / SHORT_RUNS + 1;
-	hit = true;
-	for (unsigned long n = 1; hit; n += stride) {
-		snprintf(range, sizeof(range), "%lu-%lu", n, n + width - 1);
-		run(sc, point, action, range, &hit);
+	bool hit = true;
+	/* Until a run is clean. Runs differ a little, so where many are passed over the usual number bounds it. */
+	for (unsigned long n = first; hit && (stride == 1 || n <= usual[point]); n += stride) {
+		bool died = false;
+		snprintf(spec, sizeof(spec), "%s:%s:%lu-%lu", points[point], action, n, n + width - 1);
+		bool ok = run(sc, spec, deadly, &died);
+		hit = died || !ok || shared->hits[point] >= n;
 	}
-	printf("%s %s: %lu hits, %d runs, %.1f s\n", failures == failures_before ? "ok  " : "    ", name, total,
+	printf("%s %s: %lu hits, %d runs, %.1f s\n", failures == failures_before ? "ok  " : "    ", name, usual[point],
 	       runs - runs_before, (double)(clock_now_ns() - begun) / 1e9);
 	fflush(stdout);
 }
 
-static void sweep_machine(const struct scenario *sc)
-{
-	static const char *const points[] = {"step-alloc", "step-write", "step-sync", "step-read",
-					     "alloc",      "write",      "sync",      "read"};
+static void add_point(const char *name) { snprintf(points[npoints++], sizeof(points[0]), "%s", name); }
 
-	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
-		bool writes = strstr(points[i], "write") != NULL;
-		sweep(sc, points[i], "fail", 1);
-		sweep(sc, points[i], writes ? "full" : "fail", 5);
-		if (writes)
-			sweep(sc, points[i], "torn", 1);
-		if (writes || strstr(points[i], "sync"))
-			sweep(sc, points[i], "power", 1);
-	}
-}
-
-static void sweep_points(const struct scenario *sc)
+static void name_points(void)
 {
 	static const char *const places[] = {"enter", "commit", "committed", "leave"};
 	static const char *const others[] = {"save-commit",         "save-committed",     "alter-committed",
 					     "group-before-commit", "group-after-commit", "catalog-progress",
-					     "backfill-commit",     "swap-commit"};
-	char point[64];
+					     "swap-commit"};
+	static const char *const machine[] = {"step-alloc", "step-write", "step-sync", "step-read",
+					      "alloc",      "write",      "sync",      "read"};
+	char name[40];
 
-	for (int p = 0; p < PHASE_COUNT; p++) {
+	for (size_t i = 0; i < sizeof(machine) / sizeof(machine[0]); i++)
+		add_point(machine[i]);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		add_point(others[i]);
+	for (int p = 0; p < PHASE_END; p++) {
 		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-			snprintf(point, sizeof(point), "%s-%s", phase_name((enum phase)p), places[i]);
-			sweep(sc, point, "kill", 1);
-			if (i < 2)
-				sweep(sc, point, "fail", 1);
+			snprintf(name, sizeof(name), "%s-%s", phase_name((enum phase)p), places[i]);
+			add_point(name);
 		}
 	}
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		sweep(sc, others[i], "kill", 1);
-		sweep(sc, others[i], "fail", 1);
+	CHECK(npoints <= POINTS_MAX);
+}
+
+/* A run in which nothing goes wrong, counting. */
+static void count(const struct scenario *sc)
+{
+	struct buf spec = {0};
+	bool died = false;
+
+	for (size_t i = 0; i < npoints; i++)
+		buf_printf(&spec, "%s%s:fail:1000000000", i ? "," : "", points[i]);
+	bool ok = run(sc, buf_cstr(&spec), true, &died);
+	memcpy(usual, shared->hits, sizeof(usual));
+	printf("%s %s: without faults\n", ok ? "ok  " : "    ", sc->name);
+	buf_free(&spec);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+	return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static void sweep_all(const struct scenario *sc)
+{
+	count(sc);
+	for (size_t i = 0; i < npoints; i++) {
+		bool writes = ends_with(points[i], "write"), syncs = ends_with(points[i], "sync");
+		bool machine = writes || syncs || ends_with(points[i], "read") || ends_with(points[i], "alloc");
+		if (!machine)
+			sweep(sc, i, "kill", 1);
+		if (!ends_with(points[i], "ed") && !ends_with(points[i], "leave"))
+			sweep(sc, i, "fail", 1);
+		if (machine)
+			sweep(sc, i, writes ? "full" : "fail", 5);
+		if (writes)
+			sweep(sc, i, "torn", 1);
+		if (writes || syncs)
+			sweep(sc, i, "power", 1);
 	}
 }
 
@@ -467,7 +519,7 @@ static void seed(const struct scenario *sc)
 	struct buf out = {0};
 
 	unlink(seed_path);
-	CHECK(sqlite3_open(seed_path, &db) == SQLITE_OK);
+	db = plain_open(seed_path);
 	ask(db, "PRAGMA journal_mode=WAL", &out);
 	ask(db, sc->setup, &out);
 	sqlite3_close(db);
@@ -479,9 +531,13 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		is_long = is_long || strcmp(argv[i], "--long") == 0;
 		trace = trace || strcmp(argv[i], "--trace") == 0;
+		if (strcmp(argv[i], "--from") == 0 && i + 1 < argc)
+			first_n = strtoul(argv[++i], NULL, 10);
 		if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
 			only = argv[++i];
 	}
+	name_points();
+	fault_vfs_install(); /* before SQLite is used for the first time: so the allocator is in the game */
 	log_set_level(getenv("LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
 	/* Memory for a disk, where there is some: what counts here is what SQLite is told of it. */
 	snprintf(dir, sizeof(dir), "%s/alterd-faults-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
@@ -492,8 +548,7 @@ int main(int argc, char **argv)
 	CHECK(shared != MAP_FAILED);
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
 		seed(&scenarios[i]);
-		sweep_points(&scenarios[i]);
-		sweep_machine(&scenarios[i]);
+		sweep_all(&scenarios[i]);
 	}
 	clean();
 	unlink(seed_path);
