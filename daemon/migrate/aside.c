@@ -4,7 +4,8 @@
  *
  * True of the database when a piece begins: the shadow holds the source's rows up to the cursor in the catalog, but for
  * those the dirty-key log names. Nothing is written. What was compared here VERIFYING need not compare again: a change
- * of such a row is in the log, and the row is compared when it is copied again.
+ * of such a row is in the log, and the row is compared when it is copied again. For CREATE INDEX beside live writes the
+ * table itself is scanned, and read for the comparison, see live_compare.c.
  *
  * A piece never fails the job by itself: where rows differ it stops, and VERIFYING, which finds the same, says so.
  */
@@ -12,6 +13,7 @@
 
 #include "daemon/lib/fault.h"
 #include "daemon/migrate/keep.h"
+#include "daemon/migrate/live_index.h"
 
 /* How far the copy has got in the snapshot that is open. *ret_any false: nowhere, or rows that do not fit are being
  * counted, which the shadow lacks. */
@@ -55,7 +57,9 @@ int aside_step(struct migration *m, enum aside_kind kind, struct db *db, struct 
 	if (rc == 0)
 		rc = db_int(db, &one, err, "SELECT 1 FROM main.sqlite_schema LIMIT 1");
 	if (rc == 0)
-		rc = kind == ASIDE_INDEX ? index_build_read(m->index, db, err) : compare(m, db, err);
+		rc = kind == ASIDE_INDEX ? index_build_read(m->index, db, err)
+		     : m->live           ? live_compare_ahead(m, db, err)
+					 : compare(m, db, err);
 	FAULT_SCOPE(false);
 	return rc;
 }

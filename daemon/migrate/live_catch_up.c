@@ -45,7 +45,8 @@ enum step_outcome catch_up_step(struct migration *m, struct db *db, struct error
 		live->applied.at = at;
 		return step_failed(m, db);
 	}
-	if (!left)
+	/* A comparison that has begun has yet to read it. */
+	if (!left && !live->compare)
 		index_log_drop(live->log, live->applied.at);
 	return STEP_MORE;
 }

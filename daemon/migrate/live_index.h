@@ -60,7 +60,11 @@ int live_settle(struct migration *m, struct db *db, struct error *err);
 /* The log has lost something: begins anew, or fails where that has been tried. In a transaction, which ends. */
 enum step_outcome live_lost(struct migration *m, struct db *db, struct error *err);
 
-/* Frees it after an attempt that led nowhere. */
+/*
+ * A piece of reading the table for COMPARE, beside SORT, on a reader lane; m->step_rows 0: it is done. One that needs
+ * to begin again leaves that to COMPARE. `m` may be a copy that shares `live`.
+ */
+int live_compare_ahead(struct migration *m, struct db *db, struct error *err);
 void live_compare_free(struct live_compare *c);
 
 #endif

@@ -28,7 +28,7 @@ bool asides_beside(struct migrator *m)
 	if (!m->m.plan || m->m.doubted)
 		return false;
 	return phase == PHASE_BACKFILL ||
-	       (phase == PHASE_INDEX && m->m.index && (index_build_needs(m->m.index) & INDEX_NEEDS_WRITER));
+	       (phase_indexes(phase) && m->m.index && (index_build_needs(m->m.index) & INDEX_NEEDS_WRITER));
 }
 
 bool asides_in_the_way(struct migrator *m)
@@ -43,7 +43,7 @@ bool asides_first(struct migrator *m, uint64_t *ret_again_ns)
 	*ret_again_ns = clock_now_ns() + MIGRATOR_POLL_NS;
 	if (!a->busy && a->due_ns < *ret_again_ns)
 		*ret_again_ns = a->due_ns;
-	return m->m.p.phase == PHASE_INDEX && m->m.plan && m->m.index &&
+	return phase_indexes(m->m.p.phase) && m->m.plan && m->m.index &&
 	       index_build_needs(m->m.index) == INDEX_NEEDS_READER;
 }
 
@@ -61,7 +61,8 @@ bool asides_failed(struct migrator *m, struct error *err)
 
 void asides_share(struct migrator *m)
 {
-	m->shown = (struct migration){.r = m->m.r, .plan = m->m.plan, .texts = m->m.texts, .index = m->m.index};
+	m->shown = (struct migration){
+		.r = m->m.r, .plan = m->m.plan, .texts = m->m.texts, .index = m->m.index, .live = m->m.live};
 	if (m->m.index && m->m.p.phase == PHASE_INDEX)
 		index_build_grown(m->m.index);
 }
@@ -142,7 +143,7 @@ static void done(struct mail *mail)
 		a->retries = 0;
 		a->rows += a->m.step_rows;
 		/* The copy is whole, and nothing was left to compare. */
-		if (a->kind == ASIDE_VERIFY && a->m.step_rows == 0 && a->m.r->p.phase == PHASE_INDEX)
+		if (a->kind == ASIDE_VERIFY && a->m.step_rows == 0 && phase_indexes(a->m.r->p.phase))
 			a->over = true;
 	} else {
 		failed(a);
@@ -158,12 +159,14 @@ static bool wanted(const struct migrator *m, const struct aside *a)
 
 	if (a->busy || a->over || a->due_ns > clock_now_ns())
 		return false;
+	if (a->kind == ASIDE_VERIFY && p->phase == PHASE_SORT)
+		return m->shown.live && p->rows_exact;
 	if (a->kind == ASIDE_VERIFY)
 		return m->shown.plan->copy_rowid && !p->collecting &&
 		       (p->phase == PHASE_INDEX || p->rows_done >= a->rows + AHEAD_ROWS);
 	if (!m->shown.index)
 		return false;
-	if (p->phase == PHASE_INDEX)
+	if (phase_indexes(p->phase))
 		return index_build_needs(m->shown.index) & INDEX_NEEDS_READER;
 	index_build_progress(m->shown.index, &built);
 	return p->rows_done >= (int64_t)built.rows + AHEAD_ROWS;
@@ -177,7 +180,7 @@ void asides_pump(struct migrator *m)
 	    (m->trouble[0] && m->due_ns > clock_now_ns()) || (m->busy && !m->step.beside) || !m->shown.plan)
 		return;
 	const struct record *r = m->shown.r;
-	if (r->control.paused || m->wanted.paused || (r->p.phase != PHASE_BACKFILL && r->p.phase != PHASE_INDEX))
+	if (r->control.paused || m->wanted.paused || (r->p.phase != PHASE_BACKFILL && !phase_indexes(r->p.phase)))
 		return;
 	for (int i = 0; i < ASIDE_COUNT; i++) {
 		struct aside *a = &m->asides[i];
@@ -190,6 +193,7 @@ void asides_pump(struct migrator *m)
 		a->m.plan = m->shown.plan;
 		a->m.texts = m->shown.texts;
 		a->m.index = m->shown.index;
+		a->m.live = m->shown.live;
 		a->job = (struct job){.mail = {.deliver = done}, .run = run};
 		a->busy = true;
 		a->ran = false;

@@ -107,6 +107,8 @@ void record_set(char **field, const char *text);
 
 /* Phases that end only when what clients change has been applied: they may have to be held back for that. */
 bool phase_catches_up(enum phase p);
+/* Phases in which indexes are written in order while reader lanes go on with what comes next. */
+bool phase_indexes(enum phase p);
 const char *job_state_name(enum job_state s);
 const char *phase_name(enum phase p); /* catalog's */
 const char *phase_wire(enum phase p);
