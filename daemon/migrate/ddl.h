@@ -75,6 +75,8 @@ char *ddl_add_column(const struct ddl *d, const char *definition);
 char *ddl_drop_column(const struct ddl *d, const struct ddl_item *column);
 /* The same table under another name, without REFERENCES and AUTOINCREMENT: what a shadow is made with. */
 char *ddl_shadow(const struct ddl *d, const char *quoted_name);
+/* The same without UNIQUE, and without PRIMARY KEY unless it is to be kept. */
+char *ddl_bare_shadow(const struct ddl *d, const char *quoted_name, bool keep_key);
 /* The table's options behind the parenthesis, anew. */
 char *ddl_set_options(const struct ddl *d, bool without_rowid, bool strict);
 /* Adds a table constraint at the end; takes one away (of a column or of the table). */

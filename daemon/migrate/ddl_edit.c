@@ -105,10 +105,22 @@ char *ddl_drop_column(const struct ddl *d, const struct ddl_item *column)
 	return apply(d, &e, 1);
 }
 
-static bool only_references(const struct ddl_item *it)
+/* How a shadow differs from its table. */
+struct shadow {
+	const char *old, *quoted_name;
+	bool no_unique, no_key; /* without UNIQUE, without PRIMARY KEY */
+};
+
+static bool goes(const struct shadow *s, const struct ddl_constraint *c)
+{
+	return c->kind == DDL_REFERENCES || (c->kind == DDL_UNIQUE && s->no_unique) ||
+	       (c->kind == DDL_PRIMARY_KEY && s->no_key);
+}
+
+static bool all_goes(const struct shadow *s, const struct ddl_item *it)
 {
 	for (size_t i = 0; i < it->n; i++)
-		if (it->constraints[i].kind != DDL_REFERENCES)
+		if (!goes(s, &it->constraints[i]))
 			return false;
 	return it->name == NULL;
 }
@@ -125,39 +137,52 @@ static size_t requalify(const struct ddl *d, size_t from, size_t to, const char 
 }
 
 /* The edits of one part that stays. */
-static size_t shadow_part(const struct ddl *d, const struct ddl_item *it, const char *old, const char *quoted_name,
-			  struct edit *edits, size_t n)
+static size_t shadow_part(const struct ddl *d, const struct ddl_item *it, const struct shadow *s, struct edit *edits,
+			  size_t n)
 {
 	for (size_t k = 0; k < it->n; k++) {
 		const struct ddl_constraint *c = &it->constraints[k];
-		if (c->kind == DDL_REFERENCES && c->from == it->from)
+		if (goes(s, c) && c->from == it->from)
 			/* The first of several without commas: the gap before it belongs to the comma. */
 			edits[n++] = (struct edit){d->t.at[c->from].start, end_of(d, c->to - 1), ""};
-		else if (c->kind == DDL_REFERENCES)
+		else if (goes(s, c))
 			edits[n++] = removal(d, c->from, c->to);
 		else if (c->autoincrement)
 			edits[n++] = removal(d, c->autoincrement, c->autoincrement + 1);
 		else
-			n = requalify(d, c->from, c->to, old, quoted_name, edits, n);
+			n = requalify(d, c->from, c->to, s->old, s->quoted_name, edits, n);
 	}
 	return n;
 }
 
-char *ddl_shadow(const struct ddl *d, const char *quoted_name)
+static char *make_shadow(const struct ddl *d, const struct shadow *s)
 {
 	struct edit *edits = pool_alloc(d->pool, (d->t.n + 1) * sizeof(*edits));
-	const char *old = token_unquote(d->pool, &d->t, d->name);
 	size_t n = 0;
 
 	/* "main"."t" becomes the plain new name. */
-	edits[n++] = (struct edit){.from = d->t.at[2].start, .to = end_of(d, d->name), .text = quoted_name};
+	edits[n++] = (struct edit){.from = d->t.at[2].start, .to = end_of(d, d->name), .text = s->quoted_name};
 	for (size_t i = 0; i < d->n; i++) {
-		if (only_references(&d->items[i]))
+		if (all_goes(s, &d->items[i]))
 			edits[n++] = part_removal(d, i, true); /* a column stands before every table constraint */
 		else
-			n = shadow_part(d, &d->items[i], old, quoted_name, edits, n);
+			n = shadow_part(d, &d->items[i], s, edits, n);
 	}
 	return apply(d, edits, n);
+}
+
+char *ddl_shadow(const struct ddl *d, const char *quoted_name)
+{
+	return make_shadow(d,
+			   &(struct shadow){.old = token_unquote(d->pool, &d->t, d->name), .quoted_name = quoted_name});
+}
+
+char *ddl_bare_shadow(const struct ddl *d, const char *quoted_name, bool keep_key)
+{
+	return make_shadow(d, &(struct shadow){.old = token_unquote(d->pool, &d->t, d->name),
+					       .quoted_name = quoted_name,
+					       .no_unique = true,
+					       .no_key = !keep_key});
 }
 
 char *ddl_set_options(const struct ddl *d, bool without_rowid, bool strict)

@@ -1,9 +1,9 @@
 /*
  * INDEXING: the target's indexes are built on the shadow, under names of their own.
  *
- * Entered: all rows are copied, every change is captured, the shadow has no index but those of its PRIMARY KEY and
- * UNIQUE. In between: tables that hold the entries so far, see index_build.h. Left: all indexes exist. Dirty keys only
- * gather meanwhile: the shadow stays as it was when the build began, also over a restart.
+ * Entered: all rows are copied, every change is captured, the shadow has no index, where possible not even those of its
+ * PRIMARY KEY and UNIQUE. In between: tables that hold the entries so far, see index_build.h. Left: all indexes exist.
+ * Dirty keys only gather meanwhile: the shadow stays as it was when the build began, also over a restart.
  *
  * Where index_build.h cannot do it, native_step() lets SQLite's own CREATE INDEX do it, one index a step, each of which
  * holds the writer for as long as it takes.
@@ -12,6 +12,7 @@
 
 #include "daemon/lib/log.h"
 #include "daemon/migrate/catalog.h"
+#include "daemon/migrate/index_spec.h"
 #include "daemon/migrate/migration.h"
 
 /* All indexes are there. */
@@ -89,16 +90,59 @@ void index_temp_dir(struct db *db, struct buf *out)
 		buf_add(out, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+static const char **shadow_indexes(const struct plan *plan, struct pool *pool)
+{
+	const char **sql = pool_alloc(pool, (plan->nindexes + 1) * sizeof(*sql));
+
+	for (size_t i = 0; i < plan->nindexes; i++)
+		sql[i] = plan->indexes[i].shadow_sql;
+	return sql;
+}
+
+bool index_can_build(const struct migration *m, struct db *db)
+{
+	const struct plan *plan = m->plan;
+	struct pool pool = {0};
+	struct index_spec spec;
+	struct error why = {0};
+
+	if (!plan->bare_sql || m->index_native || !index_build_available(db))
+		return false;
+	int rc = index_spec_read(&pool, plan->shadow, plan->shadow_sql, shadow_indexes(plan, &pool), plan->nindexes,
+				 NULL, 0, &spec, &why);
+	error_clear(&why);
+	pool_free(&pool);
+	return rc == 0;
+}
+
+/* True if the shadow still lacks the indexes of its constraints. */
+static int is_bare(struct migration *m, struct db *db, bool *ret, struct error *err)
+{
+	int64_t indexes = 0;
+
+	*ret = false;
+	if (!m->plan->bare_sql)
+		return 0;
+	if (db_int(db, &indexes, err,
+		   "SELECT count(*) FROM main.sqlite_schema WHERE type='index' AND tbl_name=%Q AND sql IS NULL",
+		   m->plan->shadow) != 0)
+		return -1;
+	*ret = indexes == 0;
+	return 0;
+}
+
 static int open_build(struct migration *m, struct db *db, bool growing, struct error *err)
 {
 	struct pool pool = {0};
 	struct buf dir = {0};
-	const char **sql = pool_alloc(&pool, (m->plan->nindexes + 1) * sizeof(*sql));
+	const char **sql = shadow_indexes(m->plan, &pool);
+	bool bare = false;
 
-	for (size_t i = 0; i < m->plan->nindexes; i++)
-		sql[i] = m->plan->indexes[i].shadow_sql;
+	if (is_bare(m, db, &bare, err) != 0)
+		return -1;
 	index_temp_dir(db, &dir);
 	struct index_build_config config = {.table = m->plan->shadow,
+					    .table_sql = bare ? m->plan->shadow_sql : NULL,
 					    .sql = sql,
 					    .count = m->plan->nindexes,
 					    .growing = growing,
@@ -168,7 +212,7 @@ static enum step_outcome begin_build(struct migration *m, struct db *db, bool be
 	 * Without the rows that clients have changed the shadow is an image of the source: a duplicate is a real one. A
 	 * build that was begun has seen this done, and the shadow is as it left it.
 	 */
-	if (!begun && any_unique(m->plan) && dirty_purge(m, db, INT64_MAX, &left, err) != 0)
+	if (!begun && (m->plan->unique || any_unique(m->plan)) && dirty_purge(m, db, INT64_MAX, &left, err) != 0)
 		return step_failed(m, db);
 	if (!left)
 		return open_step(m, db, false, err);
@@ -225,7 +269,12 @@ enum step_outcome index_step(struct migration *m, struct db *db, struct error *e
 	}
 	if (m->index)
 		return adopt_build(m, db, err);
-	if (m->index_native || m->plan->nindexes == 0)
+	bool bare = false;
+	if (is_bare(m, db, &bare, err) != 0)
+		return step_failed(m, db);
+	if (bare && m->index_native)
+		return step_restart(m, db, "indexes that an earlier run could build cannot be built here", err);
+	if (m->index_native || (m->plan->nindexes == 0 && !bare))
 		return native_step(m, db, err);
 	return begin_build(m, db, begun, err);
 }

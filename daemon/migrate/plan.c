@@ -217,6 +217,25 @@ done:
 	return rc;
 }
 
+/*
+ * What the shadow can be made with so that the indexes of its constraints are built afterwards. Not where a PRIMARY KEY
+ * means more than uniqueness: the table itself WITHOUT ROWID, NOT NULL in a STRICT one;
+ * nor where rows of the shadow are found by their key.
+ */
+static const char *bare_shadow(struct planning *p, const struct ddl *d, const struct schema_table *target)
+{
+	bool key_index = false;
+
+	for (size_t i = 0; i < target->nindexes; i++) {
+		p->plan->unique = p->plan->unique || !target->indexes[i].sql;
+		key_index = key_index || target->indexes[i].origin == 'p';
+	}
+	if (!p->plan->unique || !p->plan->copy_rowid || p->plan->key_map || target->without_rowid ||
+	    (target->strict && key_index))
+		return NULL;
+	return pool_str(p->pool, ddl_bare_shadow(d, quote_name(d->pool, p->plan->shadow), !key_index));
+}
+
 static int rebuild(struct planning *p)
 {
 	struct plan *plan = p->plan;
@@ -229,10 +248,14 @@ static int rebuild(struct planning *p)
 	int rc = ddl_parse(&scratch, p->sql, &d, p->err);
 	if (rc == 0)
 		plan->shadow_sql = pool_str(p->pool, ddl_shadow(&d, quote_name(&scratch, plan->shadow)));
+	if (rc == 0)
+		rc = try_target(p, &target);
+	if (rc == 0)
+		rc = plan_map_columns(p, target);
+	if (rc == 0)
+		plan->bare_sql = bare_shadow(p, &d, target);
 	pool_free(&scratch);
-	if (rc != 0 || try_target(p, &target) != 0)
-		return -1;
-	if (plan_map_columns(p, target) != 0)
+	if (rc != 0)
 		return -1;
 	if (plan->filter && !plan->copy_rowid)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
@@ -240,8 +263,6 @@ static int rebuild(struct planning *p)
 				 p->source->name);
 	plan->strategy = STRATEGY_REBUILD;
 	plan->target_sql = p->sql;
-	for (size_t i = 0; i < target->nindexes; i++)
-		plan->unique = plan->unique || !target->indexes[i].sql;
 	plan->unique = plan->unique || plan->key_map;
 	return plan->nconsent ? try_dependents(p) : 0;
 }

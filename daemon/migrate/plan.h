@@ -51,8 +51,9 @@ struct plan {
 	const char *instant_sql; /* INSTANT: statements */
 
 	struct schema_table *source;
-	const char *target_sql;         /* the table's CREATE statement after the swap */
-	const char *shadow_sql;         /* the shadow's: without REFERENCES, AUTOINCREMENT and secondary indexes */
+	const char *target_sql; /* the table's CREATE statement after the swap */
+	const char *shadow_sql; /* the shadow's: without REFERENCES, AUTOINCREMENT and secondary indexes */
+	const char *bare_sql; /* the same without UNIQUE and PRIMARY KEY indexes, for building them; NULL: cannot be */
 	struct rowkey_shape source_key; /* finds a row of the source: wherever a key is kept, its values are these */
 	struct rowkey_shape shadow_key; /* finds a row of the shadow: by the same values, unless there is a key map */
 	bool copy_rowid;                /* the shadow's rowid is the source's */

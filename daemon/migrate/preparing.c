@@ -189,7 +189,7 @@ enum step_outcome create_step(struct migration *m, struct db *db, struct error *
 		m->p.phase = PHASE_PLAN;
 		return STEP_MORE;
 	}
-	if (db_exec(db, err, "%s", m->plan->shadow_sql) != 0 ||
+	if (db_exec(db, err, "%s", index_can_build(m, db) ? m->plan->bare_sql : m->plan->shadow_sql) != 0 ||
 	    (m->plan->key_map && db_exec(db, err, "%s", m->plan->key_map_sql) != 0))
 		return step_failed(m, db);
 	record_set(&m->r->shadow, m->plan->shadow);

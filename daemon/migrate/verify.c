@@ -118,7 +118,9 @@ static int judge(struct migration *m, struct db *db, const struct rowkey *key, i
 		return -1;
 	if (dirty)
 		return 0;
-	return column > 0 ? mismatch_column(m, key, column, err) : mismatch(m, key, what, err);
+	if (column > 0)
+		return mismatch_column(m, key, column, err);
+	return mismatch(m, key, what ? what : "it is another row", err);
 }
 
 struct walk {

@@ -38,6 +38,8 @@ static void describe(const struct plan *p, struct buf *out)
 	if (p->strategy != STRATEGY_REBUILD)
 		return;
 	buf_printf(out, "%s\n%s", p->target_sql, p->shadow_sql);
+	if (p->bare_sql)
+		buf_printf(out, "\nbare %s", p->bare_sql);
 	for (size_t i = 0; i < p->ndropped; i++)
 		buf_printf(out, "\ndropped %s", p->dropped[i]);
 	for (size_t i = 0; i < p->nindexes; i++)
