@@ -206,7 +206,8 @@ static void step_failed_here(struct migrator *m)
 	struct error *err = &m->step.err;
 	enum phase p = m->m.p.phase;
 
-	if (m->closing || (m->abort_asked && (!m->step.ran || (err->code & 0xff) == SQLITE_INTERRUPT)))
+	/* Whatever a step says that was stopped on the way: what follows is the abort. */
+	if (m->closing || m->abort_asked)
 		return;
 	if (!m->step.ran)
 		error_set_sqlite(err, SQLITE_CANTOPEN, "SQLITE_CANTOPEN", "no connection for reading could be opened");
