@@ -8,6 +8,7 @@
 #include "daemon/migrate/index_watch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/lib/check.h"
 #include "daemon/migrate/index_state.h"
@@ -24,6 +25,8 @@ struct index_watch {
 	size_t n;                    /* columns that are written */
 	int *stored;                 /* of each: its number in the stored row */
 	sqlite3_value **defaults;    /* of each: NULL if it has none */
+	bool *used;                  /* of each: the index may depend on it */
+	bool choosy;                 /* an UPDATE that leaves those alone leaves the index alone */
 	struct buf norm, tail;
 };
 
@@ -78,11 +81,52 @@ static bool log_row(struct index_watch *w, int64_t rowid)
 	return fine;
 }
 
+static bool same_value(sqlite3_value *a, sqlite3_value *b)
+{
+	int type = sqlite3_value_type(a);
+
+	if (type != sqlite3_value_type(b))
+		return false;
+	switch (type) {
+	case SQLITE_NULL:
+		return true;
+	case SQLITE_INTEGER:
+		return sqlite3_value_int64(a) == sqlite3_value_int64(b);
+	case SQLITE_FLOAT: {
+		double x = sqlite3_value_double(a), y = sqlite3_value_double(b);
+		return memcmp(&x, &y, sizeof(x)) == 0;
+	}
+	default: {
+		const void *x = sqlite3_value_blob(a), *y = sqlite3_value_blob(b);
+		int n = sqlite3_value_bytes(a);
+		return n == sqlite3_value_bytes(b) && (n == 0 || memcmp(x, y, (size_t)n) == 0);
+	}
+	}
+}
+
+/* Nothing that the index may depend on is changed. */
+static bool untouched(struct index_watch *w, sqlite3 *handle)
+{
+	sqlite3_value *before = NULL, *after = NULL;
+
+	for (size_t i = 0; i < w->n; i++) {
+		if (!w->used[i])
+			continue;
+		if (sqlite3_preupdate_old(handle, w->stored[i], &before) != SQLITE_OK ||
+		    sqlite3_preupdate_new(handle, w->stored[i], &after) != SQLITE_OK || before == w->absent ||
+		    !same_value(before, after))
+			return false;
+	}
+	return true;
+}
+
 static void row(void *arg, sqlite3 *handle, int op, const char *table, int64_t old_rowid, int64_t new_rowid)
 {
 	struct index_watch *w = arg;
 
 	if (sqlite3_stricmp(table, w->table) != 0 || index_log_lost(w->log))
+		return;
+	if (op == SQLITE_UPDATE && old_rowid == new_rowid && w->choosy && untouched(w, handle))
 		return;
 	if (op != SQLITE_INSERT) {
 		bool fine = put_row(w, handle, old_rowid) && log_row(w, old_rowid);
@@ -120,6 +164,28 @@ const char *index_watch_unfit(const struct schema_table *t)
 	return NULL;
 }
 
+/* Which columns an index of plain columns depends on; any may be in an expression, or in WHERE. */
+static void find_used(struct index_watch *w, const struct schema_table *t)
+{
+	const struct index_target *x = &w->spec->targets[0];
+	bool all = x->condition > 0;
+	size_t at = 0;
+
+	w->choosy = true;
+	for (size_t k = 0; k < x->key_count; k++)
+		all = all || schema_find_column(t, x->column_names[k]) < 0;
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		const struct schema_column *c = &t->columns[i];
+		w->choosy = w->choosy && c->hidden == 0;
+		if (c->hidden != 0 || (int)i == t->alias)
+			continue;
+		w->used[at] = all;
+		for (size_t k = 0; k < x->key_count; k++)
+			w->used[at] = w->used[at] || schema_find_column(t, x->column_names[k]) == (int)i;
+		at++;
+	}
+}
+
 /* Columns that are written, and INSERT with the rowid in front. */
 static void read_columns(struct index_watch *w, const struct schema_table *t, const char **ret_insert)
 {
@@ -128,6 +194,7 @@ static void read_columns(struct index_watch *w, const struct schema_table *t, co
 
 	w->stored = pool_alloc(&w->pool, t->ncolumns * sizeof(*w->stored));
 	w->defaults = pool_alloc(&w->pool, t->ncolumns * sizeof(sqlite3_value *));
+	w->used = pool_alloc(&w->pool, t->ncolumns * sizeof(*w->used));
 	buf_puts(&names, quote_name(&w->pool, t->rowid));
 	for (size_t i = 0; i < t->ncolumns; i++) {
 		const struct schema_column *c = &t->columns[i];
@@ -190,6 +257,7 @@ static int open_scratch(struct index_watch *w, const struct schema_table *t, str
 			    NULL) != SQLITE_OK)
 		return error_set_sqlite(err, SQLITE_NOMEM, "SQLITE_NOMEM", "no scratch database for watching a table");
 	read_columns(w, t, &insert);
+	find_used(w, t);
 	read_defaults(w, t);
 	if (sqlite3_exec(w->scratch, "PRAGMA ignore_check_constraints=ON", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(w->scratch, w->spec->table_sql, NULL, NULL, NULL) != SQLITE_OK)
