@@ -336,7 +336,7 @@ def index_is_steered_and_survives_kill_9():
         until("it waits", lambda: job(c)["phase"] == "ready" and job(c)["postponed_cutover"])
         suite.refused("DDL on the table", lambda: c.exec("ALTER TABLE t ADD COLUMN x"), "MIGRATION_RUNNING")
         applied = job(c)["changes_applied"]
-        c.exec("UPDATE t SET v = v + 1, late = 3")
+        c.exec("UPDATE t SET v = v + 1, late = 3", timeout_ms=60000)
         c.exec("UPDATE t SET name = 'applied' WHERE id = 5")
         until("it is applied", lambda: job(c)["changes_applied"] > applied)
         suite.same("what the index does not hold is no matter", job(c)["changes_applied"], applied + 1)
@@ -344,16 +344,16 @@ def index_is_steered_and_survives_kill_9():
         suite.same("aborted", [a["state"], shadows(c), known(c, "i")], ["aborted", OWN, 0])
         c("migrate.alter", sql="CREATE INDEX i ON t(note, name)", postpone_cutover=True)
         until("it waits", lambda: job(c)["phase"] == "ready")
-        c.exec("UPDATE t SET note = 'late' WHERE id % 100 = 3")
+        c.exec("UPDATE t SET note = 'late' WHERE id % 100 = 3", timeout_ms=60000)
     for n in range(4):
         d.kill()
         suite.same("whole after kill -9", d.integrity(), "ok")
         d.start()
         with d.client() as c:
-            c.exec("UPDATE t SET name = 'k%d' WHERE id %% 50 = 7" % n)
+            c.exec("UPDATE t SET name = 'k%d' WHERE id %% 50 = 7" % n, timeout_ms=60000)
             if n == 2:
                 until("it waits", lambda: job(c)["phase"] == "ready")
-                c.exec("UPDATE t SET name = 'k' WHERE id % 51 = 7")
+                c.exec("UPDATE t SET name = 'k' WHERE id % 51 = 7", timeout_ms=60000)
     with d.client() as c, Writers(d) as w:
         until("it waits again", lambda: job(c)["phase"] == "ready", 60)
         c("migrate.cutover")
@@ -372,7 +372,7 @@ def index_outlives_statements_of_any_size():
         for sql in ("UPDATE t SET name = name || '!', note = 'all'", "DELETE FROM t"):
             b("migrate.alter", sql="CREATE INDEX i ON t(name, note)", postpone_cutover=True)
             until("it reads", lambda: job(c)["phase"] in ("indexing", "ready", "verifying"))
-            c.exec(sql)
+            c.exec(sql, timeout_ms=60000)
             if job(c)["postponed_cutover"]:
                 c("migrate.cutover")
             suite.same(sql, ended(c)["state"], "done")
