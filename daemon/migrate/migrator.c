@@ -300,9 +300,9 @@ static void step_done(struct mail *mail)
 		m->level_ns = clock_now_ns();
 	entered(m, before);
 	asides_share(m);
-	int64_t rows = r->p.phase == PHASE_BACKFILL ? r->p.rows_done
-		       : r->p.phase == PHASE_VERIFY ? r->p.verified_rows
-						    : 0;
+	int64_t rows = r->p.phase == PHASE_BACKFILL || r->p.phase == PHASE_SORT ? r->p.rows_done
+		       : r->p.phase == PHASE_VERIFY                             ? r->p.verified_rows
+										: 0;
 	pacer_sample(&m->pacer, clock_now_ns(), rows);
 	migrator_pump(m);
 }

@@ -97,9 +97,9 @@ struct report_live migrator_live(const struct migrator *m)
 {
 	const struct record *r = m->m.r;
 	uint64_t now = clock_now_ns();
-	int64_t left = r->p.phase == PHASE_BACKFILL ? r->p.rows_total - r->p.rows_done
-		       : r->p.phase == PHASE_VERIFY ? r->p.rows_total - r->p.verified_rows
-						    : -1;
+	int64_t left = r->p.phase == PHASE_BACKFILL || r->p.phase == PHASE_SORT ? r->p.rows_total - r->p.rows_done
+		       : r->p.phase == PHASE_VERIFY                             ? r->p.rows_total - r->p.verified_rows
+										: -1;
 	const char *why = reason(m, now);
 	return (struct report_live){
 		.rows_per_s = pacer_rate(&m->pacer, now),
