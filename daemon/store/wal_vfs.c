@@ -155,13 +155,22 @@ static int seal_frame(struct file *w, struct chain *c, unsigned char *data, sqli
 	return w->real->pMethods->xWrite(w->real, header, FRAME_HEADER, at);
 }
 
-/* True if the frame is one whose checksum was put off: SQLite writes zeros for it and for the salt. */
-static bool is_unsealed(struct file *w, sqlite3_int64 at)
+/* Where the frames whose checksum was put off begin, of those up to `last`: SQLite writes zeros for it and the salt. */
+static int find_unsealed(struct file *w, sqlite3_int64 size, sqlite3_int64 last, sqlite3_int64 *ret)
 {
 	static const unsigned char none[16];
 	unsigned char sealed[16];
+	sqlite3_int64 first = last + size;
 
-	return log_read(w, sealed, sizeof sealed, at + 8) == SQLITE_OK && memcmp(sealed, none, sizeof none) == 0;
+	for (; first > LOG_HEADER; first -= size) {
+		int rc = log_read(w, sealed, sizeof sealed, first - size + 8);
+		if (rc != SQLITE_OK)
+			return rc;
+		if (memcmp(sealed, none, sizeof none) != 0)
+			break;
+	}
+	*ret = first;
+	return SQLITE_OK;
 }
 
 /*
@@ -185,12 +194,13 @@ static int seal_before(struct file *w, sqlite3_int64 *at)
 	if (last > w->tail - size)
 		last = w->tail - size;
 	*at = last + 16;
-	sqlite3_int64 first = last + size;
-	while (first > LOG_HEADER && is_unsealed(w, first - size))
-		first -= size;
-	if (first > last)
-		return SQLITE_OK;
+	sqlite3_int64 first = 0;
+	rc = find_unsealed(w, size, last, &first);
+	if (rc != SQLITE_OK || first > last)
+		return rc;
 	rc = log_read(w, sum, sizeof sum, first == LOG_HEADER ? 24 : first - size + 16);
+	if (rc != SQLITE_OK)
+		return rc;
 	c.sum[0] = get_word(sum, true);
 	c.sum[1] = get_word(sum + 4, true);
 	unsigned char *data = malloc((size_t)c.page);
