@@ -89,8 +89,13 @@ def lost_writes_are_noticed():
     lose = "import sqlite3; db = sqlite3.connect(%r, timeout=60); db.execute('DELETE FROM expenses WHERE id = 1'); db.commit()"
     code, got, _ = felt("sqlite", path, [sys.executable, "-c", lose % path], "--rate", "20")
     suite.same("books", (code, got.get("books")), (1, "differ"))
+    path = os.path.join(d.folder, "short.db")
+    make(path)
     code, got, _ = felt("sqlite", path, ["false"])
     suite.same("a change that fails", (code, got.get("status")), (1, "1"))
+    subprocess.run([sys.executable, "-c", lose % path], check=True)
+    code, _, err = felt("sqlite", path, ["true"])
+    suite.check("a table that is short from the beginning", code == 1 and "has 1999 rows" in err, (code, err))
     code, _, err = felt("sqlite", path, [], "--rate", "x")
     suite.check("a wrong option", code == 64 and "not a number" in err, (code, err))
 

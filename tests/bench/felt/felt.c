@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -193,6 +194,8 @@ static pid_t start_command(void)
 {
 	pid_t child = fork();
 	if (child == 0) {
+		/* Not left behind when the bench is stopped. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (!freopen("/dev/null", "w", stdout))
 			_exit(127);
 		execvp(options.command[0], options.command);
@@ -277,6 +280,10 @@ static int run(void *control)
 	double took_s, retire_s;
 	if (backend->books(control, &sum, &rows) != 0)
 		return -1;
+	if (rows != options.rows) {
+		fprintf(stderr, "felt: expenses has %lld rows, not %ld\n", (long long)rows, options.rows);
+		return -1;
+	}
 	for (long i = 0; i < options.closed + (options.rate ? OPEN_CLIENTS : 0); i++)
 		start_client(i < options.closed ? CLOSED : OPEN);
 	if (nclients) {

@@ -52,11 +52,12 @@ timed() {
 	keep "$name" "$(awk -v a="$from" -v b="$to" 'BEGIN {printf "%.3f", (b - a) / 1e9}')"
 }
 
-# fresh FILE COPY: a copy that is on the disk, so that nothing is written late into what is measured.
+# fresh FILE COPY: a copy that is on the disk, and whatever else was written, so that nothing is written late into what
+# is measured.
 fresh() {
 	rm -f "$2" "$2"-*
 	cp "$1" "$2"
-	sync "$2"
+	sync -f "$2"
 }
 
 # offline NAME FILE SQL: seconds that the SQL takes on a copy of FILE, while nobody else works.

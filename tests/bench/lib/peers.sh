@@ -49,7 +49,7 @@ maria_load() {
 		amount INT, category VARCHAR(16), note VARCHAR(255), created_at VARCHAR(19), KEY gc(group_id, created_at),
 		KEY cat(category)) CHARACTER SET utf8mb4;
 		LOAD DATA LOCAL INFILE '$scratch/expenses.csv' INTO TABLE base CHARACTER SET utf8mb4
-		FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\r\n'"
+		FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\n'"
 }
 
 maria_fresh() {
@@ -67,6 +67,7 @@ maria_settle() {
 		sleep 0.1
 	done
 	maria_sql -e "SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT"
+	sync -f "$scratch"
 }
 
 maria_round() {
@@ -94,6 +95,7 @@ pg_fresh() {
 		-c "INSERT INTO expenses SELECT * FROM base" -c "ALTER TABLE expenses ADD PRIMARY KEY(id)" \
 		-c "CREATE INDEX gc ON expenses(group_id, created_at)" -c "CREATE INDEX cat ON expenses(category)" \
 		-c "VACUUM ANALYZE expenses" -c CHECKPOINT
+	sync -f "$scratch"
 }
 
 pg_round() {
@@ -132,6 +134,8 @@ part_peers() {
 	sqlite3 -csv "$scratch/expenses.db" "SELECT * FROM expenses" >"$scratch/expenses.csv"
 	maria_load
 	pg_load
+	pg_sql -c CHECKPOINT
+	maria_settle
 	for ((round = 0; round < rounds; round++)); do
 		alterd_round
 		sqlite_round
