@@ -84,6 +84,7 @@ part_scale() {
 		figure "small.$load.hold_max_ms" "longest hold of the writer at $((rows / 4)) rows, $load" ms
 		figure "large.$load.hold_max_ms" "longest hold of the writer at $((rows * 4)) rows, $load" ms
 	done
+	tell_waits large.busy
 	figure large.busy.longest_ms "longest wait of a client at $((rows * 4)) rows" ms '<=' 15
 	figure large.busy.swap_ms "the swap at $((rows * 4)) rows" ms '<=' 5
 	tell_space large.busy "at $((rows * 4)) rows under load"
