@@ -12,8 +12,10 @@
 #define CHUNK_ROWS 5000
 #define CHUNK_NS (20 * NS_PER_MS)
 /* A read goes on with further chunks for so long; then the lane is free for others. */
-#define READ_NS (50 * NS_PER_MS)
+#define READ_NS (20 * NS_PER_MS)
 #define CLOCK_EVERY_ROWS 16
+/* Rows a snapshot has at least, though the log waits for it to end. */
+#define CHUNK_ROWS_LEAST 1000
 /* Keys taken from the sorter for one batch at most: those that are skipped or only counted do not fill it. */
 #define EMIT_KEYS 50000
 
@@ -213,7 +215,8 @@ static int scan_chunk(struct index_build *b, struct db *db, struct error *err)
 		keep_cursor(b, stmt);
 		rows++;
 		if (rows == CHUNK_ROWS || arena_bytes(b) > b->arena_bytes ||
-		    (rows % CLOCK_EVERY_ROWS == 0 && clock_now_ns() > deadline_ns))
+		    (rows % CLOCK_EVERY_ROWS == 0 &&
+		     (clock_now_ns() > deadline_ns || (rows >= CHUNK_ROWS_LEAST && db_wal_waits(db)))))
 			result = 1;
 	}
 	db_done(db, stmt);
@@ -247,7 +250,7 @@ static int scan(struct index_build *b, struct db *db, struct error *err)
 		}
 		if (arena_bytes(b) > b->arena_bytes)
 			return spill_largest(b, err);
-		if (clock_now_ns() > deadline_ns || db_stopped(db))
+		if (clock_now_ns() > deadline_ns || db_stopped(db) || db_wal_waits(db))
 			return 0;
 	}
 }

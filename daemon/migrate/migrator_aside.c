@@ -187,7 +187,8 @@ void asides_pump(struct migrator *m)
 		if (!wanted(m, a))
 			continue;
 		bool clients = client_work(m, &throttled) != m->aside_work_seen;
-		if (throttled || (clients && asides_busy(m)))
+		/* The writer, on its way, lets the log begin anew: that fails where there is a snapshot. */
+		if (throttled || (clients && asides_busy(m)) || (m->busy && store_wal_waits(m->s)))
 			return;
 		a->m.r = m->shown.r;
 		a->m.plan = m->shown.plan;

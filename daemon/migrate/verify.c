@@ -13,6 +13,8 @@
 
 /* Rows a snapshot: some 10 ms, so that it never holds the WAL back for long. */
 #define VERIFY_ROWS 5000
+/* At least, though the log waits for it to end. */
+#define VERIFY_ROWS_LEAST 1000
 
 static bool same_value(sqlite3_stmt *a, sqlite3_stmt *b, int i)
 {
@@ -241,16 +243,22 @@ static int check_map(struct migration *m, struct db *db, struct error *err)
 	return rc;
 }
 
+/* The log waits for the snapshot to end. */
+static bool cut_short(struct db *db, const struct walk *w)
+{
+	return w->rows >= VERIFY_ROWS_LEAST && w->rows % 64 == 0 && db_wal_waits(db);
+}
+
 /* Compares a range in the snapshot that is open. *ret_end: it was the last. */
 static int verify_range(struct migration *m, struct db *db, struct walk *w, bool *ret_end, struct error *err)
 {
 	if (begin_walk(m, db, w, err) != 0)
 		return -1;
 	/* Up to the last row of the source's part; where that was the end, the shadow to its end as well. */
-	while (w->have && (w->bound == INT64_MAX || w->x.rowid <= w->bound))
+	while (w->have && (w->bound == INT64_MAX || w->x.rowid <= w->bound) && !cut_short(db, w))
 		if (advance(m, db, w, err) != 0)
 			return -1;
-	*ret_end = w->rows < VERIFY_ROWS && w->bound == INT64_MAX;
+	*ret_end = !w->have && w->rows < VERIFY_ROWS && w->bound == INT64_MAX;
 	while (*ret_end && w->has)
 		if (advance(m, db, w, err) != 0)
 			return -1;

@@ -80,6 +80,8 @@ bool checkpointer_wants_writer(const struct store *s)
 	return atomic_load_explicit(&s->checkpointer.writer_turn, memory_order_relaxed) != 0;
 }
 
+bool store_wal_waits(const struct store *s) { return checkpointer_wants_writer(s); }
+
 void checkpointer_writer_turn(struct store *s, struct db *writer)
 {
 	struct checkpointer *c = &s->checkpointer;

@@ -215,6 +215,8 @@ int db_set_full(struct db *db, bool full, struct error *err)
 	return db_run(db, full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", err);
 }
 
+bool db_wal_waits(const struct db *db) { return checkpointer_wants_writer(db->store); }
+
 void db_sync_wal(struct db *db)
 {
 	sqlite3_file *wal = NULL;

@@ -42,6 +42,12 @@ bool db_in_transaction(struct db *db);
 int db_set_full(struct db *db, bool full, struct error *err);
 
 /*
+ * True while the writer is about to begin the log anew, for which no snapshot may be open: long work on a reader ends
+ * its one early, or the log grows on. Any lane.
+ */
+bool db_wal_waits(const struct db *db);
+
+/*
  * Syncs the log to the disk, without the writer: what has been committed under NORMAL by now. A FULL commit that comes
  * soon has little left to wait for. Any lane; best effort.
  */

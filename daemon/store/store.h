@@ -110,6 +110,8 @@ const char *store_sqlite_version(void);
 void store_stats(struct store *s, struct store_stats *ret);
 /* Why background work should wait now, NULL if it need not; static string. */
 const char *store_throttled(struct store *s);
+/* True while the writer is about to begin the log anew, for which no snapshot may be open. */
+bool store_wal_waits(const struct store *s);
 /* How long the first of the client writes in the queue has been waiting there; 0: there is none. */
 uint64_t store_client_wait_ns(const struct store *s);
 const struct store_config *store_get_config(const struct store *s);
