@@ -22,16 +22,50 @@ static void add(struct capture *c, int64_t key)
 		c->keys[c->n++] = key;
 }
 
+/* From here on a double does not tell which integer it was made of. */
+#define WHOLE_MAX 9007199254740992.0
+/* Untyped parts of one key that may have been integers; all ways to read them are logged. */
+#define EITHER_MAX 4
+
+/*
+ * A value as the row has it. SQLite makes a REAL of an old value, or does not, by the type of another column: that
+ * whose number in the table is this one's in the record. *either: how many so far may have been integers; those whose
+ * bit is in `mask` are taken for one.
+ */
+static void add_value(struct capture *c, size_t i, sqlite3_value *v, bool old, unsigned mask, unsigned *either)
+{
+	int type = sqlite3_value_type(v);
+	enum capture_part part = c->kinds[i];
+	double r = type == SQLITE_FLOAT ? sqlite3_value_double(v) : 0;
+	bool number = type == SQLITE_FLOAT && old && part >= CAPTURE_WHOLE && r >= -2 * 4611686018427387904.0 &&
+		      r <= 2 * 4611686018427387904.0;
+
+	if (type == SQLITE_INTEGER && part == CAPTURE_REAL) {
+		rowkey_add_real(&c->parts, (double)sqlite3_value_int64(v));
+		return;
+	}
+	if (number && (r <= -WHOLE_MAX || r >= WHOLE_MAX)) {
+		c->overflow = true;
+	} else if (number && r == (double)(int64_t)r) {
+		bool whole = part == CAPTURE_WHOLE || (mask >> *either & 1);
+		*either += part == CAPTURE_EITHER;
+		if (whole) {
+			rowkey_add_int(&c->parts, (int64_t)r);
+			return;
+		}
+	}
+	rowkey_add(&c->parts, v);
+}
+
 /* One key of columns, as the row is (or was). `update`: the new values of an UPDATE, which are counted differently. */
-static void add_parts(struct capture *c, sqlite3 *handle, bool new, bool update)
+static unsigned add_key(struct capture *c, sqlite3 *handle, bool new, bool update, unsigned mask)
 {
 	/* The hook counts the columns that are stored; but all of them in a WITHOUT ROWID table, except for these. */
 	const int *at = c->without_rowid && !update ? c->declared : c->stored;
 	size_t start = c->parts.len;
 	uint32_t n = 0;
+	unsigned either = 0;
 
-	if (c->overflow)
-		return;
 	buf_add(&c->parts, &n, sizeof(n));
 	for (size_t i = 0; i < c->nparts; i++) {
 		sqlite3_value *v = NULL;
@@ -39,13 +73,22 @@ static void add_parts(struct capture *c, sqlite3 *handle, bool new, bool update)
 		if (rc != SQLITE_OK || !v)
 			c->overflow = true;
 		else
-			rowkey_add(&c->parts, v);
+			add_value(c, i, v, !new, mask, &either);
 	}
 	n = (uint32_t)(c->parts.len - start - sizeof(n));
-	if (c->parts.failed || c->parts.len > c->bytes_max)
+	if (c->parts.failed || c->parts.len > c->bytes_max || either > EITHER_MAX)
 		c->overflow = true;
 	else
 		memcpy(c->parts.data + start, &n, sizeof(n));
+	return either;
+}
+
+static void add_parts(struct capture *c, sqlite3 *handle, bool new, bool update)
+{
+	unsigned either = c->overflow ? 0 : add_key(c, handle, new, update, 0);
+
+	for (unsigned mask = 1; !c->overflow && mask < 1U << either; mask++)
+		(void)add_key(c, handle, new, update, mask);
 }
 
 /* Inside the hook: no SQL here. */
@@ -153,6 +196,19 @@ void capture_init(struct capture *c)
 			      .bytes_max = CAPTURE_BYTES_MAX};
 }
 
+/* What is to be mended in the values of a part of the key; `place`: the number by which SQLite looks for its type. */
+static enum capture_part kind_of(const struct schema_table *t, int column, int place)
+{
+	enum affinity a = t->columns[column].affinity;
+
+	if (a == AFFINITY_REAL)
+		return CAPTURE_REAL;
+	if (place < 0 || (size_t)place >= t->ncolumns || t->columns[place].affinity != AFFINITY_REAL ||
+	    a == AFFINITY_TEXT)
+		return CAPTURE_AS_IS;
+	return a == AFFINITY_BLOB ? CAPTURE_EITHER : CAPTURE_WHOLE;
+}
+
 /* Where the hook finds the parts of the key. */
 static void find_parts(struct capture *c, const struct plan *plan)
 {
@@ -162,10 +218,13 @@ static void find_parts(struct capture *c, const struct plan *plan)
 	c->without_rowid = plan->source->without_rowid;
 	c->declared = xcalloc(key->n, sizeof(*c->declared));
 	c->stored = xcalloc(key->n, sizeof(*c->stored));
+	c->kinds = xcalloc(key->n, sizeof(*c->kinds));
 	for (size_t i = 0; i < key->n; i++) {
 		c->declared[i] = c->stored[i] = key->columns[i];
 		for (int k = 0; k < key->columns[i]; k++)
 			c->stored[i] -= plan->source->columns[k].hidden == 2;
+		c->kinds[i] = kind_of(plan->source, key->columns[i],
+				      c->without_rowid ? plan->source->columns[key->columns[i]].pk - 1 : c->stored[i]);
 	}
 }
 
@@ -220,6 +279,7 @@ void capture_free(struct capture *c)
 	free(c->keys);
 	free(c->declared);
 	free(c->stored);
+	free(c->kinds);
 	buf_free(&c->parts);
 	size_t bytes_max = c->bytes_max;
 	capture_init(c);

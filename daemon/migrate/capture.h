@@ -23,6 +23,14 @@
 /* What `gone` is in the row of the log that says: not whole. */
 #define CAPTURE_LOST 2
 
+/* How the value of a key's part, as SQLite's hook gives it, stands to that of the row. */
+enum capture_part {
+	CAPTURE_AS_IS,
+	CAPTURE_REAL,   /* a REAL, also where it comes as an integer */
+	CAPTURE_WHOLE,  /* an old one that is whole was an integer, though it comes as a REAL */
+	CAPTURE_EITHER, /* the same, but it may have been a REAL as well */
+};
+
 struct capture {
 	struct observer observer;
 	int64_t job;
@@ -37,7 +45,8 @@ struct capture {
 
 	/* Where the key is no rowid: its columns as the hook counts them, and the keys one behind the other. */
 	size_t nparts;
-	int *declared, *stored; /* owned; place among all columns, and among those that are stored */
+	int *declared, *stored;   /* owned; place among all columns, and among those that are stored */
+	enum capture_part *kinds; /* owned */
 	bool without_rowid;
 	struct buf parts; /* owned; each with its length before it */
 	size_t bytes_max; /* CAPTURE_BYTES_MAX, less in tests */

@@ -129,25 +129,36 @@ const char *rowkey_compare(struct pool *pool, const struct rowkey_shape *s)
 /* Bytes a key keeps for the next values. */
 #define ROWKEY_KEPT 4096
 
+void rowkey_add_int(struct buf *parts, int64_t i)
+{
+	buf_putc(parts, SQLITE_INTEGER);
+	buf_add(parts, &i, sizeof(i));
+}
+
+void rowkey_add_real(struct buf *parts, double r)
+{
+	buf_putc(parts, SQLITE_FLOAT);
+	buf_add(parts, &r, sizeof(r));
+}
+
 void rowkey_add(struct buf *parts, sqlite3_value *v)
 {
 	char type = (char)sqlite3_value_type(v);
-	int64_t i;
-	double r;
 	uint32_t n;
 
-	buf_putc(parts, type);
 	switch (type) {
 	case SQLITE_INTEGER:
-		i = sqlite3_value_int64(v);
-		buf_add(parts, &i, sizeof(i));
+		rowkey_add_int(parts, sqlite3_value_int64(v));
 		break;
 	case SQLITE_FLOAT:
-		r = sqlite3_value_double(v);
-		buf_add(parts, &r, sizeof(r));
+		rowkey_add_real(parts, sqlite3_value_double(v));
+		break;
+	case SQLITE_NULL:
+		buf_putc(parts, type);
 		break;
 	case SQLITE_TEXT:
 	case SQLITE_BLOB: {
+		buf_putc(parts, type);
 		const void *data = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
 		n = (uint32_t)sqlite3_value_bytes(v);
 		buf_add(parts, &n, sizeof(n));

@@ -61,6 +61,8 @@ void rowkey_free(struct rowkey *k);
 
 /* Adds one value to the parts of a key. */
 void rowkey_add(struct buf *parts, sqlite3_value *v);
+void rowkey_add_int(struct buf *parts, int64_t i);
+void rowkey_add_real(struct buf *parts, double r);
 /* Calls `each` for every value of a key that is not a rowid, for showing it. */
 struct rowkey_part {
 	int type; /* SQLITE_INTEGER .. */

@@ -48,6 +48,8 @@ class Case:
         self.settings, self.ops = get("settings", {}), get("ops", OPS_MAX)
         self.pragmas = get("pragmas", ())  # of the file, before it is anybody's
         self.before = get("before", ())  # done by plain SQLite with foreign keys off, before the daemon has the file
+        # The new table's rowids are anybody's choice, and so is the order of its rows.
+        self.free_rowids = get("free_rowids", False)
         self.then = get("then", None)  # (SQL, statements offline): a second change, asked for at once behind the first
         self.steer = get("steer", None)  # abort, pause, throttle or kill, at some moment
         self.fuzzy = get("fuzzy", False)  # whatever comes of it is right as long as plain SQLite agrees
@@ -418,10 +420,15 @@ class Run:
             j = until("ready or over", lambda: self.stands(c), 40, every=0.003)
             self.counts["before ready"] = sum(self.acked()) - begun
             self.mark_at(c, "ready")
-            if j["state"] == "running" and j["id"] == self.name:
+            if j["state"] in ("running", "paused") and j["id"] == self.name:
                 self.busy(3)
                 self.offend(c)
-                c("migrate.abort" if case.steer == "abort" else "migrate.cutover", job=self.name)
+                try:
+                    c("migrate.abort" if case.steer == "abort" else "migrate.cutover", job=self.name)
+                except RpcError as e:
+                    # It may have failed meanwhile.
+                    if e.name not in ("WRONG_STATE", "NOT_FOUND"):
+                        raise
         j = until("the change ends", lambda: self.over(c, self.name), 40, every=0.005)
         if self.then:
             self.then_done = (
@@ -457,7 +464,8 @@ class Run:
     def stands(c):
         """The job, once it is over or waits for its cutover."""
         j = job(c)
-        return j if j["state"] not in ("queued", "running") or j["phase"] == "ready" else None
+        # `paused` may still be told just after resume.
+        return j if j["state"] in ("done", "failed", "aborted") or j["phase"] == "ready" else None
 
     def steered(self, c):
         """Something happens to the job at some moment. Returns a client that is connected."""
@@ -576,7 +584,7 @@ class Run:
         copy = file_of(self.d)
         self.compare("", copy, twin)
         self.proven = self.outcome != "failed" or self.refutes(twin)
-        if not self.problems:
+        if not self.problems and not self.case.free_rowids:
             self.afterlife(copy, twin)
 
     def refutes(self, twin):
@@ -592,7 +600,8 @@ class Run:
             again.close()
 
     def compare(self, when, copy, twin):
-        for text in differences(picture(copy.db), picture(twin.db)):
+        free = self.case.free_rowids
+        for text in differences(picture(copy.db, free=free), picture(twin.db, free=free)):
             self.bad(when + text)
         if self.case.check and self.outcome == "done":
             for sql in self.case.check:

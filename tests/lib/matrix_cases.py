@@ -1076,3 +1076,19 @@ case(
     mapping={"no": "no + 0.5", "using": "[using] || 'u'"},
     force=True,
 )
+
+statement(
+    "CREATE INDEX, virtual columns before REAL and big numbers",
+    "CREATE TABLE t(g AS (1) VIRTUAL, r REAL, n INT, h AS (n) VIRTUAL, s REAL, m)",
+    "CREATE INDEX t_nrsm ON t(n, r, s, m)",
+    domains={"n": "big", "m": "any"},
+)
+for key in ("k, l", "l DESC, k", "m, l", "m, k"):
+    case(
+        "WITHOUT ROWID, REAL columns before PRIMARY KEY(%s)" % key,
+        "CREATE TABLE t(i REAL, j REAL, g AS (i), m REAL, k TEXT, h, l INT, PRIMARY KEY(%s)) WITHOUT ROWID" % key,
+        "ALTER TABLE t ALTER h TYPE TEXT",
+        "CREATE TABLE {T}(i REAL, j REAL, g AS (i), m REAL, k TEXT, h TEXT, l INT, PRIMARY KEY(%s)) WITHOUT ROWID"
+        % key,
+        domains={"k": "text!:60", "l": "int!:500", "m": "real!:60", "h": "int"},
+    )

@@ -145,8 +145,11 @@ def rebuild(db, table, create, mapping, gone=(), rename=None, added=(), keep_row
 OWN = "name NOT LIKE '\\_alterd\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 
 
-def picture(db, leave=("op",), only=None):
-    """{what: as it is}. `only`: the rows of these tables, and no check of the whole file."""
+def picture(db, leave=("op",), only=None, free=False):
+    """
+    {what: as it is}. `only`: the rows of these tables, and no check of the whole file. `free`: rowids that no column
+    shows do not count.
+    """
     out = {}
     skip = set(leave)
     tables = db.execute(
@@ -176,10 +179,10 @@ def picture(db, leave=("op",), only=None):
         if kind in ("virtual", "shadow"):
             out["rows of %s" % name] = rows_of(db, "SELECT * FROM main.%s" % q) if kind == "virtual" else None
             continue
-        free = [n for n in ("rowid", "_rowid_", "oid") if n not in [c[1].lower() for c in cols]]
+        hidden = [n for n in ("rowid", "_rowid_", "oid") if n not in [c[1].lower() for c in cols]]
         if only is not None and name not in only:
             continue
-        names = ([free[0]] if free and not wr else []) + [quoted(c[1]) for c in cols]
+        names = ([hidden[0]] if hidden and not wr and not free else []) + [quoted(c[1]) for c in cols]
         if len(names) > 2000:
             names = names[1:]
         out["rows of %s" % name] = rows_of(db, "SELECT %s FROM main.%s" % (", ".join(names), q))

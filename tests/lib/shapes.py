@@ -268,6 +268,7 @@ class Change:
             setattr(self.new, k, copy.deepcopy(getattr(shape, k)))
         self.texts, self.mapping, self.gone, self.added, self.force = [], {}, [], [], False
         self.rename, self.touched, self.statements, self.vanishes = None, set(), None, False
+        self.free_rowids = False
         actions = [
             self.type,
             self.type,
@@ -470,11 +471,9 @@ class Change:
         if self.old.auto or any("ROWID" in t for t in self.texts) or self.rng.random() < 0.3:
             return
         if self.new.wr:
-            for c in self.new.cols:
-                c.notnull = c.notnull or c.name in self.new.pk
             if self.new.pk == ["id"]:
                 return  # it would become the rowid
-            self.new.wr = False
+            self.new.wr, self.free_rowids = False, True
             self.texts.append("DROP WITHOUT ROWID")
         elif self.new.pk or self.new.key:
             self.new.wr = True
@@ -584,6 +583,7 @@ def random_case(rng, name):
         then=second(rng, t, stay, any("BEFORE UPDATE" in x for x in others))
         if not change.rename and not change.statements
         else None,
+        free_rowids=change.free_rowids,
         fuzzy=True,
         steer=rng.choice([None] * 8 + ["abort", "pause", "throttle", "kill", "kill"]),
         # With auto_vacuum nothing tells where UPDATE and DELETE took place.

@@ -104,7 +104,9 @@ def replay(data):
                 do(c, "auto", [(sql, values)])
             outcome = over_change(c, case, twin, ops)
             bad = [] if outcome in ("done", "refused", "failed") else ["the job ended as %s" % outcome]
-            return bad + differences(picture(file_of(d).db), picture(twin.db))
+            return bad + differences(
+                picture(file_of(d).db, free=case.free_rowids), picture(twin.db, free=case.free_rowids)
+            )
     except Exception as e:
         return ["%s: %s" % (type(e).__name__, e)]
     finally:
