@@ -20,7 +20,7 @@
 
 #define LOOK_NS 10000000 /* how often the change is looked at */
 #define IDLE_NS 2000000  /* how often the idle one wakes */
-#define OPEN_CLIENTS 4   /* share --rate */
+#define OPEN_CLIENTS 16  /* share --rate: so many that a request seldom stands behind one of its own kind */
 #define CLIENTS_MAX 64
 #define FAILED_MAX 1000      /* a client with so many failures gives up */
 #define GROUPS 20000         /* of expenses, see common.sh */

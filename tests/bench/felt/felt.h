@@ -4,7 +4,7 @@
  *     felt_SERVER --where PLACE [--rows N] [--closed N] [--rate N] [--before SECONDS] [--wal FILE] [--pid N]
  *                 -- COMMAND [ARGUMENT..]
  *
- * --closed clients send one request after the other; beside them four clients together send --rate requests a second by
+ * --closed clients send one request after the other; beside them 16 clients together send --rate requests a second by
  * the clock, each timed from the moment it was due, so that a stall shows in every request it delayed. After a warm-up
  * and a window of --before seconds COMMAND is run, which makes the change; what is answered until it returns, or was
  * due before, belongs to the change. A thread that only sleeps and wakes tells what the machine does to everybody. The
