@@ -145,7 +145,7 @@ static void sleep_until(uint64_t ns)
 static void *client_main(void *arg)
 {
 	struct client *c = arg;
-	uint64_t every_ns = c->kind == OPEN ? 1000000000u * OPEN_CLIENTS / (uint64_t)options.rate : 0;
+	uint64_t every_ns = c->kind == OPEN ? (uint64_t)OPEN_CLIENTS * 1000000000u / (uint64_t)options.rate : 0;
 	uint64_t due_ns = now_ns();
 	if (every_ns)
 		due_ns += (uint64_t)pick(c, (int64_t)every_ns);
