@@ -69,17 +69,19 @@ def alterd_under_load():
 def a_stall_is_felt():
     path = os.path.join(d.folder, "plain.db")
     make(path)
-    # Work inside of a transaction that nobody else can write beside: about a second.
+    # Work inside of a transaction that nobody else can write beside: about a second, and it says how long.
     count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT count(*) FROM n"
     hold = (
-        "import sqlite3; db = sqlite3.connect(%r, timeout=60, isolation_level=None); db.execute('BEGIN IMMEDIATE');"
-        " db.execute('%s').fetchone(); db.execute('COMMIT')" % (path, count)
+        "import sqlite3, time; db = sqlite3.connect(%r, timeout=60, isolation_level=None); db.execute('BEGIN IMMEDIATE');"
+        " t = time.monotonic(); db.execute('%s').fetchone(); t = time.monotonic() - t; db.execute('COMMIT');"
+        " open(%r, 'w').write(str(t * 1000))" % (path, count, path + ".held")
     )
     code, got, err = felt("sqlite", path, [sys.executable, "-c", hold], "--closed", "1", "--rate", "200")
     suite.same("ends well", (code, got.get("books"), got.get("failed"), err), (0, "agree", "0", err))
-    stall_ms = float(got["took_s"]) * 1000 / 3
-    suite.check("the closed loop waited", float(got["closed_during_max_ms"]) >= stall_ms, got)
-    suite.check("and those by the clock, each of them", float(got["open_during_p99_ms"]) >= stall_ms / 2, got)
+    with open(path + ".held", encoding="utf-8") as f:
+        stall_ms = float(f.read())
+    suite.check("the closed loop waited", float(got["closed_during_max_ms"]) >= stall_ms / 2, (stall_ms, got))
+    suite.check("and those by the clock", float(got["open_during_max_ms"]) >= stall_ms / 2, (stall_ms, got))
 
 
 @suite.section
