@@ -23,7 +23,7 @@ MANY = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <
 
 def filled(rows, settings=None):
     """A daemon with a table t of so many rows, two indexes, one of them with NULLs, and a trigger that counts."""
-    d = Daemon(settings=settings)
+    d = Daemon(settings={"limits.write_time": "60s", **(settings or {})})
     with d.client() as c:
         c.exec("CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, g INT, name TEXT, v REAL, note TEXT)")
         c.exec(
