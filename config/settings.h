@@ -21,7 +21,7 @@
 	X(store, sql_limit, store_sql_limit, BYTES, "1MiB", false, 1024, 1000000000)                                   \
 	X(store, wal_cap, store_wal_cap, BYTES, "64MiB", true, 1048576, 1099511627776)                                 \
 	X(store, wal_hard_cap, store_wal_hard_cap, BYTES, "512MiB", true, 1048576, 1099511627776)                      \
-	X(store, checkpoint_at, store_checkpoint_at, BYTES, "16MiB", true, 65536, 1099511627776)                       \
+	X(store, checkpoint_at, store_checkpoint_at, BYTES, "32MiB", true, 65536, 1099511627776)                       \
 	X(store, disk_reserve, store_disk_reserve, BYTES, "64MiB", true, 0, 1099511627776)                             \
 	X(store, background_share, store_background_share, PERCENT, "20", true, 1, 90)                                 \
 	X(server, socket, server_socket, STRING, "/run/alterd/alterd.sock", false, 0, 0)                               \
