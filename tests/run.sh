@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds alterd and runs its tests; the same for people and for CI. Installs what is missing (Debian, root or sudo).
 #
-#   tests/run.sh            lint, release build, unit and system tests; the same under ASan+UBSan and under TSan; short fuzz
+#   tests/run.sh            lint, release build, unit and system tests; the same under ASan+UBSan and under TSan; short
+#                           fault sweeps and fuzz
 #   tests/run.sh --quick    lint, release build, unit tests
 #   tests/run.sh --long     all of the above and the long forms: fuzz 5 minutes a target, soaks, fault sweeps, clang-tidy
 #   tests/run.sh --tidy     clang-tidy alone (slow)
@@ -208,10 +209,13 @@ tidy() {
   end
 }
 
+# The short sweeps; with "long" every fault there is.
 faults() {
   build build/faults -DALTERD_FAULTS=ON || return
+  tests build/faults system -R '^system\.fault_'
+  [[ ${1:-} == long ]] || return 0
   tests build/faults unit -j "$jobs"
-  tests build/faults fault
+  tests build/faults fault -C Long
 }
 
 # A short run of the quickstart, where there is a script for it: it prints, and ends with 0.
@@ -275,9 +279,10 @@ tsan
 if [[ $mode == long ]]; then
   fuzz 300
   tests build long -C Long
-  faults
+  faults long
   tidy
 else
+  faults
   fuzz 10
 fi
 quickstart
