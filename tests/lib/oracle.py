@@ -158,13 +158,14 @@ def picture(db, leave=("op",), only=None, free=False):
     for _, name, kind, ncol, wr, strict in sorted(tables):
         if name.startswith("_alterd_") or name.startswith("sqlite_") or name in skip:
             continue
+        if only is not None and name not in only:
+            continue
         q = quoted(name)
         out["table %s" % name] = (kind, ncol, wr, strict)
         cols = db.execute("PRAGMA main.table_xinfo(%s)" % q).fetchall()
         out["columns of %s" % name] = cols
         if kind == "view":
-            if only is None:
-                out["rows of view %s" % name] = rows_of(db, "SELECT * FROM main.%s" % q)
+            out["rows of view %s" % name] = rows_of(db, "SELECT * FROM main.%s" % q)
             continue
         out["foreign keys of %s" % name] = sorted(
             repr(r[1:]) for r in db.execute("PRAGMA main.foreign_key_list(%s)" % q)
@@ -180,8 +181,6 @@ def picture(db, leave=("op",), only=None, free=False):
             out["rows of %s" % name] = rows_of(db, "SELECT * FROM main.%s" % q) if kind == "virtual" else None
             continue
         hidden = [n for n in ("rowid", "_rowid_", "oid") if n not in [c[1].lower() for c in cols]]
-        if only is not None and name not in only:
-            continue
         names = ([hidden[0]] if hidden and not wr and not free else []) + [quoted(c[1]) for c in cols]
         if len(names) > 2000:
             names = names[1:]
