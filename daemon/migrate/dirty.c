@@ -3,7 +3,8 @@
  *
  * In that order the shadow is, without the logged keys, an exact image of the source; so a conflict on the way back in
  * is a real one, never two rows that have just exchanged their unique values. Keys are purged (gone = 1) in slices and
- * copied again in slices, but no key is copied while another still waits to be purged.
+ * copied again in slices, but no key is copied while another still waits to be purged. Where nothing in the shadow is
+ * unique there are no conflicts, and each key is deleted and copied in one go.
  */
 #include "daemon/migrate/migration.h"
 
@@ -96,16 +97,12 @@ int copy_key(struct migration *m, struct db *db, const struct rowkey *key, struc
 														   : 0;
 }
 
-static int recopy_one(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
+/* Copies the row, compares it, and takes the key out of the log. */
+static int copy_logged(struct migration *m, struct db *db, const struct rowkey *key, const char *forget,
+		       struct error *err)
 {
 	struct error why = {0};
 
-	/*
-	 * A rowid behind the copy has not come back since it was purged. Other keys are captured ahead of the copy as
-	 * well, which then met them; and two that are written differently can be the same row ('a', 'A').
-	 */
-	if (!m->plan->source_key.rowid && delete_key(m, db, key, err) != 0)
-		return -1;
 	if (copy_key(m, db, key, &why) != 0) {
 		/* A row that came during the run and does not fit: it is named before the migration fails. */
 		if (offending(&why) && offenders_add(m, db, key, &why, err) == 0)
@@ -115,14 +112,43 @@ static int recopy_one(struct migration *m, struct db *db, const struct rowkey *k
 		error_clear(&why);
 		return -1;
 	}
-	if (verify_key(m, db, key, err) != 0 ||
-	    run_log(m, db, "DELETE FROM main._alterd_dirty WHERE job=?2 AND gone=1 AND key=?1", key, err) != 0)
+	if (verify_key(m, db, key, err) != 0 || run_log(m, db, forget, key, err) != 0)
 		return -1;
 	m->next.changes_applied++;
 	return 0;
 }
 
-static int each_key(struct migration *m, struct db *db, int gone, int64_t max, bool *ret_left, struct error *err)
+static int recopy_one(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
+{
+	/*
+	 * A rowid behind the copy has not come back since it was purged. Other keys are captured ahead of the copy as
+	 * well, which then met them; and two that are written differently can be the same row ('a', 'A').
+	 */
+	if (!m->plan->source_key.rowid && delete_key(m, db, key, err) != 0)
+		return -1;
+	return copy_logged(m, db, key, "DELETE FROM main._alterd_dirty WHERE job=?2 AND gone=1 AND key=?1", err);
+}
+
+/* Both at once. */
+static int apply_one(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
+{
+	if (delete_key(m, db, key, err) != 0)
+		return -1;
+	return copy_logged(m, db, key, "DELETE FROM main._alterd_dirty WHERE job=?2 AND gone=0 AND key=?1", err);
+}
+
+static bool anything_unique(const struct plan *plan)
+{
+	bool unique = plan->unique;
+
+	for (size_t i = 0; i < plan->nindexes; i++)
+		unique = unique || plan->indexes[i].unique;
+	return unique;
+}
+
+static int each_key(struct migration *m, struct db *db, int gone,
+		    int (*apply)(struct migration *m, struct db *db, const struct rowkey *key, struct error *err),
+		    int64_t max, bool *ret_left, struct error *err)
 {
 	struct rowkey keys[KEYS_A_LOOK] = {0};
 	int64_t done = 0;
@@ -131,7 +157,7 @@ static int each_key(struct migration *m, struct db *db, int gone, int64_t max, b
 	do {
 		n = next_keys(m, db, gone, keys, KEYS_A_LOOK, err);
 		for (int i = 0; rc == 0 && i < n; i++)
-			rc = (gone ? recopy_one : purge_one)(m, db, &keys[i], err);
+			rc = apply(m, db, &keys[i], err);
 		done += n;
 	} while (rc == 0 && n == KEYS_A_LOOK && done < max && !db_turn_over(db, m->allow.hold_ns));
 	for (size_t i = 0; i < KEYS_A_LOOK; i++)
@@ -145,10 +171,10 @@ static int each_key(struct migration *m, struct db *db, int gone, int64_t max, b
 
 int dirty_purge(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err)
 {
-	return each_key(m, db, 0, max, ret_left, err);
+	return each_key(m, db, 0, anything_unique(m->plan) ? purge_one : apply_one, max, ret_left, err);
 }
 
 int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err)
 {
-	return each_key(m, db, 1, max, ret_left, err);
+	return each_key(m, db, 1, recopy_one, max, ret_left, err);
 }

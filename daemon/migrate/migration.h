@@ -135,7 +135,8 @@ enum step_outcome step_restart(struct migration *m, struct db *db, const char *w
 int dirty_any(struct migration *m, struct db *db, bool gone, bool *ret, struct error *err);
 /* Keys in the log, counted up to `limit`. */
 int dirty_count(struct migration *m, struct db *db, int64_t limit, int64_t *ret, struct error *err);
-/* Deletes from the shadow what the log names, until the turn is over or `max` keys. *ret_left: some remain. */
+/* Deletes from the shadow what the log names (and copies it at once where nothing is unique), until the turn is over or
+ * `max` keys. *ret_left: some remain. */
 int dirty_purge(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err);
 /* Copies purged keys again and compares each, until the turn is over or `max` keys. Only when none is unpurged. */
 int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err);
