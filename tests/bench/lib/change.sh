@@ -58,7 +58,7 @@ part_change() {
 # scale_run SIZE ROWS: one change without and one with load, and the time of a row in each.
 scale_run() {
 	local load
-	change_checked "$1.quiet" "$scratch/$1.db"
+	change_checked "$1.quiet" "$scratch/$1.db" --rows "$2"
 	change_checked "$1.busy" "$scratch/$1.db" "${busy[@]}" --rows "$2"
 	for load in quiet busy; do
 		keep "$1.$load.row_us" "$(awk -v s="${samples[$1.$load.took_s]##* }" -v n="$2" 'BEGIN {print s / n * 1e6}')"

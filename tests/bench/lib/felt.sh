@@ -91,7 +91,7 @@ online() {
 		stop_daemon
 		rm -f "$scratch"/change.db*
 		! grep -q 'MIGRATION_INVALID\|cannot be done' "$scratch/change.err" || return 1
-		tail -20 "$scratch/change.log" "$scratch/change.err" >&2
+		tail -n 20 "$scratch/change.log" "$scratch/change.err" >&2
 		fail "the change failed: $line"
 	fi
 	stop_daemon

@@ -19,8 +19,9 @@ felt() {
 	local name=$1 program=$2 where=$3 line
 	shift 3
 	line=$("$program" --where "$where" --rows "$rows" --before "$seconds" "${busy[@]}" -- timeout 1800 "$@" \
-		2>"$scratch/felt.err") || fail "$name: $line $(tail -5 "$scratch/felt.err" "$scratch/change.out" 2>/dev/null)"
+		2>"$scratch/felt.err") || fail "$name: $line $(tail -n 5 "$scratch/felt.err" "$scratch/change.out" 2>/dev/null)"
 	keep_felt "$name" "$line"
+	grep -m 1 'a request failed' "$scratch/felt.err" >"$scratch/$name.failed" || true
 }
 
 # ---- SQLite --------------------------------------------------------------------------------------------------------
@@ -118,6 +119,7 @@ peer_line() {
 		"$(median "$name.closed_p99_ratio")" "$(median "$name.open_p99_ratio")" "$(greatest "$name.failed")"
 	printf '    least .. greatest: %s s, %s s, %s x, %s ms\n' "$(range "$name.took_s")" "$(range "$name.offline")" \
 		"$(range "$name.ratio")" "$(range "$name.longest_ms")"
+	[ ! -s "$scratch/$name.failed" ] || say "    the first that failed: $(sed "s/.*failed: //" "$scratch/$name.failed")"
 }
 
 part_peers() {
