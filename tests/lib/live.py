@@ -439,6 +439,8 @@ class Run:
         self.counts["change"] = sum(self.acked()) - begun
         if j["state"] == "failed":
             self.reason = "%s %s" % (j.get("error"), j.get("rows"))
+        if j.get("restarts"):
+            self.bad("the copy started over, and nobody else has written the file")
         if j["phase"] not in PHASES + (None,):
             self.bad("phase %r" % j["phase"])
         if shadows(c) != self.base:
