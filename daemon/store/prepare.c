@@ -170,6 +170,11 @@ int db_step(struct db *db, sqlite3_stmt *stmt, struct error *err)
 {
 	int rc = sqlite3_step(stmt);
 
+	/* The same where SQLite prepares again a statement that is kept: it says so before it has done anything. */
+	for (int i = 0; i < PREPARE_TRIES && rc == SQLITE_SCHEMA; i++) {
+		sqlite3_reset(stmt);
+		rc = sqlite3_step(stmt);
+	}
 	if (rc == SQLITE_ROW)
 		return 1;
 	return rc == SQLITE_DONE ? 0 : db_error(db, NULL, err);
