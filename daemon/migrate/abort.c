@@ -58,7 +58,8 @@ enum step_outcome abort_step(struct migration *m, struct db *db, struct error *e
 		capture_stop(m->capture, db);
 	if (step_begin(m, db, &moved, err) != 0)
 		return step_failed(m, db);
-	if (m->r->shadow && (give_up(m, db, err) != 0 || retire_slice(m, db, &done, err) != 0))
+	m->watching = false;
+	if ((m->r->shadow && give_up(m, db, err) != 0) || retire_slice(m, db, &done, err) != 0)
 		return step_failed(m, db);
 	bool again = m->p.phase == PHASE_RESTART;
 	if (!done)

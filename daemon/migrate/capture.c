@@ -91,11 +91,51 @@ static void add_parts(struct capture *c, sqlite3 *handle, bool new, bool update)
 		(void)add_key(c, handle, new, update, mask);
 }
 
+static bool same_value(sqlite3_value *a, sqlite3_value *b)
+{
+	int type = sqlite3_value_type(a);
+
+	if (type != sqlite3_value_type(b))
+		return false;
+	if (type == SQLITE_INTEGER)
+		return sqlite3_value_int64(a) == sqlite3_value_int64(b);
+	if (type == SQLITE_FLOAT)
+		return sqlite3_value_double(a) == sqlite3_value_double(b);
+	const void *p = sqlite3_value_blob(a), *q = sqlite3_value_blob(b);
+	int n = sqlite3_value_bytes(a);
+	return n == sqlite3_value_bytes(b) && (n == 0 || memcmp(p, q, (size_t)n) == 0);
+}
+
+/* An UPDATE leaves the watched key as it is. */
+static bool key_stays(const struct capture_watch *w, sqlite3 *handle, int64_t old_rowid, int64_t new_rowid)
+{
+	if (w->rowid)
+		return old_rowid == new_rowid;
+	for (size_t i = 0; i < w->n; i++) {
+		sqlite3_value *a = NULL, *b = NULL;
+		if (sqlite3_preupdate_old(handle, w->without_rowid ? w->declared[i] : w->stored[i], &a) != SQLITE_OK ||
+		    sqlite3_preupdate_new(handle, w->stored[i], &b) != SQLITE_OK || !a || !b || !same_value(a, b))
+			return false;
+	}
+	return true;
+}
+
+static void look_out(struct capture *c, sqlite3 *handle, int op, const char *table, int64_t old_rowid,
+		     int64_t new_rowid)
+{
+	for (size_t i = 0; i < c->nwatches && op != SQLITE_INSERT; i++)
+		if (sqlite3_stricmp(table, c->watches[i].table) == 0 &&
+		    !(op == SQLITE_UPDATE && key_stays(&c->watches[i], handle, old_rowid, new_rowid)))
+			atomic_fetch_add(&c->watched, 1);
+}
+
 /* Inside the hook: no SQL here. */
 static void row(void *arg, sqlite3 *handle, int op, const char *table, int64_t old_rowid, int64_t new_rowid)
 {
 	struct capture *c = arg;
 
+	if (c->nwatches)
+		look_out(c, handle, op, table, old_rowid, new_rowid);
 	if (!c->table || sqlite3_stricmp(table, c->table) != 0)
 		return;
 	if (c->nparts) {
@@ -231,10 +271,13 @@ static void find_parts(struct capture *c, const struct plan *plan)
 static void make_range_sql(struct capture *c, const struct plan *plan)
 {
 	struct buf source = {0}, copy = {0}, sql = {0};
-	const char *a = plan->source_key.names[0], *b = plan->key_map ? "k0" : plan->shadow_key.names[0];
+	/* Without a shadow the source is asked twice. */
+	const char *a = plan->source_key.names[0], *b = plan->key_map  ? "k0"
+							: plan->shadow ? plan->shadow_key.names[0]
+								       : a;
 
 	sql_quote_name(&source, plan->table);
-	sql_quote_name(&copy, plan->key_map ? plan->key_map : plan->shadow);
+	sql_quote_name(&copy, plan->key_map ? plan->key_map : plan->shadow ? plan->shadow : plan->table);
 	buf_printf(&sql,
 		   "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key)"
 		   " SELECT ?1,0,%s FROM main.%s NOT INDEXED WHERE %s BETWEEN ?2 AND ?3 UNION ALL"
@@ -260,6 +303,43 @@ void capture_start(struct capture *c, struct db *db, int64_t job, const struct p
 	db_observe(db, &c->observer);
 }
 
+static int *copy_ints(const int *from, size_t n)
+{
+	int *to = xcalloc(n, sizeof(*to));
+	memcpy(to, from, n * sizeof(*to));
+	return to;
+}
+
+static void forget_watches(struct capture *c)
+{
+	for (size_t i = 0; i < c->nwatches; i++) {
+		free(c->watches[i].table);
+		free(c->watches[i].declared);
+		free(c->watches[i].stored);
+	}
+	free(c->watches);
+	c->watches = NULL;
+	c->nwatches = 0;
+}
+
+void capture_watch(struct capture *c, const struct plan *plan)
+{
+	forget_watches(c);
+	c->watches = xcalloc(plan->nwatches, sizeof(*c->watches));
+	for (size_t i = 0; i < plan->nwatches; i++) {
+		const struct plan_watch *w = &plan->watches[i];
+		c->watches[i] = (struct capture_watch){.table = xstrdup(w->table),
+						       .rowid = w->rowid,
+						       .without_rowid = w->without_rowid,
+						       .n = w->n,
+						       .declared = copy_ints(w->declared, w->n),
+						       .stored = copy_ints(w->stored, w->n)};
+	}
+	c->nwatches = plan->nwatches;
+}
+
+unsigned long capture_watched(const struct capture *c) { return atomic_load(&c->watched); }
+
 void capture_border(struct capture *c, bool any, int64_t border)
 {
 	c->any = any;
@@ -282,6 +362,7 @@ void capture_free(struct capture *c)
 	free(c->kinds);
 	buf_free(&c->parts);
 	size_t bytes_max = c->bytes_max;
+	forget_watches(c);
 	capture_init(c);
 	c->bytes_max = bytes_max;
 }

@@ -12,6 +12,7 @@
 #ifndef ALTERD_MIGRATE_CAPTURE_H
 #define ALTERD_MIGRATE_CAPTURE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +30,13 @@ enum capture_part {
 	CAPTURE_REAL,   /* a REAL, also where it comes as an integer */
 	CAPTURE_WHOLE,  /* an old one that is whole was an integer, though it comes as a REAL */
 	CAPTURE_EITHER, /* the same, but it may have been a REAL as well */
+};
+
+struct capture_watch {
+	char *table; /* owned; so are the arrays */
+	bool rowid, without_rowid;
+	size_t n;
+	int *declared, *stored;
 };
 
 struct capture {
@@ -51,7 +59,10 @@ struct capture {
 	struct buf parts; /* owned; each with its length before it */
 	size_t bytes_max; /* CAPTURE_BYTES_MAX, less in tests */
 	bool overflow;    /* the statement that runs changed too much */
-	bool lost;        /* some statement did: the log is not whole */
+	size_t nwatches;
+	struct capture_watch *watches; /* owned; keys of other tables */
+	atomic_ulong watched;          /* how many of them went or became others */
+	bool lost;                     /* some statement did: the log is not whole */
 };
 
 void capture_init(struct capture *c);
@@ -59,6 +70,10 @@ void capture_init(struct capture *c);
 void capture_start(struct capture *c, struct db *db, int64_t job, const struct plan *plan);
 /* Keys up to `border` are captured from now on; any = false: none. Call after the commit that moved the cursor. */
 void capture_border(struct capture *c, bool any, int64_t border);
+/* Counts keys of the plan's watches that go, or become others, beside what capture does. */
+void capture_watch(struct capture *c, const struct plan *plan);
+/* How many that were. On any thread. */
+unsigned long capture_watched(const struct capture *c);
 void capture_stop(struct capture *c, struct db *db);
 void capture_free(struct capture *c);
 

@@ -27,6 +27,21 @@ int dirty_count(struct migration *m, struct db *db, int64_t limit, int64_t *ret,
 		      (long long)m->r->id, (long long)limit);
 }
 
+int dirty_has(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = db_prepare(db, "SELECT 1 FROM main._alterd_dirty WHERE job=?1 AND gone IN (0,1) AND key=?2 LIMIT 1",
+			    &stmt, err);
+
+	if (rc == 0) {
+		sqlite3_bind_int64(stmt, 1, m->r->id);
+		rowkey_log_bind(key, &m->plan->source_key, stmt, 2);
+		rc = db_step(db, stmt, err);
+	}
+	db_done(db, stmt);
+	return rc;
+}
+
 /* Reads the next keys. Returns how many, -1 on failure. */
 static int next_keys(struct migration *m, struct db *db, int gone, struct rowkey *keys, int max, struct error *err)
 {
@@ -84,6 +99,16 @@ static int delete_key(struct migration *m, struct db *db, const struct rowkey *k
 
 static int purge_one(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
 {
+	/* Without a shadow there is nothing to purge: the row is looked at again, and that is all. */
+	if (!m->plan->shadow) {
+		m->next.changes_applied++;
+		return rules_check_key(m, db, key, false, err) != 0 ||
+				       run_log(m, db,
+					       "DELETE FROM main._alterd_dirty WHERE job=?2 AND gone=0 AND key=?1", key,
+					       err) != 0
+			       ? -1
+			       : 0;
+	}
 	if (delete_key(m, db, key, err) != 0 ||
 	    run_log(m, db, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(?2,1,?1)", key, err) != 0 ||
 	    run_log(m, db, "DELETE FROM main._alterd_dirty WHERE job=?2 AND gone=0 AND key=?1", key, err) != 0)
@@ -112,7 +137,8 @@ static int copy_logged(struct migration *m, struct db *db, const struct rowkey *
 		error_clear(&why);
 		return -1;
 	}
-	if (verify_key(m, db, key, err) != 0 || run_log(m, db, forget, key, err) != 0)
+	if (verify_key(m, db, key, err) != 0 || rules_check_key(m, db, key, true, err) != 0 ||
+	    run_log(m, db, forget, key, err) != 0)
 		return -1;
 	m->next.changes_applied++;
 	return 0;
@@ -171,7 +197,8 @@ static int each_key(struct migration *m, struct db *db, int gone,
 
 int dirty_purge(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err)
 {
-	return each_key(m, db, 0, anything_unique(m->plan) ? purge_one : apply_one, max, ret_left, err);
+	return each_key(m, db, 0, !m->plan->shadow || anything_unique(m->plan) ? purge_one : apply_one, max, ret_left,
+			err);
 }
 
 int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err)

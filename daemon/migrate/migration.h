@@ -93,6 +93,11 @@ struct migration {
 	bool statistics_done; /* RETIRE: all of them */
 	uint64_t commit_ns;   /* what a commit takes, of late */
 
+	/* Rules that look up other tables: what goes from there is watched, from this many on. */
+	bool watching, verified_watched; /* the look at the rows began with the watch on */
+	unsigned long watch_seen;
+	int looks; /* how often it was begun anew because of what the watch saw */
+
 	/* What the step tells the loop's pacer. */
 	int64_t step_rows;  /* rows copied, compared or deleted */
 	uint64_t step_ns;   /* time in the copying statements, without begin and commit; 0: not measured */
@@ -133,6 +138,8 @@ enum step_outcome step_restart(struct migration *m, struct db *db, const char *w
 
 /* Dirty keys of this job: are there any with gone = 0 (or, with `gone`, any at all)? */
 int dirty_any(struct migration *m, struct db *db, bool gone, bool *ret, struct error *err);
+/* True if the log names the key, in the transaction that is open. -1 on failure. */
+int dirty_has(struct migration *m, struct db *db, const struct rowkey *key, struct error *err);
 /* Keys in the log, counted up to `limit`. */
 int dirty_count(struct migration *m, struct db *db, int64_t limit, int64_t *ret, struct error *err);
 /* Deletes from the shadow what the log names (and copies it at once where nothing is unique), until the turn is over or
@@ -147,6 +154,22 @@ int verify_key(struct migration *m, struct db *db, const struct rowkey *key, str
 int copy_key(struct migration *m, struct db *db, const struct rowkey *key, struct error *err);
 /* Runs a statement whose parameters are the parts of a key. NULL: none. */
 int run_key(struct migration *m, struct db *db, const char *sql, const struct rowkey *key, struct error *err);
+
+/* Condition over a row of the source: it is to be refused. NULL: none can be. */
+const char *rules_condition(const struct migration *m, struct pool *pool);
+/* Takes in what is to be refused in the rows behind `from` (NULL: from the first) up to `to`. */
+int rules_check(struct migration *m, struct db *db, const struct rowkey *from, const struct rowkey *to,
+		struct error *err);
+/* The same by rules alone, but for dirty keys; -1 with the migration's error if there is anything. */
+int rules_verify(struct migration *m, struct db *db, const struct rowkey *from, const struct rowkey *to,
+		 struct error *err);
+/* The same for one row; for all, which takes as long as the table is large. */
+int rules_check_key(struct migration *m, struct db *db, const struct rowkey *key, bool rules_only, struct error *err);
+int rules_check_all(struct migration *m, struct db *db, struct error *err);
+/* On the writer: watches what rules look up, from here on. Was it disturbed since the look began? Look again. */
+void rules_watch(struct migration *m);
+bool rules_disturbed(const struct migration *m);
+void rules_again(struct migration *m);
 
 /* SORT: whether the next step belongs on the writer lane. */
 bool sort_on_writer(const struct migration *m);

@@ -141,7 +141,8 @@ static void give_up(struct migrator *m, int64_t code, const char *name, const ch
 	record_set(&r->error_name, name);
 	record_set(&r->error_text, text);
 	m->m.p.failed_in = m->m.p.phase;
-	m->m.p.phase = r->shadow ? PHASE_ABORT : PHASE_END;
+	/* With a fingerprint, capture has begun. */
+	m->m.p.phase = r->shadow || r->fingerprint ? PHASE_ABORT : PHASE_END;
 	m->m.p.collecting = 0;
 	r->p = m->m.p;
 	m->wanted.paused = 0;

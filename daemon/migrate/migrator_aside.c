@@ -162,7 +162,7 @@ static bool wanted(const struct migrator *m, const struct aside *a)
 	if (a->kind == ASIDE_VERIFY && p->phase == PHASE_SORT)
 		return m->shown.live && p->rows_exact;
 	if (a->kind == ASIDE_VERIFY)
-		return m->shown.plan->copy_rowid && !p->collecting &&
+		return m->shown.plan->copy_rowid && m->shown.plan->nrules == 0 && !p->collecting &&
 		       (p->phase == PHASE_INDEX || p->rows_done >= a->rows + AHEAD_ROWS);
 	if (!m->shown.index)
 		return false;

@@ -64,7 +64,10 @@ static void resume_phase(struct record *r)
 {
 	struct progress *p = &r->p;
 
-	if (r->shadow && p->phase >= PHASE_WATCH && p->phase <= PHASE_ADOPT) {
+	if (!r->shadow && p->phase < PHASE_RETIRE) {
+		/* Nothing but the look at the rows was done, and that is over. */
+		p->phase = PHASE_PLAN;
+	} else if (r->shadow && p->phase >= PHASE_WATCH && p->phase <= PHASE_ADOPT) {
 		/* What clients changed was not written down. */
 		p->phase = PHASE_RESTART;
 	} else if (p->collecting) {
@@ -75,8 +78,6 @@ static void resume_phase(struct record *r)
 		/* What happened while no daemon ran is unknown: everything is compared again. */
 		p->phase = PHASE_VERIFY;
 		p->verified_rows = 0;
-	} else if (!r->shadow && p->phase < PHASE_RETIRE) {
-		p->phase = PHASE_PLAN;
 	}
 }
 

@@ -91,8 +91,8 @@ void offenders_write_key(const struct migration *m, const struct rowkey *key, st
 }
 
 /* Takes one in: value is column `i` of stmt, or NULL without a statement. */
-static void take(struct migration *m, const struct rowkey *key, const char *column, sqlite3_stmt *stmt, int i,
-		 const char *reason, const char *constraint)
+void offenders_take(struct migration *m, const struct rowkey *key, const char *column, sqlite3_stmt *stmt, int i,
+		    const char *reason, const char *constraint)
 {
 	struct offenders *o = &m->offenders;
 	struct buf row = {0};
@@ -150,73 +150,6 @@ int offenders_error(const struct migration *m, struct error *err)
 static char *null_condition(struct pool *pool, const struct plan_column *c)
 {
 	return pool_printf(pool, "(%s) IS NULL", c->raw);
-}
-
-const char *offenders_condition(struct migration *m, struct pool *pool)
-{
-	const char **parts = NULL;
-	size_t n = 0;
-
-	for (size_t i = 0; i < m->plan->ncolumns; i++) {
-		const struct plan_column *c = &m->plan->columns[i];
-		for (int type = 0; type < 2; type++) {
-			if (!(type ? c->refuse != NULL : c->check_null))
-				continue;
-			parts = pool_grow(pool, parts, n, sizeof(*parts));
-			parts[n++] = type ? c->refuse : null_condition(pool, c);
-		}
-	}
-	return n ? plan_join(pool, parts, n, "+") : NULL;
-}
-
-struct range {
-	const struct rowkey *from, *to; /* from NULL: the first */
-};
-
-/* One column's one reason over a range. */
-static int check_one(struct migration *m, struct db *db, const struct plan_column *c, bool type, struct range range,
-		     struct error *err)
-{
-	struct pool pool = {0};
-	struct rowkey key = {0};
-	sqlite3_stmt *stmt = NULL;
-	const struct rowkey_shape *shape = &m->plan->source_key;
-	size_t n = range.from ? shape->n : 0;
-	const char *sql = pool_printf(
-		&pool, "SELECT %s,%s FROM main.%s %s WHERE %s AND NOT (%s) AND %s", rowkey_list(&pool, shape, ""),
-		c->raw, quote_name(&pool, m->plan->table), shape->access, n ? rowkey_after(&pool, shape, "", 1) : "1",
-		rowkey_after(&pool, shape, "", n + 1), type ? c->refuse : null_condition(&pool, c));
-	int rc = db_prepare(db, sql, &stmt, err);
-	if (rc == 0) {
-		if (n)
-			rowkey_bind(range.from, shape, stmt, 1);
-		rowkey_bind(range.to, shape, stmt, (int)n + 1);
-	}
-	while (rc == 0 && (rc = db_step(db, stmt, err)) == 1) {
-		rowkey_read(&key, shape, stmt, 0);
-		take(m, &key, c->name, stmt, (int)shape->n, type ? "TYPE" : "NOT NULL", NULL);
-		rc = 0;
-	}
-	db_done(db, stmt);
-	rowkey_free(&key);
-	pool_free(&pool);
-	return rc;
-}
-
-int offenders_check(struct migration *m, struct db *db, const struct rowkey *from, const struct rowkey *to,
-		    struct error *err)
-{
-	struct range range = {from, to};
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < m->plan->ncolumns; i++) {
-		const struct plan_column *c = &m->plan->columns[i];
-		if (c->check_null)
-			rc = check_one(m, db, c, false, range, err);
-		if (rc == 0 && c->refuse)
-			rc = check_one(m, db, c, true, range, err);
-	}
-	return rc;
 }
 
 /* The part of SQLite's message behind ": ", and of that the first column's name. */
@@ -311,11 +244,11 @@ int offenders_add(struct migration *m, struct db *db, const struct rowkey *key, 
 	if (m->offenders.named == OFFENDERS_NAMED) {
 		m->offenders.count++;
 	} else if (!c) {
-		take(m, key, check ? NULL : name, NULL, 0, reason, check ? what : NULL);
+		offenders_take(m, key, check ? NULL : name, NULL, 0, reason, check ? what : NULL);
 	} else {
 		rc = select_row(m, db, &pool, c->raw, key, &stmt, err);
 		if (rc >= 0)
-			take(m, key, c->name, rc == 1 ? stmt : NULL, 0, reason, NULL);
+			offenders_take(m, key, c->name, rc == 1 ? stmt : NULL, 0, reason, NULL);
 		db_done(db, stmt);
 	}
 	pool_free(&pool);
@@ -339,7 +272,7 @@ static int name_duplicates(struct migration *m, struct db *db, struct pool *pool
 
 	while (rc == 0 && (rc = db_step(db, stmt, err)) == 1) {
 		rowkey_read(&key, &m->plan->source_key, stmt, 0);
-		take(m, &key, column, stmt, (int)shape->n, "UNIQUE", NULL);
+		offenders_take(m, &key, column, stmt, (int)shape->n, "UNIQUE", NULL);
 		rc = 0;
 	}
 	db_done(db, stmt);

@@ -26,9 +26,9 @@ struct offenders {
 
 void offenders_free(struct offenders *o);
 
-/* Looks at the rows behind `from` (NULL: from the first) up to `to` for what is to be refused. On any lane. */
-int offenders_check(struct migration *m, struct db *db, const struct rowkey *from, const struct rowkey *to,
-		    struct error *err);
+/* Takes a row in: its value is column `i` of stmt, or NULL without one. */
+void offenders_take(struct migration *m, const struct rowkey *key, const char *column, sqlite3_stmt *stmt, int i,
+		    const char *reason, const char *constraint);
 /* A key for people: 7, or ('a', 5). */
 void offenders_write_key(const struct migration *m, const struct rowkey *key, struct buf *out);
 /* A row was refused with `why`: finds out which column and takes it in. Inside a transaction. */
@@ -38,7 +38,5 @@ int offenders_add(struct migration *m, struct db *db, const struct rowkey *key, 
 int offenders_duplicates(struct migration *m, struct db *db, const char *index_name, struct error *err);
 /* The error of a migration that fails for its rows. Returns -1. */
 int offenders_error(const struct migration *m, struct error *err);
-/* SQL that is true for a row of the source that has something to refuse; NULL if nothing can be. */
-const char *offenders_condition(struct migration *m, struct pool *pool);
 
 #endif

@@ -264,6 +264,9 @@ static int rebuild(struct planning *p)
 	plan->strategy = STRATEGY_REBUILD;
 	plan->target_sql = p->sql;
 	plan->unique = plan->unique || plan->key_map;
+	if (plan_rules(p, target) != 0)
+		return -1;
+	plan_in_place(p, target);
 	return plan->nconsent ? try_dependents(p) : 0;
 }
 

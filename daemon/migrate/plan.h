@@ -19,6 +19,7 @@
 enum strategy {
 	STRATEGY_NONE,    /* the table is as asked for already */
 	STRATEGY_INSTANT, /* SQLite does it without touching the rows: `instant_sql` */
+	STRATEGY_CHECK,   /* the table's text is exchanged after a look at the rows: `rules`, and what columns refuse */
 	STRATEGY_REBUILD,
 	STRATEGY_INDEX, /* an index is built beside the live table: `index_sql` */
 	STRATEGY_DROP,  /* `dropped_name` vanishes, and is emptied behind the clients' backs */
@@ -36,6 +37,26 @@ struct plan_column {
 	bool mapped;     /* not simply the source's column */
 };
 
+/* What rows of the source must satisfy besides; see plan_rule.c. */
+struct plan_rule {
+	const char *bad;    /* condition: the row does not; never NULL */
+	const char *value;  /* expression that is shown of such a row; NULL: nothing */
+	const char *column; /* NULL: no one column */
+	const char *reason;
+	const char *constraint; /* its name or text; NULL where the column says enough */
+};
+
+/* Keys of a table that rules look up: one that goes, or becomes another, makes them be asked again. */
+struct plan_watch {
+	const char *table;
+	bool rowid; /* the key is the rowid */
+	bool without_rowid;
+	size_t n;
+	int *declared, *stored; /* the key's columns as the hook counts them; see capture.c */
+};
+
+#define PLAN_WATCH_MAX 16
+
 /* An index of the target. It is built on the shadow under another name and takes its own at the swap. */
 struct plan_index {
 	const char *name;
@@ -48,7 +69,7 @@ struct plan {
 	enum strategy strategy;
 	const char *table;       /* in its real spelling */
 	const char *shadow;      /* name of the shadow table */
-	const char *instant_sql; /* INSTANT: statements */
+	const char *instant_sql; /* INSTANT: statements; NULL: `target_sql` takes the place of the table's text */
 
 	struct schema_table *source;
 	const char *target_sql; /* the table's CREATE statement after the swap */
@@ -68,6 +89,10 @@ struct plan {
 	const char **dropped; /* indexes of the source that the target has no more */
 	bool drops_sequence;  /* AUTOINCREMENT goes: its high-water mark as well */
 	bool unique;          /* the shadow itself refuses duplicates: it has a UNIQUE or PRIMARY KEY index */
+
+	size_t nrules, nwatches;
+	struct plan_rule *rules;
+	struct plan_watch *watches;
 
 	/* Run in the swap's transaction: columns before the exchange, the table behind it. */
 	size_t nrenames;

@@ -20,20 +20,59 @@ static struct column_map *find_map(struct planning *p, const char *name)
 	return NULL;
 }
 
-/* True if a foreign key hangs on the column: as the one that refers, or as what is referred to. */
-static bool in_foreign_key(const struct planning *p, int source)
+/* A child's values are those of the parent: what becomes of them is the same, too. */
+static int check_referred(struct planning *p, const struct schema_fk *f, const struct schema_column *c,
+			  enum affinity to)
+{
+	struct schema_table *child = NULL;
+
+	if (schema_read(p->pool, p->db, f->child, &child, p->err) != 0)
+		return -1;
+	int at = schema_find_column(child, f->from);
+	enum affinity a = at >= 0 ? child->columns[at].affinity : AFFINITY_BLOB, b = c->affinity;
+	bool numeric = (a == AFFINITY_INTEGER || a == AFFINITY_NUMERIC) &&
+		       (b == AFFINITY_INTEGER || b == AFFINITY_NUMERIC);
+	/* Text that becomes the number it shows is found by the text as well as by the number. */
+	bool shown = b == AFFINITY_TEXT && !p->options->allow_data_loss &&
+		     (to == AFFINITY_INTEGER || to == AFFINITY_NUMERIC || to == AFFINITY_REAL);
+	if (a == b || numeric || shown)
+		return 0;
+	return error_set(
+		p->err, ERRC_MIGRATION_INVALID,
+		"column %.100s of %.100s is referred to by %.100s(%.100s), which has another type: change that first",
+		c->name, p->source->name, f->child, f->from);
+}
+
+/* True if foreign keys refer to the column. */
+static bool is_referred(const struct planning *p, const struct schema_column *c, size_t i)
+{
+	const struct schema_fk *f = &p->source->children[i];
+	/* Without a name it is the primary key, whose parts follow each other in both. */
+	size_t first = i;
+	while (first > 0 && f[0].id == p->source->children[first - 1].id &&
+	       strcmp(f->child, p->source->children[first - 1].child) == 0)
+		first--;
+	return f->to ? strcasecmp(f->to, c->name) == 0 : c->pk == (int)(i - first) + 1;
+}
+
+/* Another type, USING or collation for a column that foreign keys refer to: only what leaves every reference right. */
+static int check_references(struct planning *p, int source, const char *using, bool collate, enum affinity to)
 {
 	const struct schema_table *t = p->source;
-	if (source < 0)
-		return false;
-	const struct schema_column *c = &t->columns[source];
-	for (size_t i = 0; i < t->nparents; i++)
-		if (strcasecmp(t->parents[i].from, c->name) == 0)
-			return true;
-	for (size_t i = 0; i < t->nchildren; i++)
-		if (t->children[i].to ? strcasecmp(t->children[i].to, c->name) == 0 : c->pk != 0)
-			return true;
-	return false;
+
+	for (size_t i = 0; source >= 0 && i < t->nchildren; i++) {
+		const struct schema_column *c = &t->columns[source];
+		if (!is_referred(p, c, i))
+			continue;
+		if (using || collate)
+			return error_set(p->err, ERRC_MIGRATION_INVALID,
+					 "column %.100s of %.100s is referred to by a foreign key of %.100s: %s",
+					 c->name, t->name, t->children[i].child,
+					 using ? "it takes no USING" : "it keeps its collation");
+		if (check_referred(p, &t->children[i], c, to) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static void take(struct planning *p, char *sql)
@@ -75,10 +114,9 @@ static int set_type(struct planning *p, const struct action *a, struct ddl *d, s
 		return -1;
 	if (ddl_find(it, DDL_GENERATED) && a->using)
 		return refuse_column(p, a->name, "is generated: it takes no USING");
-	if (in_foreign_key(p, m->source) &&
-	    (a->using || schema_affinity(a->text) != p->source->columns[m->source].affinity))
-		return refuse_column(p, a->name,
-				     "is part of a foreign key: its type cannot be changed by this version");
+	if ((a->using || m->source < 0 || schema_affinity(a->text) != p->source->columns[m->source].affinity) &&
+	    check_references(p, m->source, a->using, false, schema_affinity(a->text)) != 0)
+		return -1;
 	if (a->using)
 		m->using = a->using;
 	if (a->using || !same_type(d->pool, d, it, a->text))
@@ -138,12 +176,12 @@ static int set_collate(struct planning *p, const struct action *a, struct ddl *d
 		return -1;
 	if (t.n != 1 || !token_name(&t, 0))
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "\"%.100s\" is not a collation", a->text);
-	if (in_foreign_key(p, m->source))
-		return refuse_column(p, a->name,
-				     "is part of a foreign key: its collation cannot be changed by this version");
 	char *text = pool_printf(d->pool, "COLLATE %s", a->text);
 	if (old && strcasecmp(token_text(d->pool, &d->t, old->key, old->to), text) == 0)
 		return 0;
+	if (check_references(p, m->source, NULL, true, AFFINITY_BLOB) != 0)
+		return -1;
+	p->recollated = true;
 	take(p, old ? ddl_set_constraint(d, old, text) : ddl_add_constraint(d, it, text));
 	return 0;
 }
@@ -162,9 +200,6 @@ static int add_column(struct planning *p, const struct action *a, struct ddl *d)
 	const struct ddl_constraint *key = ddl_find(it, DDL_PRIMARY_KEY);
 	if (key && key->autoincrement)
 		return refuse_column(p, a->name, "cannot get an AUTOINCREMENT: not yet possible");
-	if (ddl_find(it, DDL_REFERENCES) && (a->using || ddl_find(it, DDL_DEFAULT)))
-		return refuse_column(p, a->name,
-				     "is a foreign key: a DEFAULT or USING for the rows there are is not yet possible");
 	if (ddl_find(it, DDL_GENERATED) && a->using)
 		return refuse_column(p, a->name, "is generated: it takes no USING");
 	take(p, ddl_add_column(d, definition));
@@ -267,9 +302,6 @@ static int add_constraint(struct planning *p, const struct action *a, struct ddl
 	const struct ddl_item *it = &again.items[again.n - 1];
 	if (it->name || ddl_columns(&again) != before || it->n != 1)
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "\"%.100s\" is not one constraint", a->text);
-	if (it->constraints[0].kind == DDL_REFERENCES)
-		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "adding a FOREIGN KEY is not yet possible in this version");
 	if (ddl_mentions(&again, it->constraints[0].from, it->constraints[0].to, "AUTOINCREMENT"))
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "adding AUTOINCREMENT is not yet possible");
 	take(p, ddl_add_part(d, a->text));
@@ -301,7 +333,7 @@ static int drop_constraint(struct planning *p, const struct action *a, struct dd
 	if (!c)
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "no constraint %.100s in %.100s", name,
 				 p->source->name);
-	if (c->kind == DDL_GENERATED || c->kind == DDL_REFERENCES)
+	if (c->kind == DDL_GENERATED)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
 				 "dropping constraint %.100s is not yet possible in this version", name);
 	p->plan->drops_sequence = p->plan->drops_sequence || (c->kind == DDL_PRIMARY_KEY && c->autoincrement);

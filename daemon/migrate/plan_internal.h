@@ -24,6 +24,7 @@ struct planning {
 	char *sql;              /* CREATE TABLE as edited so far */
 	bool changed;           /* an action had something to do */
 	bool rows;              /* the table has rows */
+	bool recollated;        /* a column has another collation */
 	const char **index_sql; /* of each index of the source, with renamed columns under their new names */
 	sqlite3 *renamed;       /* scratch: the schema with its columns renamed; NULL where none is */
 	size_t nmap;
@@ -45,11 +46,17 @@ const char *plan_old_names(struct planning *p, const char *expr);
 
 /* The plan's keys; and what foreign keys of children refer to must be unique in the target. */
 int plan_keys(struct planning *p, const struct schema_table *target);
+bool plan_unique_columns(const struct schema_table *t, const char *const *names, size_t n);
+const char **plan_primary_columns(struct pool *pool, const struct schema_table *t, size_t *ret_n);
 int plan_check_parent_keys(struct planning *p, const struct schema_table *target);
 
 /* UPDATE and DELETE, one action of which is a column, resp. all there is. */
 int plan_update(struct planning *p, const struct action *a);
 int plan_delete(struct planning *p, const struct action *a);
+
+/* Rules of foreign keys. Then, if no copy is needed, the plan becomes one that checks, or one that is instant. */
+int plan_rules(struct planning *p, const struct schema_table *target);
+void plan_in_place(struct planning *p, const struct schema_table *target);
 
 /* Statements that are no ALTER TABLE. */
 int plan_index(struct planning *p, const struct statement *st);

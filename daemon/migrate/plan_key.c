@@ -159,7 +159,7 @@ static bool listed(const struct schema_table *t, const struct schema_key *keys, 
 }
 
 /* True if the table keeps these columns unique: its rowid, its key, or an index. */
-static bool unique_columns(const struct schema_table *t, const char *const *names, size_t n)
+bool plan_unique_columns(const struct schema_table *t, const char *const *names, size_t n)
 {
 	if (n == 1 && t->alias >= 0 && strcasecmp(t->columns[t->alias].name, names[0]) == 0)
 		return true;
@@ -173,7 +173,7 @@ static bool unique_columns(const struct schema_table *t, const char *const *name
 }
 
 /* The primary key's columns in their order; *ret_n of them. */
-static const char **primary_columns(struct pool *pool, const struct schema_table *t, size_t *ret_n)
+const char **plan_primary_columns(struct pool *pool, const struct schema_table *t, size_t *ret_n)
 {
 	const char **names = pool_alloc(pool, (t->ncolumns + 1) * sizeof(*names));
 	*ret_n = 0;
@@ -192,7 +192,7 @@ static int check_child(struct planning *p, const struct schema_table *target, si
 	const struct schema_fk *fk = &p->source->children[first];
 	const char **names = NULL;
 	size_t n = 0, nprimary = 0, columns = 0;
-	const char **primary = primary_columns(p->pool, target, &nprimary);
+	const char **primary = plan_primary_columns(p->pool, target, &nprimary);
 
 	for (size_t i = first; i < p->source->nchildren; i++) {
 		const struct schema_fk *f = &p->source->children[i];
@@ -209,8 +209,8 @@ static int check_child(struct planning *p, const struct schema_table *target, si
 		names = pool_grow(p->pool, names, n, sizeof(*names));
 		names[n++] = name;
 	}
-	if (n == 0 ? nprimary == columns && unique_columns(target, primary, nprimary)
-		   : unique_columns(target, names, n))
+	if (n == 0 ? nprimary == columns && plan_unique_columns(target, primary, nprimary)
+		   : plan_unique_columns(target, names, n))
 		return 0;
 	return error_set(p->err, ERRC_MIGRATION_INVALID,
 			 "the foreign key of %.100s refers to columns of %.100s that would no longer be unique",

@@ -330,6 +330,8 @@ const char *plan_strategy(const struct plan *plan)
 		return "index";
 	case STRATEGY_DROP:
 		return "drop";
+	case STRATEGY_CHECK:
+		return "check";
 	case STRATEGY_REBUILD:
 		break;
 	}

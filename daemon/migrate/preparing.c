@@ -47,6 +47,8 @@ static enum phase first_phase(const struct plan *plan)
 		return PHASE_DROP;
 	case STRATEGY_INDEX:
 		return PHASE_WATCH;
+	case STRATEGY_CHECK:
+		return PHASE_CREATE;
 	case STRATEGY_REBUILD:
 		break;
 	}
@@ -86,7 +88,7 @@ static const char *chunk_sql(struct migration *m, struct pool *pool, const char 
 static int look_at(struct migration *m, struct db *db, struct pool *pool, int64_t *ret_rows, bool *ret_bad,
 		   struct error *err)
 {
-	const char *condition = offenders_condition(m, pool);
+	const char *condition = rules_condition(m, pool);
 	const char *what = pool_printf(pool, "%s AS b", condition ? condition : "0");
 	const char *sql = pool_printf(pool, "SELECT count(*),total(b) FROM (%s)",
 				      chunk_sql(m, pool, what, pool_printf(pool, "%d", CHECK_ROWS)));
@@ -138,7 +140,7 @@ static int check_chunk(struct migration *m, struct db *db, int64_t *ret_rows, st
 	if (rc == 0 && *ret_rows > 0)
 		rc = last_of(m, db, &pool, *ret_rows, &last, err);
 	if (rc == 0 && bad)
-		rc = offenders_check(m, db, m->has_checked ? &m->checked : NULL, &last, err);
+		rc = rules_check(m, db, m->has_checked ? &m->checked : NULL, &last, err);
 	if (rc == 0 && *ret_rows > 0) {
 		rowkey_copy(&m->checked, &last);
 		m->has_checked = true;
@@ -160,16 +162,50 @@ enum step_outcome check_step(struct migration *m, struct db *db, struct error *e
 	if (rc != 0)
 		return STEP_FAILED;
 	m->next.rows_total += rows;
+	bool whole = m->plan->strategy == STRATEGY_CHECK;
+	if (whole)
+		m->next.verified_rows += rows;
 	if (rows < CHECK_ROWS) {
 		if (m->offenders.count > 0) {
 			offenders_error(m, err);
 			return STEP_FAILED;
 		}
 		m->next.rows_exact = 1;
-		m->next.phase = PHASE_CREATE;
+		m->next.phase = whole ? PHASE_READY : PHASE_CREATE;
 	}
 	m->p = m->next;
 	return STEP_MORE;
+}
+
+/* Nothing is copied, resp. looked at, yet. */
+static void begin_progress(struct migration *m, bool copy)
+{
+	m->next.phase = copy ? PHASE_BACKFILL : PHASE_CHECK;
+	m->next.has_cursor = 0;
+	m->next.cursor = 0;
+	m->next.rows_done = 0;
+	m->next.indexes = 0;
+	m->next.verified_rows = 0;
+	m->next.collecting = 0;
+	m->has_collected = false;
+	if (!copy) {
+		m->has_checked = false;
+		m->next.rows_total = 0;
+	}
+}
+
+/* Capture and watch begin: with a shadow behind the copy, else at once. */
+static void begin_capture(struct migration *m, struct db *db, bool copy)
+{
+	capture_start(m->capture, db, m->r->id, m->plan);
+	capture_border(m->capture, !copy, INT64_MAX);
+	m->watching = false;
+	rules_watch(m);
+	m->verified_watched = m->watching;
+	if (copy)
+		log_info("migrate", "m%lld %s: copying into %s", (long long)m->r->id, m->r->table, m->r->shadow);
+	else
+		log_info("migrate", "m%lld %s: looking at the rows", (long long)m->r->id, m->r->table);
 }
 
 enum step_outcome create_step(struct migration *m, struct db *db, struct error *err)
@@ -189,19 +225,13 @@ enum step_outcome create_step(struct migration *m, struct db *db, struct error *
 		m->p.phase = PHASE_PLAN;
 		return STEP_MORE;
 	}
-	if (db_exec(db, err, "%s", index_can_build(m, db) ? m->plan->bare_sql : m->plan->shadow_sql) != 0 ||
+	bool copy = m->plan->shadow != NULL;
+	if ((copy && db_exec(db, err, "%s", index_can_build(m, db) ? m->plan->bare_sql : m->plan->shadow_sql) != 0) ||
 	    (m->plan->key_map && db_exec(db, err, "%s", m->plan->key_map_sql) != 0))
 		return step_failed(m, db);
 	record_set(&m->r->shadow, m->plan->shadow);
 	record_set(&m->r->fingerprint, fingerprint);
-	m->next.phase = PHASE_BACKFILL;
-	m->next.has_cursor = 0;
-	m->next.cursor = 0;
-	m->next.rows_done = 0;
-	m->next.indexes = 0;
-	m->next.verified_rows = 0;
-	m->next.collecting = 0;
-	m->has_collected = false;
+	begin_progress(m, copy);
 	struct record row = *m->r;
 	row.p = m->next;
 	if (catalog_save(db, &row, err) != 0 || step_commit(m, db, err) != 0) {
@@ -209,8 +239,6 @@ enum step_outcome create_step(struct migration *m, struct db *db, struct error *
 		record_set(&m->r->fingerprint, NULL);
 		return step_failed(m, db);
 	}
-	capture_start(m->capture, db, m->r->id, m->plan);
-	capture_border(m->capture, false, 0);
-	log_info("migrate", "m%lld %s: copying into %s", (long long)m->r->id, m->r->table, m->r->shadow);
+	begin_capture(m, db, copy);
 	return STEP_MORE;
 }

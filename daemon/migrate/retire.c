@@ -88,6 +88,7 @@ static int next_table(struct migration *m, struct db *db, struct pool *pool, con
 			    &stmt, err);
 	*ret = NULL;
 	if (rc == 0) {
+		/* NULL, where there is no shadow, is no table's name. */
 		sqlite3_bind_text(stmt, 1, m->r->shadow, -1, SQLITE_STATIC);
 		rc = db_step(db, stmt, err);
 		if (rc == 1)
@@ -170,8 +171,6 @@ int retire_slice(struct migration *m, struct db *db, bool *ret_done, struct erro
 	struct error why = {0};
 
 	*ret_done = true;
-	if (!m->r->shadow)
-		return 0;
 	if (db_int(db, &mode, err, "PRAGMA main.secure_delete") != 0 || secure_delete(db, 2, err) != 0)
 		return -1;
 	int rc = slice(m, db, ret_done, err);

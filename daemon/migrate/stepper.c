@@ -121,6 +121,8 @@ int step_begin(struct migration *m, struct db *db, bool *ret_moved, struct error
 	*ret_moved = m->moved;
 	/* Capture had to give up on a statement that changed too much: what it changed is not known. */
 	*ret_moved = *ret_moved || m->capture->lost;
+	if (m->plan)
+		rules_watch(m);
 	m->data_version = version;
 	m->version_known = true;
 	return 0;

@@ -18,6 +18,8 @@
 
 /* More dirty keys than this are READY's to apply. */
 #define SWAP_KEYS 500
+/* Looks at the rows before the last one. */
+#define LOOKS_MAX 3
 
 /* The last dirty keys. *ret_many: too many have come, nothing was done. */
 static int last_keys(struct migration *m, struct db *db, bool *ret_many, struct error *err)
@@ -114,6 +116,10 @@ static int exchange(struct db *db, struct pool *pool, const struct plan *plan, s
 {
 	int64_t stats = 0;
 
+	/* Where nothing was copied, nothing but the text changes. */
+	if (!plan->shadow)
+		return db_exec(db, err, "UPDATE main.sqlite_schema SET sql=%Q WHERE type='table' AND name=%Q",
+			       plan->target_sql, plan->table);
 	if (exchange_indexes(db, pool, plan, err) != 0 ||
 	    exchange_roots(db, "table", plan->table, plan->shadow, err) != 0)
 		return -1;
@@ -186,6 +192,22 @@ static int swap(struct migration *m, struct db *db, struct error *err)
 	return rc;
 }
 
+/*
+ * A key that rows refer to has gone since they were looked at. If that goes on, they are looked at in the swap's own
+ * transaction at last: what takes long then is what any DELETE of such a key will take from then on.
+ */
+static enum step_outcome look_again(struct migration *m, struct db *db, struct error *err)
+{
+	bool copy = m->plan->shadow != NULL;
+
+	m->next.phase = copy ? PHASE_VERIFY : PHASE_CHECK;
+	m->next.verified_rows = 0;
+	if (!copy)
+		m->next.rows_total = 0;
+	rules_again(m);
+	return step_commit(m, db, err) == 0 ? STEP_MORE : step_failed(m, db);
+}
+
 static enum step_outcome swap_frame(struct migration *m, struct db *db, struct error *err)
 {
 	bool moved = false, many = false;
@@ -202,12 +224,18 @@ static enum step_outcome swap_frame(struct migration *m, struct db *db, struct e
 		m->next.phase = PHASE_READY;
 		return step_commit(m, db, err) == 0 ? STEP_MORE : step_failed(m, db);
 	}
+	if (rules_disturbed(m)) {
+		if (m->looks < LOOKS_MAX)
+			return look_again(m, db, err);
+		if (rules_check_all(m, db, err) != 0)
+			return step_failed(m, db);
+	}
 	if (check_fingerprint(m, db, err) != 0 || swap(m, db, err) != 0 || FAULT("swap-commit")) {
 		if (!error_is_set(err))
 			error_set_sqlite(err, SQLITE_IOERR, "SQLITE_IOERR", "fault point swap-commit");
 		return step_failed(m, db);
 	}
-	m->next.phase = PHASE_RETIRE;
+	m->next.phase = m->plan->shadow ? PHASE_RETIRE : PHASE_END;
 	m->next.swap_us = (int64_t)((clock_now_ns() - start) / NS_PER_US);
 	if (step_commit(m, db, err) != 0)
 		return step_failed(m, db);
@@ -250,7 +278,7 @@ enum step_outcome instant_step(struct migration *m, struct db *db, struct error 
 		return STEP_MORE;
 	}
 	db_forget_statements(db);
-	if (db_exec(db, err, "%s", m->plan->instant_sql) != 0)
+	if ((m->plan->instant_sql ? db_exec(db, err, "%s", m->plan->instant_sql) : swap(m, db, err)) != 0)
 		return step_failed(m, db);
 	m->next.phase = PHASE_END;
 	m->next.swap_us = (int64_t)((clock_now_ns() - start) / NS_PER_US);

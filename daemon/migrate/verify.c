@@ -95,27 +95,11 @@ done:
 	return rc;
 }
 
-/* True if the log names the key, in the snapshot that is open. -1 on failure. */
-static int is_dirty(struct migration *m, struct db *db, const struct rowkey *key, struct error *err)
-{
-	sqlite3_stmt *stmt = NULL;
-	int rc = db_prepare(db, "SELECT 1 FROM main._alterd_dirty WHERE job=?1 AND gone IN (0,1) AND key=?2 LIMIT 1",
-			    &stmt, err);
-
-	if (rc == 0) {
-		sqlite3_bind_int64(stmt, 1, m->r->id);
-		rowkey_log_bind(key, &m->plan->source_key, stmt, 2);
-		rc = db_step(db, stmt, err);
-	}
-	db_done(db, stmt);
-	return rc;
-}
-
 /* A difference counts unless the key is dirty. */
 static int judge(struct migration *m, struct db *db, const struct rowkey *key, int column, const char *what,
 		 struct error *err)
 {
-	int dirty = is_dirty(m, db, key, err);
+	int dirty = dirty_has(m, db, key, err);
 	if (dirty < 0)
 		return -1;
 	if (dirty)
@@ -207,6 +191,8 @@ static int begin_walk(struct migration *m, struct db *db, struct walk *w, struct
 	const struct rowkey_shape *shape = &m->plan->source_key;
 	bool first = !m->has_verified;
 
+	if (first && m->watching)
+		m->verified_watched = true;
 	if (db_prepare(db, first ? t->source_first : t->source_next, &w->a, err) != 0 ||
 	    db_prepare(db, first ? t->shadow_first : t->shadow_next, &w->b, err) != 0 ||
 	    db_prepare(db, t->compare, &w->order, err) != 0)
@@ -262,6 +248,8 @@ static int verify_range(struct migration *m, struct db *db, struct walk *w, bool
 	while (*ret_end && w->has)
 		if (advance(m, db, w, err) != 0)
 			return -1;
+	if (w->rows > 0 && rules_verify(m, db, m->has_verified ? &m->verified : NULL, &w->last, err) != 0)
+		return -1;
 	return *ret_end ? check_map(m, db, err) : 0;
 }
 

@@ -151,6 +151,20 @@ SQL_KINDS = [
         [["x", 1, 2], ["x", 2, 1]],
     ),
     (
+        "ADD FOREIGN KEY",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v INT)",
+        "(1, NULL), (2, 1), (3, 2)",
+        "ALTER TABLE k ADD CONSTRAINT up FOREIGN KEY(v) REFERENCES k(id)",
+        [[1, None], [2, 1], [3, 2]],
+    ),
+    (
+        "DROP FOREIGN KEY",
+        "CREATE TABLE k(id INTEGER PRIMARY KEY, v INT CONSTRAINT up REFERENCES k)",
+        "(1, NULL), (2, 1)",
+        "ALTER TABLE k DROP CONSTRAINT up, ALTER v TYPE TEXT",
+        [[1, None], [2, "1"]],
+    ),
+    (
         "RENAME beside others",
         "CREATE TABLE k(a TEXT, v INT)",
         "('x', 2), ('b', 1)",

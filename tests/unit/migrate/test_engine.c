@@ -149,7 +149,7 @@ START_TEST(test_offender_during_the_run_fails_the_migration_not_the_client)
 					     "INSERT INTO t VALUES(-5,1,'x',1,NULL)"};
 
 	world_init(&w, SETUP);
-	world_alter(&w, &wait, "ALTER TABLE t ALTER note SET NOT NULL", false, _i == 2);
+	world_alter(&w, &wait, "ALTER TABLE t ALTER note SET NOT NULL, ALTER amount TYPE REAL", false, _i == 2);
 	until(&w, &wait, _i == 2 ? PHASE_READY : PHASE_BACKFILL);
 	while (_i < 2 && w.m->m.r->p.rows_done < 20)
 		world_turn(&w);
@@ -174,7 +174,9 @@ START_TEST(test_strict_names_values_of_other_types)
 		world_ok(&w, "UPDATE t SET amount='many' WHERE id=700");
 		world_ok(&w, "UPDATE t SET note=x'00' WHERE id=3");
 	}
-	world_alter(&w, &wait, "ALTER TABLE t SET STRICT", false, _i == 2);
+	/* With a copy, and without. */
+	world_alter(&w, &wait, _i == 1 ? "ALTER TABLE t SET STRICT, ALTER payer TYPE ANY" : "ALTER TABLE t SET STRICT",
+		    false, _i == 2);
 	if (_i) {
 		until(&w, &wait, _i == 2 ? PHASE_READY : PHASE_BACKFILL);
 		world_ok(&w, "UPDATE t SET note=x'00' WHERE id=3");
@@ -263,7 +265,7 @@ START_TEST(test_rows_without_rowid_are_named_by_their_key)
 			       500) "INSERT INTO k SELECT 'a'||i, i/2.0, i, 'v' FROM n;");
 	if (_i == 0)
 		world_ok(&w, late);
-	world_alter(&w, &wait, "ALTER TABLE k ALTER v SET NOT NULL", false, _i == 2);
+	world_alter(&w, &wait, "ALTER TABLE k ALTER v SET NOT NULL, ALTER n TYPE TEXT", false, _i == 2);
 	if (_i) {
 		until(&w, &wait, _i == 2 ? PHASE_READY : PHASE_BACKFILL);
 		world_ok(&w, late);
@@ -306,6 +308,147 @@ START_TEST(test_a_statement_too_large_to_note_makes_the_copy_start_over)
 	check_clean(&w);
 	buf_free(&out);
 	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
+#define FAMILY                                                                                                         \
+	"CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT UNIQUE, n INT);"                                             \
+	"CREATE TABLE t(id INTEGER PRIMARY KEY, p INT, code TEXT, v INT);" COUNT(                                      \
+		500) "INSERT INTO p SELECT i, 'c'||i, 0 FROM n; INSERT INTO t SELECT id, id, code, id FROM p;"
+
+/* Orphans are named: those there are, with and without a copy, and those that come or are made during the run. */
+START_TEST(test_orphans_are_named)
+{
+	static const struct {
+		const char *before, *change, *during, *want;
+	} cases[] = {
+		{"UPDATE t SET p=9999 WHERE id=7", "ALTER TABLE t ADD FOREIGN KEY(p) REFERENCES p", NULL,
+		 "{\"rowid\":7,\"column\":\"p\",\"value\":9999,\"reason\":\"FOREIGN KEY\"}"},
+		{"UPDATE t SET code='C7' WHERE id=7",
+		 "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY(code) REFERENCES p(code), ALTER v TYPE TEXT", NULL,
+		 "{\"rowid\":7,\"column\":\"code\",\"value\":\"C7\",\"reason\":\"FOREIGN KEY\"}"},
+		{NULL, "ALTER TABLE t ADD FOREIGN KEY(p) REFERENCES p", "INSERT INTO t VALUES(9000,-1,NULL,1)",
+		 "{\"rowid\":9000,\"column\":\"p\",\"value\":-1,\"reason\":\"FOREIGN KEY\"}"},
+		{NULL, "ALTER TABLE t ADD FOREIGN KEY(p) REFERENCES p, ALTER v TYPE TEXT",
+		 "INSERT INTO t VALUES(9000,-1,NULL,1)",
+		 "{\"rowid\":9000,\"column\":\"p\",\"value\":-1,\"reason\":\"FOREIGN KEY\"}"},
+		{NULL, "ALTER TABLE t ADD FOREIGN KEY(p) REFERENCES p", "DELETE FROM p WHERE id=300",
+		 "{\"rowid\":300,\"column\":\"p\",\"value\":300,\"reason\":\"FOREIGN KEY\"}"},
+		{NULL, "ALTER TABLE t ADD FOREIGN KEY(code) REFERENCES p(code), ALTER v TYPE TEXT",
+		 "UPDATE p SET code='gone' WHERE id=300",
+		 "{\"rowid\":300,\"column\":\"code\",\"value\":\"c300\",\"reason\":\"FOREIGN KEY\"}"},
+	};
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+
+	world_init(&w, FAMILY);
+	if (cases[_i].before)
+		world_ok(&w, cases[_i].before);
+	world_alter(&w, &wait, cases[_i].change, false, cases[_i].during != NULL);
+	if (cases[_i].during) {
+		struct params none = {0};
+		struct buf out = {0};
+		struct error err = {0};
+		until(&w, &wait, PHASE_READY);
+		world_ok(&w, cases[_i].during);
+		(void)migrator_cutover(w.m, &none, &out, &err);
+		buf_free(&out);
+		error_clear(&err);
+	}
+	ck_assert_int_eq(world_await(&w, &wait), -32026);
+	ck_assert_msg(strstr(buf_cstr(&wait.w.err.data), cases[_i].want) &&
+			      strstr(buf_cstr(&wait.w.err.data), "\"count\":1"),
+		      "%s", buf_cstr(&wait.w.err.data));
+	world_wait_free(&wait);
+	check_clean(&w);
+	check_query(&w, "SELECT count(*) FROM pragma_foreign_key_list('t')", "0|\n");
+	world_free(&w);
+}
+END_TEST
+
+/* Parents that keep going, none of which is missed: the foreign key is there in the end, and holds. */
+START_TEST(test_foreign_key_beside_parents_that_go)
+{
+	static const char *const changes[] = {
+		"ALTER TABLE t ADD FOREIGN KEY(p) REFERENCES p ON DELETE CASCADE",
+		"ALTER TABLE t ADD FOREIGN KEY(p) REFERENCES p ON DELETE CASCADE, ALTER v TYPE TEXT"};
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+	char sql[128];
+
+	world_init(&w, FAMILY);
+	world_ok(&w, "DELETE FROM t WHERE id>250");
+	world_alter(&w, &wait, changes[_i], false, false);
+	for (int i = 500; !wait.done && i > 250; i--) {
+		snprintf(sql, sizeof(sql), "DELETE FROM p WHERE id=%d", i);
+		world_ok(&w, sql);
+		world_ok(&w, "UPDATE p SET n=n+1");
+	}
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	ck_assert_msg(strstr(buf_cstr(&wait.out), _i ? "\"strategy\":\"rebuild\"" : "\"strategy\":\"check\""), "%s",
+		      buf_cstr(&wait.out));
+	world_ok(&w, "DELETE FROM p WHERE id=100");
+	check_query(&w, "SELECT count(*) FROM t", "249|\n");
+	check_query(&w, "PRAGMA foreign_key_check", "");
+	ck_assert_int_eq(world_sql(&w, "INSERT INTO t(p) VALUES(100)", NULL), SQLITE_CONSTRAINT_FOREIGNKEY);
+	world_wait_free(&wait);
+	check_clean(&w);
+	world_free(&w);
+}
+END_TEST
+
+/* What needs no copy: at once, or after a look at the rows. An offender that comes meanwhile is found. */
+START_TEST(test_changes_without_a_copy)
+{
+	static const struct {
+		const char *change, *strategy, *sql;
+	} cases[] = {
+		{"ALTER TABLE t ALTER note SET NOT NULL", "check", "note TEXT NOT NULL"},
+		{"ALTER TABLE t ADD CONSTRAINT c CHECK(amount>0)", "check", "CONSTRAINT c CHECK(amount>0)"},
+		{"ALTER TABLE t ALTER note SET DEFAULT 'n', ALTER g TYPE BIGINT", "instant", "g BIGINT"},
+	};
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+
+	world_init(&w, SETUP);
+	world_alter(&w, &wait, cases[_i].change, false, false);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.out), cases[_i].strategy));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.out), "\"swap_ms\":"));
+	world_wait_free(&wait);
+	struct buf got = {0};
+	world_query(w.path, "SELECT sql FROM sqlite_schema WHERE name='t'", &got);
+	ck_assert_msg(strstr(buf_cstr(&got), cases[_i].sql), "%s", buf_cstr(&got));
+	buf_free(&got);
+	check_clean(&w);
+	if (_i == 0)
+		ck_assert_int_eq(world_sql(&w, "UPDATE t SET note=NULL WHERE id=1", NULL), SQLITE_CONSTRAINT_NOTNULL);
+	world_free(&w);
+}
+END_TEST
+
+START_TEST(test_late_offender_without_a_copy)
+{
+	struct world w = {0};
+	struct world_wait wait;
+
+	world_init(&w, SETUP);
+	world_alter(&w, &wait, "ALTER TABLE t ADD CHECK(amount>=0)", false, true);
+	until(&w, &wait, PHASE_READY);
+	world_ok(&w, "UPDATE t SET amount=amount+1");
+	if (_i)
+		world_restart(&w);
+	world_ok(&w, "UPDATE t SET amount=-5 WHERE id=77");
+	while (w.m->nhistory == 0)
+		world_turn(&w);
+	ck_assert_int_eq(w.m->history[0]->state, JOB_FAILED);
+	ck_assert_msg(strstr(w.m->history[0]->error_rows,
+			     "{\"rowid\":77,\"column\":null,\"value\":null,\"reason\":\"CHECK\","
+			     "\"constraint\":\"amount>=0\"}"),
+		      "%s", w.m->history[0]->error_rows);
+	world_wait_free(&wait);
+	check_clean(&w);
 	world_free(&w);
 }
 END_TEST
@@ -617,6 +760,10 @@ int main(void)
 	tcase_add_loop_test(c, test_null_for_a_new_rowid_during_the_run, 0, 2);
 	tcase_add_loop_test(c, test_rows_without_rowid_are_named_by_their_key, 0, 3);
 	tcase_add_loop_test(c, test_a_statement_too_large_to_note_makes_the_copy_start_over, 0, 2);
+	tcase_add_loop_test(c, test_orphans_are_named, 0, 6);
+	tcase_add_loop_test(c, test_foreign_key_beside_parents_that_go, 0, 2);
+	tcase_add_loop_test(c, test_changes_without_a_copy, 0, 3);
+	tcase_add_loop_test(c, test_late_offender_without_a_copy, 0, 2);
 	tcase_add_test(c, test_dropping_values_needs_consent);
 	tcase_add_loop_test(c, test_abort_leaves_nothing, 0, 5);
 	tcase_add_test(c, test_paused_stays_paused_over_a_restart);

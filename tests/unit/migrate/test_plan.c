@@ -34,7 +34,21 @@ static void describe(const struct plan *p, struct buf *out)
 	if (p->strategy == STRATEGY_NONE)
 		buf_puts(out, "none");
 	if (p->strategy == STRATEGY_INSTANT)
-		buf_printf(out, "instant\n%s", p->instant_sql);
+		buf_printf(out, "instant\n%s", p->instant_sql ? p->instant_sql : p->target_sql);
+	if (p->strategy == STRATEGY_CHECK) {
+		buf_printf(out, "check\n%s", p->target_sql);
+		for (size_t i = 0; i < p->ncolumns; i++)
+			buf_printf(out, "%s%s", p->columns[i].check_null ? "\nnot null " : "",
+				   p->columns[i].check_null ? p->columns[i].name : "");
+	}
+	for (size_t i = 0; i < p->nrules; i++) {
+		buf_printf(out, "%s%s ", out->len ? "\n" : "", p->rules[i].reason);
+		for (const char *c = p->rules[i].bad; *c; c++)
+			if (*c != '\n')
+				buf_putc(out, *c);
+	}
+	if (p->nrules && p->strategy == STRATEGY_REBUILD)
+		buf_putc(out, '\n');
 	if (p->strategy != STRATEGY_REBUILD)
 		return;
 	buf_printf(out, "%s\n%s", p->target_sql, p->shadow_sql);

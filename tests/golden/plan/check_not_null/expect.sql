@@ -1,0 +1,4 @@
+check
+CREATE TABLE t(id INTEGER PRIMARY KEY, v INT DEFAULT 5 NOT NULL, w VARCHAR(9) CHECK(w <> ''), CONSTRAINT c CHECK(v > id))
+not null v
+CHECK ((v > id) IS FALSE)

@@ -1,0 +1,2 @@
+instant
+CREATE TABLE t(x, z)

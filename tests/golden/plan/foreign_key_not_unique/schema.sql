@@ -1,0 +1,1 @@
+CREATE TABLE p(a, b); CREATE TABLE t(x);

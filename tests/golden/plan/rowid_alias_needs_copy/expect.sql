@@ -1,0 +1,2 @@
+instant
+CREATE TABLE t(id BIGINT PRIMARY KEY, v)
