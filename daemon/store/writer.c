@@ -371,6 +371,18 @@ void writer_end_job(struct store *s, struct sql_job *job)
 	job->job.ended_ns = clock_now_ns();
 }
 
+/*
+ * Under the lock: how much longer a job may wait than it asked for. Where another client is in the way, no longer.
+ * Where nobody is, the lane only has not come round yet - a checkpoint, a piece of background work, a thread that has
+ * had no time on a processor - and to say BUSY would be to blame somebody who is not there.
+ */
+static uint64_t grace(const struct writer *w)
+{
+	bool client = w->holder.session_id || (w->job && !w->job->run);
+
+	return client ? 0 : NS_PER_S;
+}
+
 void writer_tick(struct store *s, uint64_t now)
 {
 	struct writer *w = &s->writer;
@@ -378,10 +390,11 @@ void writer_tick(struct store *s, uint64_t now)
 
 	list_init(&overdue);
 	pthread_mutex_lock(&w->lock);
+	uint64_t late = grace(w);
 	for (struct list_node *n = list_first(&w->queue), *next; n; n = next) {
 		struct sql_job *job = sql_job_of(n);
 		next = list_next(&w->queue, n);
-		if (now >= job->wait_until_ns) {
+		if (now >= late && now - late >= job->wait_until_ns) {
 			list_remove(&w->queue, n);
 			list_push(&overdue, n);
 		}

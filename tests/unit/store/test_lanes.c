@@ -134,6 +134,68 @@ START_TEST(test_background_has_its_share_under_a_closed_loop)
 }
 END_TEST
 
+struct parked {
+	struct job job;
+	uv_sem_t there, go;
+};
+
+static void run_parked(struct job *job, struct db *db)
+{
+	struct parked *p = (struct parked *)(void *)job;
+
+	(void)db;
+	uv_sem_post(&p->there);
+	uv_sem_wait(&p->go);
+}
+
+static void park(struct rig *rig, struct parked *p)
+{
+	store_submit_writer(rig->store, &p->job);
+	uv_sem_wait(&p->there);
+}
+
+static void begin_without_waiting(struct client *c)
+{
+	c->params.wait_ms = 0;
+	c->params.present |= P(WAIT_MS);
+	client_send(c, SQL_BEGIN);
+}
+
+/* Nobody is in the way of a client that would not wait, only the daemon itself: that is not BUSY, but not for ever. */
+START_TEST(test_a_begin_that_would_not_wait_is_not_refused_for_background_work)
+{
+	struct rig rig;
+	struct client c;
+	struct parked p = {.job = {.mail.deliver = background_over, .run = run_parked}};
+
+	rig_open(&rig);
+	client_open(&rig, &c);
+	ck_assert_int_eq(uv_sem_init(&p.there, 0), 0);
+	ck_assert_int_eq(uv_sem_init(&p.go, 0), 0);
+	park(&rig, &p);
+	begin_without_waiting(&c);
+	/* Some ticks of the store's timer. */
+	for (uint64_t until = uv_hrtime() + 100 * NS_PER_MS; uv_hrtime() < until;)
+		uv_run(&rig.loop, UV_RUN_ONCE);
+	ck_assert(c.busy);
+	uv_sem_post(&p.go);
+	client_wait(&c);
+	ck_assert(!error_is_set(&c.job.err));
+	ck_assert_int_eq(ask(&c, SQL_ROLLBACK), 0);
+
+	park(&rig, &p);
+	begin_without_waiting(&c);
+	client_wait(&c);
+	ck_assert_int_eq(c.job.err.code, -32010);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&c.job.err.data), "\"waited_ms\":1"));
+	uv_sem_post(&p.go);
+	client_close(&c);
+	rig_close(&rig);
+	uv_sem_destroy(&p.go);
+	uv_sem_destroy(&p.there);
+}
+END_TEST
+
 START_TEST(test_pinned_connections_are_capped)
 {
 	struct rig rig;
@@ -325,6 +387,7 @@ int main(void)
 	tcase_add_test(tc, test_a_full_queue_answers_busy);
 	tcase_add_test(tc, test_a_waiting_write_can_be_given_up);
 	tcase_add_test(tc, test_background_has_its_share_under_a_closed_loop);
+	tcase_add_test(tc, test_a_begin_that_would_not_wait_is_not_refused_for_background_work);
 	tcase_add_test(tc, test_pinned_connections_are_capped);
 	tcase_add_test(tc, test_the_wal_hard_cap_expires_the_oldest_reader);
 	tcase_add_test(tc, test_a_cursor_expires_by_idleness);
