@@ -137,17 +137,7 @@ static bool index_gone(struct planning *p, const struct schema_index *x)
 		for (size_t k = 0; k < x->nuser; k++)
 			if (x->keys[k].column == (int)c)
 				return true;
-		struct pool scratch = {0};
-		struct error none = {0};
-		struct tokens t;
-		bool uses = false;
-		if (tokenize(&scratch, x->sql, strlen(x->sql), &t, &none) == 0)
-			for (size_t i = 4; i < t.n && !uses; i++)
-				uses = token_name(&t, i) && t.at[i].kind != TOKEN_STRING &&
-				       strcasecmp(token_unquote(&scratch, &t, i), name) == 0;
-		error_clear(&none);
-		pool_free(&scratch);
-		if (uses)
+		if (plan_index_uses(p, x->sql, name))
 			return true;
 	}
 	return false;

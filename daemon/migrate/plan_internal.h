@@ -1,8 +1,9 @@
 /* What the files of the plan share: plan.c (order of work), plan_edit.c (actions on the DDL), plan_try.c (scratch),
- * plan_statement.c (what is no ALTER TABLE). */
+ * plan_uses.c (what uses a column), plan_statement.c (what is no ALTER TABLE). */
 #ifndef ALTERD_MIGRATE_PLAN_INTERNAL_H
 #define ALTERD_MIGRATE_PLAN_INTERNAL_H
 
+#include "daemon/migrate/ddl.h"
 #include "daemon/migrate/plan.h"
 #include "daemon/migrate/statement.h"
 
@@ -62,6 +63,10 @@ void plan_in_place(struct planning *p, const struct schema_table *target);
 int plan_index(struct planning *p, const struct statement *st);
 int plan_drop(struct planning *p, const struct statement *st);
 int plan_object(struct planning *p, const struct statement *st);
+
+/* True if an index of the source resp. tokens [from, to) of a table's text use a column of that name. */
+bool plan_index_uses(struct planning *p, const char *index_sql, const char *column);
+bool plan_part_uses(const struct ddl *d, size_t from, size_t to, const char *column);
 
 /* Sets plan->shadow: _alterd_<table>_new, with a number behind it where that name is taken. */
 int plan_choose_shadow(struct planning *p);
