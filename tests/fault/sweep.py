@@ -24,7 +24,7 @@ sys.dont_write_bytecode = True
 
 from daemon import Daemon
 from kill9 import CHANGE, NEW, OLD
-from limits import pause, until
+from limits import first_seed, pause, until
 from owner import Owner, seed
 from suite import Suite
 from wire import RpcError
@@ -37,7 +37,7 @@ options.add_argument("--actions", default="kill,fail")
 options.add_argument("--nth", default="1,2,5")
 options.add_argument("--rows", type=int, default=6000)
 options.add_argument("--seconds", type=float, default=0)
-options.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+options.add_argument("--seed", type=int, default=first_seed())
 options = options.parse_args()
 sys.argv = sys.argv[:1]
 suite = Suite(limit=1500)

@@ -1,7 +1,7 @@
 """Time limits of the tests, and what build they run against.
 
 ALTERD_TEST_SCALE multiplies every limit (a sanitizer build is several times slower); ALTERD_SANITIZER names the
-sanitizer of the build, where memory figures mean nothing.
+sanitizer of the build, where memory figures mean nothing. ALTERD_SEED is what random tests begin with.
 """
 import os
 import threading
@@ -9,6 +9,14 @@ import time
 
 SCALE = float(os.environ.get("ALTERD_TEST_SCALE", "1"))
 SANITIZER = os.environ.get("ALTERD_SANITIZER", "")
+
+
+def first_seed():
+    """
+    What a random test begins with: one of its own each time. `tests/run.sh` sets ALTERD_SEED in its short form, so that
+    a change of the code is judged by the same cases as the one before it; the long form draws new ones.
+    """
+    return int(os.environ.get("ALTERD_SEED") or int.from_bytes(os.urandom(3), "big"))
 
 
 def scaled(seconds):

@@ -22,14 +22,14 @@ sys.dont_write_bytecode = True
 
 import shrink
 from daemon import Daemon
-from limits import lasting
+from limits import first_seed, lasting
 from live import SETTINGS, Run, daemon_for
 from shapes import random_case
 from suite import Suite
 
 args = argparse.ArgumentParser()
 args.add_argument("--seconds", type=float, default=20.0)
-args.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
+args.add_argument("--seed", type=int, default=first_seed())
 args.add_argument("--case", type=int, help="this case alone, by the number that was printed")
 args.add_argument("--replay", help="a file that was kept")
 args.add_argument("--keep", default=tempfile.gettempdir(), help="where a case that goes wrong is written to")

@@ -19,12 +19,13 @@ sys.dont_write_bytecode = True
 
 from change import ended
 from daemon import Daemon
+from limits import first_seed
 from suite import Suite
 from wire import RpcError
 
 args = argparse.ArgumentParser()
 args.add_argument("--seconds", type=float, default=10.0)
-args.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
+args.add_argument("--seed", type=int, default=first_seed())
 args = args.parse_args()
 sys.argv = sys.argv[:1]
 print("     --seed %d --seconds %g" % (args.seed, args.seconds), flush=True)

@@ -20,14 +20,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 sys.dont_write_bytecode = True
 
 from daemon import Daemon
-from limits import lasting, scaled, until
+from limits import first_seed, lasting, scaled, until
 from load import together
 from suite import Suite, same_value
 from wire import RpcError, blob
 
 args = argparse.ArgumentParser()
 args.add_argument("--seconds", type=float, default=10.0)
-args.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
+args.add_argument("--seed", type=int, default=first_seed())
 args = args.parse_args()
 sys.argv = sys.argv[:1]
 print("     --seed %d --seconds %g" % (args.seed, args.seconds), flush=True)

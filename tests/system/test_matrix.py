@@ -12,12 +12,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 sys.dont_write_bytecode = True
 
 from daemon import Daemon
+from limits import first_seed
 from live import SETTINGS, Run, daemon_for
 from matrix_cases import CASES
 from suite import Suite
 
 args = argparse.ArgumentParser()
-args.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
+args.add_argument("--seed", type=int, default=first_seed())
 args.add_argument("names", nargs="*")
 args = args.parse_args()
 sys.argv = sys.argv[:1]
