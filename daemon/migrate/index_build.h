@@ -131,5 +131,7 @@ void index_build_progress(struct index_build *b, struct index_build_progress *re
  * rowid is missing WITHOUT ROWID; column and value are those of the index's first column, a long value cut short.
  */
 void index_build_offenders(struct index_build *b, struct buf *out, uint64_t *ret_count);
+/* After the same: the index, NULL where it is behind a PRIMARY KEY or UNIQUE of the table itself; and its columns. */
+const char *index_build_repeated(struct index_build *b, struct buf *columns);
 
 #endif

@@ -62,3 +62,14 @@ void index_offender(struct index_build *b, const struct index_target *t, const s
 	jw_str(out, "reason", "UNIQUE");
 	jw_close(out, '}');
 }
+
+const char *index_build_repeated(struct index_build *b, struct buf *columns)
+{
+	/* While the table changes, its one index is asked after all keys have gone by. */
+	size_t at = b->emitting < b->spec.count ? b->emitting : b->spec.count - 1;
+	const struct index_target *t = &b->spec.targets[at];
+
+	for (size_t i = 0; i < t->key_count; i++)
+		buf_printf(columns, "%s%s", i ? ", " : "", t->column_names[i]);
+	return t->sql ? t->name : NULL;
+}

@@ -66,17 +66,31 @@ static enum step_outcome native_step(struct migration *m, struct db *db, struct 
 	return step_commit(m, db, err) == 0 ? STEP_MORE : step_failed(m, db);
 }
 
+/* What the rows cannot have twice, by the name that clients know the index by. */
+static void say_repeated(struct migration *m, char *out, size_t size)
+{
+	struct buf columns = {0};
+	const char *name = index_build_repeated(m->index, &columns);
+
+	for (size_t i = 0; name && i < m->plan->nindexes; i++)
+		if (m->plan->indexes[i].shadow_name && strcmp(m->plan->indexes[i].shadow_name, name) == 0)
+			name = m->plan->indexes[i].name;
+	if (name)
+		snprintf(out, size, "UNIQUE index %.180s", name);
+	else
+		snprintf(out, size, "UNIQUE: %.180s", buf_cstr(&columns));
+	buf_free(&columns);
+}
+
 void index_take_offenders(struct migration *m, struct error *err)
 {
-	struct error why = {0};
 	uint64_t count = 0;
 
-	error_move(&why, err);
 	index_build_offenders(m->index, &m->offenders.rows, &count);
 	m->offenders.count = (int64_t)count;
 	m->offenders.named = count < OFFENDERS_NAMED ? (int)count : OFFENDERS_NAMED;
-	snprintf(m->offenders.first, sizeof(m->offenders.first), "UNIQUE: %.180s", why.message);
-	error_clear(&why);
+	say_repeated(m, m->offenders.first, sizeof(m->offenders.first));
+	error_clear(err);
 	offenders_error(m, err);
 }
 

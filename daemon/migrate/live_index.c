@@ -329,8 +329,6 @@ int live_settle(struct migration *m, struct db *db, struct error *err)
 			return -1;
 		if (live->more_suspects && live->repeated > m->index->offender_count)
 			m->index->offender_count = live->repeated;
-		error_set(err, ERRC_FAILED_MIGRATION, "%llu rows repeat a key of the UNIQUE index %s",
-			  (unsigned long long)m->index->offender_count, live->target->name);
 		index_take_offenders(m, err);
 		return -1;
 	}

@@ -72,11 +72,12 @@ struct migration {
 	struct plan *plan;
 	struct texts texts;
 
-	bool mismatch;      /* the last error was a difference between source and shadow */
-	bool doubted;       /* VERIFY, COMPARE: so it was; the writer is to say whether another process made it */
-	bool resumed;       /* begun by an earlier run of the daemon: what happened in between was not captured */
-	bool version_known; /* data_version is the one seen at the last step */
-	bool moved;         /* another process has written since the copy began */
+	bool mismatch;           /* the last error was a difference between source and shadow */
+	const char *restart_why; /* the copy began anew last; NULL: not in this run of the daemon */
+	bool doubted;            /* VERIFY, COMPARE: so it was; the writer is to say whether another process made it */
+	bool resumed;            /* begun by an earlier run of the daemon: what happened in between was not captured */
+	bool version_known;      /* data_version is the one seen at the last step */
+	bool moved;              /* another process has written since the copy began */
 	int64_t data_version;
 	struct rowkey checked; /* CHECK: the key up to which rows were looked at; has_checked */
 	bool has_checked;
@@ -173,7 +174,7 @@ void rules_again(struct migration *m);
 
 /* SORT: whether the next step belongs on the writer lane. */
 bool sort_on_writer(const struct migration *m);
-/* The build has found rows that repeat a key; err says how many. Takes their names along. */
+/* The build has found rows that repeat a key: takes their names along, and says so. */
 void index_take_offenders(struct migration *m, struct error *err);
 /* The folder for temporary files: that of the database, which is watched for room. */
 void index_temp_dir(struct db *db, struct buf *out);

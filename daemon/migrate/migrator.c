@@ -223,6 +223,7 @@ static void step_failed_here(struct migrator *m)
 		log_warning("migrate", "m%lld %s: %s; the copy starts over", (long long)m->m.r->id, m->m.r->table,
 			    err->message);
 		m->m.mismatch = false;
+		m->m.restart_why = NULL;
 		m->m.p.phase = PHASE_RESTART;
 		m->m.p.restarts++;
 		m->m.r->p = m->m.p;
@@ -236,6 +237,16 @@ static void step_failed_here(struct migrator *m)
 		return;
 	}
 	fail(m, err);
+}
+
+/* What spoils a copy is most often another process: so it is put down to that where the reason is not known any more.
+ */
+static void pause_for_restarts(struct migrator *m)
+{
+	const char *why = m->m.restart_why ? m->m.restart_why : "another process wrote the database";
+
+	snprintf(m->paused_why, sizeof(m->paused_why), "%s; the copy began anew %lld times", why,
+		 (long long)m->m.r->p.restarts);
 }
 
 /* Where a phase has just been entered. */
@@ -260,7 +271,7 @@ static void entered(struct migrator *m, enum phase before)
 		m->unsaved = true;
 	}
 	if (r->p.phase == PHASE_RESTART && r->p.restarts >= RESTARTS_MAX) {
-		snprintf(m->paused_why, sizeof(m->paused_why), FOREIGN_TEXT);
+		pause_for_restarts(m);
 		m->wanted.paused = 1;
 		m->unsaved = true;
 	}
@@ -331,13 +342,13 @@ static void start(struct migrator *m, struct entry *e)
 	m->retries = 0;
 	m->trouble[0] = m->paused_why[0] = '\0';
 	m->due_ns = 0;
-	if (r->control.paused && r->p.restarts >= RESTARTS_MAX)
-		snprintf(m->paused_why, sizeof(m->paused_why), FOREIGN_TEXT);
 	m->throttled = NULL;
 	m->waited = m->idle = false;
 	m->wanted = r->control;
 	asides_forget(m);
 	m->m = (struct migration){.r = r, .p = r->p, .capture = &m->capture, .resumed = r->state == JOB_RUNNING};
+	if (r->control.paused && r->p.restarts >= RESTARTS_MAX)
+		pause_for_restarts(m);
 	if (r->state == JOB_QUEUED) {
 		r->state = JOB_RUNNING;
 		r->started_ms = clock_wall_ms();

@@ -20,11 +20,10 @@
 
 /* Ended jobs kept in memory. */
 #define HISTORY_MAX 100
-/* Copies that other processes' writes spoil before a job pauses. */
+/* Copies that begin anew before a job pauses. */
 #define RESTARTS_MAX 3
 /* How often a wait without an event is looked at again. */
 #define MIGRATOR_POLL_NS (20 * NS_PER_MS)
-#define FOREIGN_TEXT "another process writes the database"
 #define ABORTED_TEXT "the migration was aborted"
 
 /* A job that has not ended. */

@@ -174,6 +174,7 @@ enum step_outcome step_restart(struct migration *m, struct db *db, const char *w
 	m->next.restarts++;
 	if (step_commit(m, db, err) != 0)
 		return step_failed(m, db);
+	m->restart_why = why;
 	m->mismatch = m->doubted = false;
 	capture_border(m->capture, false, 0);
 	log_warning("migrate", "m%lld %s: %s, the copy starts over", (long long)m->r->id, m->r->table, why);

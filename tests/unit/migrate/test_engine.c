@@ -115,6 +115,7 @@ START_TEST(test_check_and_unique_are_named)
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"count\":2"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data),
 				     "{\"rowid\":300,\"column\":\"amount\",\"value\":-1,\"reason\":\"UNIQUE\"}"));
+	ck_assert_str_eq(wait.w.err.message, "2 rows of t cannot be held by the new table (UNIQUE: amount)");
 	world_wait_free(&wait);
 	check_clean(&w);
 	world_free(&w);
@@ -133,6 +134,7 @@ START_TEST(test_unique_index_over_converted_values_names_duplicates)
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&wait.w.err.data), "\"count\":1"));
 	ck_assert_ptr_nonnull(
 		strstr(buf_cstr(&wait.w.err.data), "{\"rowid\":2,\"column\":\"a\",\"value\":1,\"reason\":\"UNIQUE\"}"));
+	ck_assert_str_eq(wait.w.err.message, "1 row of t cannot be held by the new table (UNIQUE index ta)");
 	world_wait_free(&wait);
 	check_clean(&w);
 	world_free(&w);
