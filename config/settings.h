@@ -47,7 +47,7 @@
 	X(limits, cursor_idle, limits_cursor_idle, MS, "30s", true, 1, 86400000)                                       \
 	X(migrate, hold, migrate_hold, MS, "3ms", true, 1, 1000)                                                       \
 	X(migrate, batch_rows, migrate_batch_rows, INT, "5000", true, 1, 1000000)                                      \
-	X(migrate, duty, migrate_duty, PERCENT, "50", true, 1, 100)                                                    \
+	X(migrate, duty, migrate_duty, PERCENT, "60", true, 1, 100)                                                    \
 	X(migrate, client_wait, migrate_client_wait, MS, "20ms", true, 0, 60000)                                       \
 	X(migrate, queue, migrate_queue, INT, "32", true, 1, 10000)                                                    \
 	X(migrate, retire_pause, migrate_retire_pause, MS, "0ms", true, 0, 10000)                                      \

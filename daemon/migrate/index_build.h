@@ -76,7 +76,7 @@ bool index_build_failed(struct index_build *b);
 
 /*
  * Reader lane, outside of a snapshot: one bounded piece of scanning, sorting or merging. A statement is open for
- * 20 ms or 5000 rows at most; sorting a memory full takes longer, without a snapshot. -1 on failure: after SQLite's
+ * 2 ms or 1000 rows at most; sorting a memory full takes longer, without a snapshot. -1 on failure: after SQLite's
  * errors (interrupted, ..) the piece can be tried again; a key found twice in a UNIQUE index (FAILED_MIGRATION, see
  * index_build_offenders) and a failure to sort are final, and needs() is 0 then.
  */

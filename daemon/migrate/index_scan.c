@@ -9,13 +9,14 @@
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/index_state.h"
 
-#define CHUNK_ROWS 5000
-#define CHUNK_NS (20 * NS_PER_MS)
+/* Pieces that are over before somebody who waits for the processor, or for the snapshot to end, would notice. */
+#define CHUNK_ROWS 1000
+#define CHUNK_NS (2 * NS_PER_MS)
 /* A read goes on with further chunks for so long; then the lane is free for others. */
-#define READ_NS (20 * NS_PER_MS)
+#define READ_NS (2 * NS_PER_MS)
 #define CLOCK_EVERY_ROWS 16
 /* Rows a snapshot has at least, though the log waits for it to end. */
-#define CHUNK_ROWS_LEAST 1000
+#define CHUNK_ROWS_LEAST 250
 /* Keys taken from the sorter for one batch at most: those that are skipped or only counted do not fill it. */
 #define EMIT_KEYS 50000
 

@@ -96,6 +96,8 @@ struct migrator {
 	uint64_t due_ns;       /* the next step not before */
 	uint64_t level_ns;     /* READY: when the dirty keys were last few; else now and then */
 	uint64_t writes_seen;  /* store's writes_total at the last step */
+	uint64_t clients_ns;   /* the last step beside which clients wrote */
+	uint64_t owed_ns;      /* pause that is still to be made: less than a millisecond */
 	const char *throttled; /* why no step is taken; static or one of these */
 	char why[64];
 	bool waited; /* a step was held back since the last one */

@@ -6,6 +6,9 @@
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/migrator_internal.h"
 
+/* How long after its last write a client counts: a step is over before the next one comes. */
+#define CLIENTS_NS (100 * NS_PER_MS)
+
 void migrator_measure(struct migrator *m, const struct store_stats *st, bool clients)
 {
 	struct progress *p = &m->m.p;
@@ -14,6 +17,9 @@ void migrator_measure(struct migrator *m, const struct store_stats *st, bool cli
 
 	m->due_ns = clock_now_ns();
 	m->writes_seen = st->writes_total;
+	if (clients)
+		m->clients_ns = m->due_ns;
+	m->pacer.clients = m->due_ns - m->clients_ns < CLIENTS_NS;
 	if (!m->step.writer)
 		return;
 	p->longest_hold_us = held_us > p->longest_hold_us ? held_us : p->longest_hold_us;
@@ -21,8 +27,11 @@ void migrator_measure(struct migrator *m, const struct store_stats *st, bool cli
 	if (clients && held_us > p->longest_wait_us)
 		p->longest_wait_us = held_us;
 	if (m->m.step_rows > 0 && m->m.step_ns > 0)
-		pacer_learn(&m->pacer, m->m.step_rows, m->m.step_ns);
-	m->due_ns += pacer_pause(&m->pacer, held_ns, clients);
+		pacer_learn(&m->pacer, m->m.step_rows, m->m.step_ns, held_ns);
+	/* The loop's timer knows whole milliseconds: what is less is kept until it makes one. */
+	m->owed_ns = clients ? m->owed_ns + pacer_pause(&m->pacer, held_ns, true) : 0;
+	m->due_ns += m->owed_ns - m->owed_ns % NS_PER_MS;
+	m->owed_ns %= NS_PER_MS;
 	if (p->phase == PHASE_RETIRE || p->phase == PHASE_ABORT)
 		m->due_ns += (uint64_t)m->config.retire_ms * NS_PER_MS;
 }

@@ -24,13 +24,15 @@ void pacer_limits(struct pacer *p, uint64_t hold_ns, int64_t batch_rows, int64_t
 	p->chunk_rows = clamp(p->chunk_rows, 1, p->batch_rows);
 }
 
-void pacer_learn(struct pacer *p, int64_t rows, uint64_t ns)
+static double smooth(double before, double now) { return before > 0 ? before * (1 - SMOOTH) + now * SMOOTH : now; }
+
+void pacer_learn(struct pacer *p, int64_t rows, uint64_t ns, uint64_t held_ns)
 {
 	if (rows <= 0 || ns == 0)
 		return;
-	double cost = (double)ns / (double)rows;
-	p->ns_per_row = p->ns_per_row > 0 ? p->ns_per_row * (1 - SMOOTH) + cost * SMOOTH : cost;
-	double wanted = (double)p->hold_ns / 4 / p->ns_per_row;
+	p->ns_per_row = smooth(p->ns_per_row, (double)ns / (double)rows);
+	p->commit_ns = smooth(p->commit_ns, held_ns > ns ? (double)(held_ns - ns) : 0);
+	double wanted = (double)pacer_hold(p) / 4 / p->ns_per_row;
 	int64_t most = 2 * p->chunk_rows;
 	int64_t rows_next = wanted > (double)most ? most : (int64_t)wanted;
 	p->chunk_rows = clamp(rows_next, CHUNK_MIN, INT64_MAX);
@@ -44,7 +46,15 @@ void pacer_press(struct pacer *p, uint64_t behind_ns)
 
 int pacer_share(const struct pacer *p) { return p->press > 0 ? 20 + 70 * p->press / PACER_PRESS_MAX : 0; }
 
-uint64_t pacer_hold(const struct pacer *p) { return p->press > 1 ? p->hold_ns * (uint64_t)p->press : p->hold_ns; }
+uint64_t pacer_hold(const struct pacer *p)
+{
+	if (p->press > 0)
+		return p->hold_ns * (uint64_t)p->press;
+	uint64_t least = p->hold_ns / 3, commit = (uint64_t)p->commit_ns;
+	if (!p->clients || commit > p->hold_ns)
+		return p->hold_ns;
+	return commit > least ? commit : least;
+}
 
 uint64_t pacer_pause(const struct pacer *p, uint64_t held_ns, bool clients)
 {

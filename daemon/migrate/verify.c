@@ -11,10 +11,10 @@
 #include "daemon/lib/check.h"
 #include "daemon/migrate/migration.h"
 
-/* Rows a snapshot: some 10 ms, so that it never holds the WAL back for long. */
-#define VERIFY_ROWS 5000
+/* Rows a snapshot: some 2 ms, so that it never holds the WAL back for long, nor those who wait for the processor. */
+#define VERIFY_ROWS 1000
 /* At least, though the log waits for it to end. */
-#define VERIFY_ROWS_LEAST 1000
+#define VERIFY_ROWS_LEAST 250
 
 static bool same_value(sqlite3_stmt *a, sqlite3_stmt *b, int i)
 {

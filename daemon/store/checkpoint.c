@@ -5,7 +5,7 @@
  * copies the rest itself between two transactions and begins the WAL anew (RESTART).
  *
  * That last run is also the one that syncs the database file, all of it. So that the writer does not stand still for
- * that, the thread syncs the file after each of its own rounds.
+ * that, the thread syncs the file after each of its own rounds, and within them: see steady.c.
  */
 #include <string.h>
 
@@ -184,7 +184,8 @@ static struct db *open_connection(struct store *s, struct error *err)
 	if (sqlite3_open_v2(store_get_config(s)->path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 			    NULL) == SQLITE_OK &&
 	    sqlite3_exec(db->handle, "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-256; SELECT 1 FROM sqlite_schema",
-			 NULL, NULL, NULL) == SQLITE_OK)
+			 NULL, NULL, NULL) == SQLITE_OK &&
+	    steady_attach(&s->checkpointer.file, s, db->handle) == SQLITE_OK)
 		return db;
 	db_error(db, "opening the checkpoint connection", err);
 	db_close(db);

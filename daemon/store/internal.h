@@ -17,6 +17,7 @@
 #include "daemon/store/db.h"
 #include "daemon/store/page.h"
 #include "daemon/store/sql.h"
+#include "daemon/store/steady.h"
 #include "daemon/store/store.h"
 
 /* What the writer's last_insert_rowid is set to before each client statement: still there = nothing was inserted. */
@@ -110,6 +111,7 @@ struct checkpointer {
 	pthread_cond_t work;
 	pthread_t thread;
 	struct db *db;
+	struct steady file; /* db's view of the database file */
 	bool wanted, closing;
 	atomic_int writer_turn;             /* the writer should finish the checkpoint itself between two commits */
 	atomic_uint_fast64_t not_before_ns; /* readers kept it from that: not again until then */
@@ -169,11 +171,11 @@ struct store {
 	atomic_uint_fast64_t beat;
 	atomic_int_fast64_t freelist_pages;
 	struct histogram wait, query, hold;
-	uint64_t answered_ns;      /* loop: when a client's job came back last */
-	bool closing;              /* loop: store_close was called */
-	uint64_t engine_ns;        /* loop: when the last engine job was submitted */
-	uint64_t space_checked_ns; /* loop: when disk space was last looked at */
-	const char *throttled;     /* loop */
+	atomic_uint_fast64_t answered_ns; /* when a client's job came back last; written by the loop */
+	bool closing;                     /* loop: store_close was called */
+	uint64_t engine_ns;               /* loop: when the last engine job was submitted */
+	uint64_t space_checked_ns;        /* loop: when disk space was last looked at */
+	const char *throttled;            /* loop */
 };
 
 /* A queue's node is its job's mail. */

@@ -40,7 +40,7 @@ bool store_linger(struct store *s, bool *ret_again)
 		return false;
 	}
 	uv_idle_stop(&s->no_wait);
-	if (s->closing || now - s->answered_ns > BRISK_NS)
+	if (s->closing || now - atomic_load_explicit(&s->answered_ns, memory_order_relaxed) > BRISK_NS)
 		return false;
 	mailbox_listen(s->mailbox);
 	while (!mailbox_has_mail(s->mailbox) && clock_now_ns() < until) {

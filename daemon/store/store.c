@@ -48,7 +48,7 @@ void store_delivered(struct store *s)
 {
 	INVARIANT(s->in_flight > 0);
 	s->in_flight--;
-	s->answered_ns = clock_now_ns();
+	atomic_store_explicit(&s->answered_ns, clock_now_ns(), memory_order_relaxed);
 }
 
 static void prepare_engine_job(struct store *s, struct job *job)
@@ -95,10 +95,16 @@ static int64_t wal_bytes_used(const struct store *s)
 
 #define WAL_FULL "the write-ahead log is above store.wal_cap"
 
+/* What it may be above the cap while nearly all of it is copied, and it only waits for its turn to begin anew. */
+#define WAL_SLACK_BYTES ((int64_t)8 << 20)
+
 static bool wal_full(const struct store *s)
 {
-	return wal_bytes_used(s) > store_get_config(s)->wal_cap_bytes &&
-	       atomic_load(&s->checkpointer.left_frames) * s->page_size > store_get_config(s)->checkpoint_bytes / 2;
+	const struct store_config *c = store_get_config(s);
+	int64_t above = wal_bytes_used(s) - c->wal_cap_bytes;
+
+	return above > WAL_SLACK_BYTES ||
+	       (above > 0 && atomic_load(&s->checkpointer.left_frames) * s->page_size > c->checkpoint_bytes / 2);
 }
 
 static void look_at_space(struct store *s, uint64_t now)
