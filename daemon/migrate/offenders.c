@@ -136,8 +136,9 @@ int offenders_error(const struct migration *m, struct error *err)
 	struct buf rows = {0};
 	const struct offenders *o = &m->offenders;
 
-	error_set(err, ERRC_FAILED_MIGRATION, "%lld row%s of %.100s cannot be held by the new table (%s)",
-		  (long long)o->count, o->count == 1 ? "" : "s", m->r->table, o->first);
+	error_set(err, ERRC_FAILED_MIGRATION, "%lld row%s of %.100s %s (%s)", (long long)o->count,
+		  o->count == 1 ? "" : "s", m->r->table, m->live ? "repeat a key" : "cannot be held by the new table",
+		  o->first);
 	buf_putc(&rows, '[');
 	buf_add(&rows, o->rows.data, o->rows.len);
 	buf_putc(&rows, ']');
