@@ -49,7 +49,7 @@ def every_table():
     for name, sql in tables:
         n = twin.db.execute('SELECT count(*) FROM "%s"' % name).fetchone()[0]
         # A build many times slower takes the small ones.
-        if SCALE > 1 and n > 500:
+        if SCALE > 1 and n > 100:
             suite.skip(name, "%d rows in a slow build" % n)
             continue
         column = twin.db.execute('PRAGMA table_info("%s")' % name).fetchone()[1]
