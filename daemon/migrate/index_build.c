@@ -270,6 +270,22 @@ static int check_adopted(struct db *db, const struct index_spec *spec, const str
 	return 0;
 }
 
+/* Every index the table's text asks for has a b-tree: SQLite finds out only when it opens the index. */
+static int check_whole(struct db *db, const struct index_spec *spec, struct error *err)
+{
+	int64_t missing = 0;
+
+	if (db_int(db, &missing, err,
+		   "SELECT count(*) FROM pragma_index_list(%Q, 'main') AS l WHERE NOT (%d AND l.origin = 'pk') AND NOT"
+		   " EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'index' AND name = l.name)",
+		   spec->table, spec->without_rowid) != 0)
+		return -1;
+	if (missing > 0)
+		return error_set(err, ERRC_INTERNAL, "%lld indexes of %s were not built", (long long)missing,
+				 spec->table);
+	return 0;
+}
+
 static int edit_schema(struct index_build *b, struct db *db, struct error *err)
 {
 	const struct index_spec *spec = &b->spec;
@@ -298,7 +314,7 @@ int index_build_adopt(struct index_build *b, struct db *db, struct error *err)
 	error_clear(&closing);
 	for (size_t i = 0; result == 0 && i < spec->count; i++)
 		result = check_adopted(db, spec, &spec->targets[i], err);
-	return result;
+	return result == 0 ? check_whole(db, spec, err) : result;
 }
 
 void index_build_free(struct index_build *b)

@@ -26,6 +26,11 @@ struct reading {
 
 static int scratch_error(struct reading *r, const char *doing)
 {
+	int code = sqlite3_extended_errcode(r->scratch);
+
+	/* What passes is no reason to take the index for one that cannot be read. */
+	if (code == SQLITE_NOMEM)
+		return error_set_sqlite(r->err, code, "SQLITE_NOMEM", "%s: %s", doing, sqlite3_errmsg(r->scratch));
 	return error_set(r->err, ERRC_INTERNAL, "%s: %s", doing, sqlite3_errmsg(r->scratch));
 }
 
@@ -37,14 +42,14 @@ static int prepare(struct reading *r, sqlite3_stmt **ret, const char *sql, const
 	return 0;
 }
 
-/* The content of a buffer as text of the pool; frees the buffer. */
-static const char *take(struct pool *pool, struct buf *b)
+/* 1: a row, 0: there is none left, -1: an error, which must not pass for the end of the rows. */
+static int next_row(struct reading *r, sqlite3_stmt *stmt)
 {
-	CHECK(!b->failed);
-	const char *text = pool_dup(pool, buf_cstr(b), b->len);
+	int rc = sqlite3_step(stmt);
 
-	buf_free(b);
-	return text;
+	if (rc == SQLITE_ROW)
+		return 1;
+	return rc == SQLITE_DONE ? 0 : scratch_error(r, "reading an index");
 }
 
 static const char *quoted(struct pool *pool, const char *name)
@@ -52,7 +57,7 @@ static const char *quoted(struct pool *pool, const char *name)
 	struct buf b = {0};
 
 	sql_quote_name(&b, name);
-	return take(pool, &b);
+	return pool_take(pool, &b);
 }
 
 static const char *column_text(struct reading *r, sqlite3_stmt *stmt, int column)
@@ -78,10 +83,12 @@ static int one_text(struct reading *r, const char *sql, const char *argument, co
 	int result = prepare(r, &stmt, sql, argument);
 
 	*ret = NULL;
-	if (result == 0 && sqlite3_step(stmt) == SQLITE_ROW)
+	if (result == 0)
+		result = next_row(r, stmt);
+	if (result == 1)
 		*ret = column_text(r, stmt, 0);
 	sqlite3_finalize(stmt);
-	return result;
+	return result < 0 ? -1 : 0;
 }
 
 /* True when the expression compiles alone; what follows it cannot be told from an order word by looking alone. */
@@ -158,10 +165,11 @@ static int column_is_real(struct reading *r, int cid, bool *ret)
 
 	if (result == 0) {
 		sqlite3_bind_int(stmt, 2, cid);
-		*ret = sqlite3_step(stmt) == SQLITE_ROW;
+		result = next_row(r, stmt);
+		*ret = result == 1;
 	}
 	sqlite3_finalize(stmt);
-	return result;
+	return result < 0 ? -1 : 0;
 }
 
 /* A row of index_xinfo: seqno, cid, name, desc, coll, key. */
@@ -221,7 +229,7 @@ static const char *sidecar_sql(struct pool *pool, const struct index_target *t, 
 	for (size_t i = 0; i < t->count; i++)
 		buf_printf(&b, "%sk%zu%s", i > 0 ? "," : "", i, t->columns[i].desc ? " DESC" : "");
 	buf_puts(&b, ")) WITHOUT ROWID");
-	return take(pool, &b);
+	return pool_take(pool, &b);
 }
 
 static const char *insert_sql(struct pool *pool, const struct index_target *t, const char *name)
@@ -235,7 +243,7 @@ static const char *insert_sql(struct pool *pool, const struct index_target *t, c
 	buf_puts(&b, ") SELECT ");
 	add_columns(&b, t);
 	buf_printf(&b, " FROM %s(?1)", feed_name(t->count));
-	return take(pool, &b);
+	return pool_take(pool, &b);
 }
 
 static void make_statements(struct reading *r, struct index_target *t, size_t number)
@@ -255,7 +263,7 @@ static void make_statements(struct reading *r, struct index_target *t, size_t nu
 	for (size_t i = 0; i < t->count; i++)
 		buf_printf(&b, "%sk%zu%s", i > 0 ? "," : " ORDER BY ", i, t->columns[i].desc ? "" : " DESC");
 	buf_puts(&b, " LIMIT 1");
-	t->last_sql = take(r->pool, &b);
+	t->last_sql = pool_take(r->pool, &b);
 }
 
 static int read_index(struct reading *r, const char *name, bool unique)
@@ -270,7 +278,7 @@ static int read_index(struct reading *r, const char *name, bool unique)
 	result = one_text(r, "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?1", name, &t->sql);
 	if (result == 0)
 		result = prepare(r, &stmt, "SELECT * FROM pragma_index_xinfo(?1) ORDER BY seqno", name);
-	while (result == 0 && sqlite3_step(stmt) == SQLITE_ROW)
+	while (result == 0 && (result = next_row(r, stmt)) == 1)
 		result = read_column(r, t, stmt);
 	sqlite3_finalize(stmt);
 	if (result == 0 && t->sql) {
@@ -301,11 +309,10 @@ static int read_indexes(struct reading *r, const char *const *have, size_t have_
 	int result = prepare(r, &stmt, "SELECT name, \"unique\", origin FROM pragma_index_list(?1) ORDER BY seq DESC",
 			     r->spec->table);
 
-	while (result == 0 && sqlite3_step(stmt) == SQLITE_ROW) {
+	while (result == 0 && (result = next_row(r, stmt)) == 1) {
 		const char *name = column_text(r, stmt, 0), *origin = (const char *)sqlite3_column_text(stmt, 2);
-		if (listed(have, have_count, name) || (r->spec->without_rowid && strcmp(origin, "pk") == 0))
-			continue;
-		result = read_index(r, name, sqlite3_column_int(stmt, 1) != 0);
+		bool skip = listed(have, have_count, name) || (r->spec->without_rowid && strcmp(origin, "pk") == 0);
+		result = skip ? 0 : read_index(r, name, sqlite3_column_int(stmt, 1) != 0);
 	}
 	sqlite3_finalize(stmt);
 	return result;
@@ -330,9 +337,9 @@ static int read_rowid_cursor(struct reading *r)
 	value_number(r, name);
 	r->spec->cursor_count = 1;
 	buf_printf(&b, " WHERE %s > ?1 ORDER BY %s", name, name);
-	r->spec->scan_sql[1] = take(r->pool, &b);
+	r->spec->scan_sql[1] = pool_take(r->pool, &b);
 	buf_printf(&b, " ORDER BY %s", name);
-	r->spec->scan_sql[0] = take(r->pool, &b);
+	r->spec->scan_sql[0] = pool_take(r->pool, &b);
 	r->spec->one_sql = pool_printf(r->pool, " WHERE %s = ?1", name);
 	return 0;
 }
@@ -347,7 +354,8 @@ static int read_key_cursor(struct reading *r)
 	int result = prepare(r, &stmt, sql, r->spec->table);
 	bool desc = false;
 
-	while (result == 0 && sqlite3_step(stmt) == SQLITE_ROW) {
+	while (result == 0 && (result = next_row(r, stmt)) == 1) {
+		result = 0;
 		const char *name = quoted(r->pool, column_text(r, stmt, 0));
 		const char *coll = (const char *)sqlite3_column_text(stmt, 2);
 		size_t at = r->spec->cursor_count++;
@@ -363,7 +371,8 @@ static int read_key_cursor(struct reading *r)
 		buf_printf(&order, "%s%s COLLATE %s%s", at > 0 ? ", " : " ORDER BY ", name, coll, desc ? " DESC" : "");
 	}
 	sqlite3_finalize(stmt);
-	const char *columns = take(r->pool, &left), *parameters = take(r->pool, &right), *by = take(r->pool, &order);
+	const char *columns = pool_take(r->pool, &left), *parameters = pool_take(r->pool, &right),
+		   *by = pool_take(r->pool, &order);
 	r->spec->scan_sql[0] = by;
 	r->spec->scan_sql[1] = pool_printf(r->pool, " WHERE (%s) %s (%s)%s", columns, desc ? "<" : ">", parameters, by);
 	return result;
@@ -380,7 +389,7 @@ static const char *scan(struct reading *r, const char *rest)
 	buf_puts(&b, " FROM main.");
 	sql_quote_name(&b, r->spec->table);
 	buf_printf(&b, " NOT INDEXED%s", rest);
-	return take(r->pool, &b);
+	return pool_take(r->pool, &b);
 }
 
 static void finish_scan(struct reading *r)

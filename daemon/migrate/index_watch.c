@@ -215,38 +215,45 @@ static void read_columns(struct index_watch *w, const struct schema_table *t, co
 
 /*
  * The value a column has in a row from before it was added. Found out by adding it: SQLite makes 2 of DEFAULT 2.0 then,
- * and 2.0 when a row is inserted. NULL for a default that no column can be added with.
+ * and 2.0 when a row is inserted. NULL for a default that no column can be added with. -1: memory is short.
  */
-static sqlite3_value *added_default(struct index_watch *w, const struct schema_column *c)
+static int added_default(struct index_watch *w, const struct schema_column *c, sqlite3_value **ret)
 {
 	sqlite3_stmt *stmt = NULL;
-	sqlite3_value *value = NULL;
 	/* Parentheses are not part of the default's text: an expression needs them, and "x" for a string must not. */
 	const char *bare = pool_printf(&w->pool, "ALTER TABLE d ADD COLUMN c %s DEFAULT %s", c->type, c->dflt);
 	const char *add = pool_printf(&w->pool, "ALTER TABLE d ADD COLUMN c %s DEFAULT (%s\n)", c->type, c->dflt);
 
-	if (sqlite3_exec(w->scratch, "SAVEPOINT d; CREATE TABLE d(x); INSERT INTO d VALUES(1)", NULL, NULL, NULL) ==
-		    SQLITE_OK &&
-	    (sqlite3_exec(w->scratch, bare, NULL, NULL, NULL) == SQLITE_OK ||
-	     sqlite3_exec(w->scratch, add, NULL, NULL, NULL) == SQLITE_OK) &&
-	    sqlite3_prepare_v2(w->scratch, "SELECT c FROM d", -1, &stmt, NULL) == SQLITE_OK &&
-	    sqlite3_step(stmt) == SQLITE_ROW)
-		value = sqlite3_value_dup(sqlite3_column_value(stmt, 0));
+	int rc = sqlite3_exec(w->scratch, "SAVEPOINT d; CREATE TABLE d(x); INSERT INTO d VALUES(1)", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(w->scratch, bare, NULL, NULL, NULL);
+	if (rc == SQLITE_ERROR)
+		rc = sqlite3_exec(w->scratch, add, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(w->scratch, "SELECT c FROM d", -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW && !(*ret = sqlite3_value_dup(sqlite3_column_value(stmt, 0))))
+		rc = SQLITE_NOMEM;
 	sqlite3_finalize(stmt);
 	(void)sqlite3_exec(w->scratch, "ROLLBACK TO d; RELEASE d", NULL, NULL, NULL);
-	return value;
+	return rc == SQLITE_NOMEM ? -1 : 0;
 }
 
-static void read_defaults(struct index_watch *w, const struct schema_table *t)
+static int read_defaults(struct index_watch *w, const struct schema_table *t)
 {
 	size_t at = 0;
+	int rc = 0;
 
-	for (size_t i = 0; i < t->ncolumns; i++) {
+	for (size_t i = 0; i < t->ncolumns && rc == 0; i++) {
 		const struct schema_column *c = &t->columns[i];
 		if (c->hidden != 0 || (int)i == t->alias)
 			continue;
-		w->defaults[at++] = c->dflt ? added_default(w, c) : NULL;
+		if (c->dflt)
+			rc = added_default(w, c, &w->defaults[at]);
+		at++;
 	}
+	return rc;
 }
 
 static int open_scratch(struct index_watch *w, const struct schema_table *t, struct error *err)
@@ -258,7 +265,8 @@ static int open_scratch(struct index_watch *w, const struct schema_table *t, str
 		return error_set_sqlite(err, SQLITE_NOMEM, "SQLITE_NOMEM", "no scratch database for watching a table");
 	read_columns(w, t, &insert);
 	find_used(w, t);
-	read_defaults(w, t);
+	if (read_defaults(w, t) != 0)
+		return error_set_sqlite(err, SQLITE_NOMEM, "SQLITE_NOMEM", "out of memory");
 	if (sqlite3_exec(w->scratch, "PRAGMA ignore_check_constraints=ON", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(w->scratch, w->spec->table_sql, NULL, NULL, NULL) != SQLITE_OK)
 		return scratch_failed(w, "making the table", err);

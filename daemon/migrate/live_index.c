@@ -22,13 +22,6 @@ static void conditions(struct buf *b, size_t n, const char *between)
 		buf_printf(b, "%sk%zu%s?%zu", i ? " AND " : "", i, between, i + 1);
 }
 
-static const char *take_text(struct pool *pool, struct buf *b)
-{
-	const char *text = pool_str(pool, buf_cstr(b));
-	buf_free(b);
-	return text;
-}
-
 static const char *insert_text(struct pool *pool, const char *table, size_t n)
 {
 	struct buf b = {0};
@@ -37,7 +30,7 @@ static const char *insert_text(struct pool *pool, const char *table, size_t n)
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&b, "%s?%zu", i ? "," : "", i + 1);
 	buf_putc(&b, ')');
-	return take_text(pool, &b);
+	return pool_take(pool, &b);
 }
 
 static void make_texts(struct live_index *live, struct pool *pool)
@@ -48,13 +41,13 @@ static void make_texts(struct live_index *live, struct pool *pool)
 
 	buf_printf(&b, "DELETE FROM main.%s WHERE ", sidecar);
 	conditions(&b, t->count, " IS ");
-	live->delete_sql = take_text(pool, &b);
+	live->delete_sql = pool_take(pool, &b);
 	live->insert_sql[0] = insert_text(pool, t->sidecar, t->count);
 	live->insert_sql[1] = insert_text(pool, t->imposter, t->count);
 	buf_printf(&b, "SELECT k%zu FROM main.%s WHERE ", t->count - 1, sidecar);
 	conditions(&b, t->key_count, "=");
 	buf_printf(&b, " AND k%zu<>?%zu LIMIT 1", t->count - 1, t->key_count + 1);
-	live->twin_sql = take_text(pool, &b);
+	live->twin_sql = pool_take(pool, &b);
 }
 
 int live_new(struct migration *m, struct db *db, struct error *err)

@@ -92,15 +92,22 @@ static int resume_capture(struct migrator *m, struct db *db, struct record *r, s
 
 	if (p != PHASE_BACKFILL && p != PHASE_INDEX && p != PHASE_VERIFY)
 		return 0;
-	if (plan_resume(&pool, db_handle(db), r->table, r->shadow, &plan, &why) != 0) {
+	int rc = plan_resume(&pool, db_handle(db), r->table, r->shadow, &plan, &why);
+	if (rc != 0 && why.code > 0) {
+		/* SQLite could not read it: without capture no client may write. */
+		error_move(err, &why);
+		pool_free(&pool);
+		return -1;
+	}
+	if (rc != 0) {
 		/* Gone: the plan will say so, and the job fails. */
 		log_warning("migrate", "m%lld %s: %s", (long long)r->id, r->table, why.message);
 	} else {
 		capture_start(&m->capture, db, r->id, plan);
 		capture_border(&m->capture, r->p.has_cursor != 0, r->p.cursor);
 	}
-	int rc = db_int(db, &lost, err, "SELECT count(*) FROM main._alterd_dirty WHERE job=%lld AND gone=%d",
-			(long long)r->id, CAPTURE_LOST);
+	rc = db_int(db, &lost, err, "SELECT count(*) FROM main._alterd_dirty WHERE job=%lld AND gone=%d",
+		    (long long)r->id, CAPTURE_LOST);
 	m->capture.lost = lost != 0;
 	error_clear(&why);
 	pool_free(&pool);

@@ -101,8 +101,7 @@ static int instant(struct planning *p, const struct alter *alter)
 		}
 	}
 	p->plan->strategy = STRATEGY_INSTANT;
-	p->plan->instant_sql = pool_str(p->pool, buf_cstr(&sql));
-	buf_free(&sql);
+	p->plan->instant_sql = pool_take(p->pool, &sql);
 	return 0;
 }
 
@@ -260,42 +259,55 @@ static int rebuild(struct planning *p)
 	return plan->nconsent ? try_dependents(p) : 0;
 }
 
+static int make(struct planning *p, const struct alter *alter)
+{
+	struct plan *plan = p->plan;
+	int rc = 0;
+
+	if (schema_read(p->pool, p->db, alter->table, &p->source, p->err) != 0)
+		return -1;
+	if (strncasecmp(p->source->name, "sqlite_", 7) == 0 || strncasecmp(p->source->name, "_alterd_", 8) == 0)
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "table %.200s belongs to the system and cannot be changed", p->source->name);
+	plan->source = p->source;
+	plan->table = p->source->name;
+	if (all_instant(p, alter, &rc))
+		return rc != 0 ? rc : instant(p, alter);
+	if (rc != 0 || refuse_source(p) != 0)
+		return -1;
+	const char *rows = pool_printf(p->pool, "SELECT EXISTS(SELECT 1 FROM main.%s)",
+				       quote_name(p->pool, plan->table));
+	if (schema_each(p->db, p->err, row_flag, &p->rows, rows, NULL) != 0)
+		return -1;
+	p->sql = pool_str(p->pool, p->source->sql);
+	for (size_t i = 0; i < p->source->ncolumns; i++) {
+		p->map = pool_grow(p->pool, p->map, p->nmap, sizeof(*p->map));
+		p->map[p->nmap++] = (struct column_map){.name = p->source->columns[i].name, .source = (int)i};
+	}
+	for (size_t i = 0; i < alter->n; i++)
+		if (plan_edit(p, &alter->actions[i]) != 0)
+			return -1;
+	rc = plan_try_renames(p);
+	if (rc == 0 && p->changed)
+		rc = rebuild(p);
+	else if (rc == 0 && (plan->nrenames || plan->rename_sql))
+		plan_only_renames(p);
+	return rc;
+}
+
 int plan_make(struct pool *pool, sqlite3 *db, const struct alter *alter, const struct plan_options *options,
 	      struct plan **ret, struct error *err)
 {
 	struct plan *plan = pool_alloc(pool, sizeof(*plan));
 	struct planning p = {.pool = pool, .db = db, .options = options, .plan = plan, .err = err};
-	int rc = 0;
+	int rc = make(&p, alter);
 
-	if (schema_read(pool, db, alter->table, &p.source, err) != 0)
-		return -1;
-	if (strncasecmp(p.source->name, "sqlite_", 7) == 0 || strncasecmp(p.source->name, "_alterd_", 8) == 0)
-		return error_set(err, ERRC_MIGRATION_INVALID,
-				 "table %.200s belongs to the system and cannot be changed", p.source->name);
-	plan->source = p.source;
-	plan->table = p.source->name;
-	*ret = plan;
-	if (all_instant(&p, alter, &rc))
-		return rc != 0 ? rc : instant(&p, alter);
-	if (rc != 0 || refuse_source(&p) != 0)
-		return -1;
-	const char *rows = pool_printf(pool, "SELECT EXISTS(SELECT 1 FROM main.%s)", quote_name(pool, plan->table));
-	if (schema_each(db, err, row_flag, &p.rows, rows, NULL) != 0)
-		return -1;
-	p.sql = pool_str(pool, p.source->sql);
-	for (size_t i = 0; i < p.source->ncolumns; i++) {
-		p.map = pool_grow(pool, p.map, p.nmap, sizeof(*p.map));
-		p.map[p.nmap++] = (struct column_map){.name = p.source->columns[i].name, .source = (int)i};
-	}
-	for (size_t i = 0; i < alter->n; i++)
-		if (plan_edit(&p, &alter->actions[i]) != 0)
-			return -1;
-	rc = plan_try_renames(&p);
-	if (rc == 0 && p.changed)
-		rc = rebuild(&p);
-	else if (rc == 0 && (plan->nrenames || plan->rename_sql))
-		plan_only_renames(&p);
 	sqlite3_close(p.renamed);
+	if (p.no_memory) {
+		error_clear(err);
+		return error_set_sqlite(err, SQLITE_NOMEM, "SQLITE_NOMEM", "out of memory");
+	}
+	*ret = plan;
 	return rc;
 }
 

@@ -215,11 +215,11 @@ static int drop_users(struct planning *p, const struct action *a, struct ddl *d,
 		const struct ddl_item *it = &d->items[i];
 		for (size_t k = 0; k < it->n && it != column; k++) {
 			const struct ddl_constraint *c = &it->constraints[k];
-			if (c->kind == DDL_GENERATED && plan_part_uses(d, c->from, c->to, a->name))
+			if (c->kind == DDL_GENERATED && plan_part_uses(p, d, c->from, c->to, a->name))
 				return error_set(p->err, ERRC_MIGRATION_INVALID,
 						 "column %.100s is used by the generated column %.100s", a->name,
 						 it->name);
-			if (c->kind == DDL_CHECK && plan_part_uses(d, c->from, c->to, a->name))
+			if (c->kind == DDL_CHECK && plan_part_uses(p, d, c->from, c->to, a->name))
 				return error_set(p->err, ERRC_MIGRATION_INVALID, "column %.100s is used by %s%.300s",
 						 a->name, c->name ? "constraint " : "",
 						 c->name ? c->name : token_text(d->pool, &d->t, c->key, c->to));

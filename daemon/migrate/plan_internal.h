@@ -28,6 +28,7 @@ struct planning {
 	bool recollated;        /* a column has another collation */
 	const char **index_sql; /* of each index of the source, with renamed columns under their new names */
 	sqlite3 *renamed;       /* scratch: the schema with its columns renamed; NULL where none is */
+	bool no_memory;         /* a trial ended for want of memory: what was concluded from it is worth nothing */
 	size_t nmap;
 	struct column_map *map; /* in the order of the columns */
 	struct error *err;
@@ -66,7 +67,7 @@ int plan_object(struct planning *p, const struct statement *st);
 
 /* True if an index of the source resp. tokens [from, to) of a table's text use a column of that name. */
 bool plan_index_uses(struct planning *p, const char *index_sql, const char *column);
-bool plan_part_uses(const struct ddl *d, size_t from, size_t to, const char *column);
+bool plan_part_uses(struct planning *p, const struct ddl *d, size_t from, size_t to, const char *column);
 
 /* Sets plan->shadow: _alterd_<table>_new, with a number behind it where that name is taken. */
 int plan_choose_shadow(struct planning *p);
@@ -75,6 +76,8 @@ int plan_row_exists(void *arg, sqlite3_stmt *stmt);
 
 /* Scratch :memory: database in which nothing is what it should not be: foreign keys off, "x" is never a string. */
 int scratch_open(sqlite3 **ret, bool dqs, struct error *err);
+/* Whether a trial that may well fail went well, by SQLite's result code; notes in p where it was memory that failed. */
+bool trial_ok(struct planning *p, int code);
 /* USING expression over the source: it must compile, and give the same value whenever it is asked. */
 int try_expression(struct planning *p, const char *expr, struct error *err);
 /* The constant a default stands for as an SQL literal; *ret NULL if it is not constant. */

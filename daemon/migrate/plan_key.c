@@ -249,6 +249,8 @@ int plan_resume(struct pool *pool, sqlite3 *db, const char *table, const char *s
 	const char *name = pool_printf(pool, KEY_MAP_NAME, shadow);
 	if (schema_read(pool, db, name, &map, &none) == 0)
 		plan->key_map = name;
+	else if (none.code != errc_code(ERRC_NOT_FOUND))
+		return error_move(err, &none), -1;
 	error_clear(&none);
 	*ret = plan;
 	return 0;

@@ -32,6 +32,8 @@ static int read_text(struct planning *p, sqlite3 *db, const char *name, const ch
 	const char *texts[] = {name, NULL};
 	int rc = schema_each(db, p->err, row_text, arg, "SELECT sql FROM main.sqlite_schema WHERE name=?1", texts);
 
+	if (rc == 0 && !arg[1])
+		rc = error_set(p->err, ERRC_MIGRATION_INVALID, "SQLite cannot make %.100s of its stored text", name);
 	if (rc == 0)
 		*ret = arg[1];
 	return rc;
@@ -39,6 +41,7 @@ static int read_text(struct planning *p, sqlite3 *db, const char *name, const ch
 
 static int refused(struct planning *p, sqlite3 *db)
 {
+	(void)trial_ok(p, sqlite3_errcode(db));
 	return error_set(p->err, ERRC_MIGRATION_INVALID, "SQLite refuses to rename: %s", sqlite3_errmsg(db));
 }
 
@@ -91,7 +94,8 @@ int plan_rename(struct planning *p, const struct action *a)
 /* All that can be made of the schema, in a database of its own. */
 static int row_create(void *arg, sqlite3_stmt *stmt)
 {
-	(void)sqlite3_exec(arg, (const char *)sqlite3_column_text(stmt, 0), NULL, NULL, NULL);
+	struct planning *p = arg;
+	(void)trial_ok(p, sqlite3_exec(p->renamed, (const char *)sqlite3_column_text(stmt, 0), NULL, NULL, NULL));
 	return 0;
 }
 
@@ -129,12 +133,12 @@ int plan_try_renames(struct planning *p)
 	if (plan->nrenames == 0 && !plan->rename_to)
 		return 0;
 	if (scratch_open(&p->renamed, true, p->err) != 0 ||
-	    schema_each(p->db, p->err, row_create, p->renamed,
+	    schema_each(p->db, p->err, row_create, p,
 			"SELECT sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
 			" AND name NOT LIKE '\\_alterd\\_%' ESCAPE '\\' ORDER BY type='trigger', type='view', rowid",
 			NULL) != 0)
 		return -1;
-	return run_renames(p, p->renamed);
+	return p->no_memory ? -1 : run_renames(p, p->renamed);
 }
 
 void plan_only_renames(struct planning *p)

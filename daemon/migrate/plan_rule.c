@@ -301,7 +301,7 @@ static bool compiles(struct planning *p, const char *bad)
 {
 	sqlite3_stmt *stmt = NULL;
 	const char *sql = pool_printf(p->pool, "SELECT %s FROM main.%s", bad, quote_name(p->pool, p->source->name));
-	bool ok = sqlite3_prepare_v2(p->db, sql, -1, &stmt, NULL) == SQLITE_OK;
+	bool ok = trial_ok(p, sqlite3_prepare_v2(p->db, sql, -1, &stmt, NULL));
 	sqlite3_finalize(stmt);
 	return ok;
 }

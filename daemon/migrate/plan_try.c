@@ -25,6 +25,12 @@ int scratch_open(sqlite3 **ret, bool dqs, struct error *err)
 	return 0;
 }
 
+bool trial_ok(struct planning *p, int code)
+{
+	p->no_memory = p->no_memory || (code & 0xff) == SQLITE_NOMEM;
+	return code == SQLITE_OK;
+}
+
 /* An error is one line: what stands between words becomes one blank. */
 static void one_line(struct buf *out, const char *text)
 {
@@ -62,14 +68,16 @@ static int probe(struct planning *p, const char *expr, struct error *err)
 	struct buf sql = {0};
 	sqlite3 *db = NULL;
 
-	if (scratch_open(&db, false, err) != 0)
+	if (scratch_open(&db, false, err) != 0) {
+		p->no_memory = true;
 		return -1;
+	}
 	buf_puts(&sql, "CREATE TABLE probe(");
 	for (size_t i = 0; i < p->source->ncolumns; i++)
 		buf_printf(&sql, "%s%s", i ? "," : "", quote_name(p->pool, p->source->columns[i].name));
 	buf_printf(&sql, "); CREATE INDEX probe_x ON probe((%s)); INSERT INTO probe DEFAULT VALUES;", expr);
 	int rc = 0;
-	if (sqlite3_exec(db, buf_cstr(&sql), NULL, NULL, NULL) != SQLITE_OK)
+	if (!trial_ok(p, sqlite3_exec(db, buf_cstr(&sql), NULL, NULL, NULL)))
 		rc = invalid(db, expr, err);
 	buf_free(&sql);
 	sqlite3_close(db);
@@ -144,7 +152,7 @@ static int row_object(void *arg, sqlite3_stmt *stmt)
 	bool mine = strcmp(o.type, "table") == 0 && strcasecmp(o.name, d->p->source->name) == 0;
 	if (strcmp(o.type, "trigger") != 0)
 		/* What cannot be made alone (a virtual table's own tables) is left out, before and after alike. */
-		(void)sqlite3_exec(d->db, mine ? d->p->sql : o.sql, NULL, NULL, NULL);
+		(void)trial_ok(d->p, sqlite3_exec(d->db, mine ? d->p->sql : o.sql, NULL, NULL, NULL));
 	if (strcmp(o.type, "table") != 0) {
 		d->at = pool_grow(pool, d->at, d->n, sizeof(o));
 		d->at[d->n++] = o;
@@ -152,44 +160,47 @@ static int row_object(void *arg, sqlite3_stmt *stmt)
 	return 0;
 }
 
-static bool prepares(sqlite3 *db, const char *sql)
+static bool prepares(struct planning *p, sqlite3 *db, const char *sql)
 {
 	sqlite3_stmt *stmt = NULL;
-	bool ok = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK;
+	bool ok = trial_ok(p, sqlite3_prepare_v2(db, sql, -1, &stmt, NULL));
 	sqlite3_finalize(stmt);
 	return ok;
 }
 
 /* Compiles every statement that would fire the trigger: its body is compiled with it. */
-static bool trigger_works(struct pool *pool, sqlite3 *db, const struct dependent *o)
+static bool trigger_works(struct planning *p, sqlite3 *db, const struct dependent *o)
 {
+	struct pool *pool = p->pool;
 	char *table = quote_name(pool, o->table);
 	struct error none = {0};
 	struct schema_table *t = NULL;
 
-	if (sqlite3_exec(db, "SAVEPOINT one", NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(db, o->sql, NULL, NULL, NULL) != SQLITE_OK) {
+	if (!trial_ok(p, sqlite3_exec(db, "SAVEPOINT one", NULL, NULL, NULL)) ||
+	    !trial_ok(p, sqlite3_exec(db, o->sql, NULL, NULL, NULL))) {
 		(void)sqlite3_exec(db, "ROLLBACK TO one; RELEASE one", NULL, NULL, NULL);
 		return false;
 	}
-	bool ok = prepares(db, pool_printf(pool, "INSERT INTO %s DEFAULT VALUES", table)) &&
-		  prepares(db, pool_printf(pool, "DELETE FROM %s", table));
+	bool ok = prepares(p, db, pool_printf(pool, "INSERT INTO %s DEFAULT VALUES", table)) &&
+		  prepares(p, db, pool_printf(pool, "DELETE FROM %s", table));
 	if (schema_read(pool, db, o->table, &t, &none) == 0 && t->ncolumns > 0) {
 		for (size_t i = 0; ok && i < t->ncolumns; i++)
 			if (t->columns[i].hidden == 0)
-				ok = prepares(db, pool_printf(pool, "UPDATE %s SET %s=NULL", table,
-							      quote_name(pool, t->columns[i].name)));
+				ok = prepares(p, db,
+					      pool_printf(pool, "UPDATE %s SET %s=NULL", table,
+							  quote_name(pool, t->columns[i].name)));
 	}
+	(void)trial_ok(p, (int)none.code);
 	error_clear(&none);
 	(void)sqlite3_exec(db, "ROLLBACK TO one; RELEASE one", NULL, NULL, NULL);
 	return ok;
 }
 
-static bool works(struct pool *pool, sqlite3 *db, const struct dependent *o)
+static bool works(struct planning *p, sqlite3 *db, const struct dependent *o)
 {
 	if (strcmp(o->type, "view") == 0)
-		return prepares(db, pool_printf(pool, "SELECT * FROM %s", quote_name(pool, o->name)));
-	return trigger_works(pool, db, o);
+		return prepares(p, db, pool_printf(p->pool, "SELECT * FROM %s", quote_name(p->pool, o->name)));
+	return trigger_works(p, db, o);
 }
 
 static const struct dependent *same_object(const struct dependents *d, const struct dependent *o)
@@ -225,9 +236,9 @@ static int compare(struct planning *p, bool dqs, bool *ret_all)
 		/* A dropped table takes its own triggers along. */
 		if (!*target && before.at[i].table && strcasecmp(before.at[i].table, p->source->name) == 0)
 			continue;
-		if (!works(p->pool, before.db, &before.at[i]))
+		if (!works(p, before.db, &before.at[i]))
 			*ret_all = false;
-		else if (now && !works(p->pool, after.db, now))
+		else if (now && !works(p, after.db, now))
 			rc = error_set(p->err, ERRC_MIGRATION_INVALID,
 				       "%s %.200s would no longer work: it uses what is dropped", before.at[i].type,
 				       before.at[i].name);

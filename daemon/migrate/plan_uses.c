@@ -18,8 +18,8 @@ static int text_of(void *arg, sqlite3_stmt *stmt)
 }
 
 /* A table, an index of it (or NULL) and the text of one of them before and after; false if it cannot be told so. */
-static bool texts_renamed(struct pool *pool, const char *table_sql, const char *index_sql, const char *column,
-			  const char **ret_before, const char **ret_after)
+static bool texts_renamed(struct planning *p, struct pool *pool, const char *table_sql, const char *index_sql,
+			  const char *column, const char **ret_before, const char **ret_after)
 {
 	const char *table = NULL;
 	const char *which = index_sql ? "SELECT sql FROM sqlite_schema WHERE type='index' AND sql IS NOT NULL"
@@ -40,6 +40,8 @@ static bool texts_renamed(struct pool *pool, const char *table_sql, const char *
 					   quote_name(pool, table), quote_name(pool, column)),
 			       NULL, NULL, NULL) == SQLITE_OK &&
 		  schema_each(db, &none, text_of, after, which, NULL) == 0;
+	if (!ok)
+		(void)trial_ok(p, error_is_set(&none) ? (int)none.code : sqlite3_errcode(db));
 	sqlite3_close(db);
 	error_clear(&none);
 	return ok && *ret_before && *ret_after;
@@ -57,13 +59,13 @@ bool plan_index_uses(struct planning *p, const char *index_sql, const char *colu
 		    ddl_mentions(&x, BEHIND_ON, x.t.n, column);
 
 	error_clear(&none);
-	if (uses && texts_renamed(&scratch, p->source->sql, index_sql, column, &before, &after))
+	if (uses && texts_renamed(p, &scratch, p->source->sql, index_sql, column, &before, &after))
 		uses = strcmp(before, after) != 0;
 	pool_free(&scratch);
 	return uses;
 }
 
-bool plan_part_uses(const struct ddl *d, size_t from, size_t to, const char *column)
+bool plan_part_uses(struct planning *p, const struct ddl *d, size_t from, size_t to, const char *column)
 {
 	struct pool scratch = {0};
 	struct error none = {0};
@@ -72,7 +74,7 @@ bool plan_part_uses(const struct ddl *d, size_t from, size_t to, const char *col
 	bool uses = ddl_mentions(d, from, to, column);
 
 	/* A rename takes one name for another: token by token, the text stays what it was. */
-	if (uses && texts_renamed(&scratch, d->t.text, NULL, column, &before, &after) &&
+	if (uses && texts_renamed(p, &scratch, d->t.text, NULL, column, &before, &after) &&
 	    tokenize(&scratch, after, strlen(after), &t, &none) == 0 && t.n == d->t.n)
 		uses = ddl_mentions(&(struct ddl){.pool = &scratch, .t = t}, from, to, OTHER_NAME);
 	error_clear(&none);

@@ -47,6 +47,15 @@ char *pool_dup(struct pool *p, const char *text, size_t n)
 
 char *pool_str(struct pool *p, const char *text) { return text ? pool_dup(p, text, strlen(text)) : NULL; }
 
+char *pool_take(struct pool *p, struct buf *b)
+{
+	CHECK(!b->failed);
+	char *text = pool_dup(p, buf_cstr(b), b->len);
+
+	buf_free(b);
+	return text;
+}
+
 char *pool_printf(struct pool *p, const char *format, ...)
 {
 	va_list args;

@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include "proto/buf.h"
+
 struct pool_block;
 
 struct pool {
@@ -20,6 +22,8 @@ char *pool_dup(struct pool *p, const char *text, size_t n);
 /* NULL stays NULL. */
 char *pool_str(struct pool *p, const char *text);
 char *pool_printf(struct pool *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The content of a buffer as text of the pool; frees the buffer. */
+char *pool_take(struct pool *p, struct buf *b);
 /* Room for one more element behind `n` elements of `size` bytes: the array moves when n is 0 or a power of two. */
 void *pool_grow(struct pool *p, void *array, size_t n, size_t size);
 void pool_free(struct pool *p);

@@ -208,6 +208,17 @@ static void begin_capture(struct migration *m, struct db *db, bool copy)
 		log_info("migrate", "m%lld %s: looking at the rows", (long long)m->r->id, m->r->table);
 }
 
+/* A step taken again may find the shadow there: a commit that was told to have failed can be in the file. */
+static int forget_shadow(struct migration *m, struct db *db, struct error *err)
+{
+	const struct plan *plan = m->plan;
+
+	if (db_exec(db, err, "DROP TABLE IF EXISTS main.%s", quote_name(&m->pool, plan->shadow)) != 0)
+		return -1;
+	return plan->key_map ? db_exec(db, err, "DROP TABLE IF EXISTS main.%s", quote_name(&m->pool, plan->key_map))
+			     : 0;
+}
+
 enum step_outcome create_step(struct migration *m, struct db *db, struct error *err)
 {
 	bool moved = false;
@@ -221,24 +232,24 @@ enum step_outcome create_step(struct migration *m, struct db *db, struct error *
 		return step_failed(m, db);
 	if (strcmp(fingerprint, m->plan->source->fingerprint) != 0) {
 		db_rollback(db);
+		record_set(&m->r->fingerprint, NULL);
 		m->plan = NULL;
 		m->p.phase = PHASE_PLAN;
 		return STEP_MORE;
 	}
 	bool copy = m->plan->shadow != NULL;
-	if ((copy && db_exec(db, err, "%s", index_can_build(m, db) ? m->plan->bare_sql : m->plan->shadow_sql) != 0) ||
-	    (m->plan->key_map && db_exec(db, err, "%s", m->plan->key_map_sql) != 0))
+	if (copy && forget_shadow(m, db, err) != 0)
 		return step_failed(m, db);
 	record_set(&m->r->shadow, m->plan->shadow);
 	record_set(&m->r->fingerprint, fingerprint);
+	if ((copy && db_exec(db, err, "%s", index_can_build(m, db) ? m->plan->bare_sql : m->plan->shadow_sql) != 0) ||
+	    (m->plan->key_map && db_exec(db, err, "%s", m->plan->key_map_sql) != 0))
+		return step_failed(m, db);
 	begin_progress(m, copy);
 	struct record row = *m->r;
 	row.p = m->next;
-	if (catalog_save(db, &row, err) != 0 || step_commit(m, db, err) != 0) {
-		record_set(&m->r->shadow, NULL);
-		record_set(&m->r->fingerprint, NULL);
+	if (catalog_save(db, &row, err) != 0 || step_commit(m, db, err) != 0)
 		return step_failed(m, db);
-	}
 	begin_capture(m, db, copy);
 	return STEP_MORE;
 }

@@ -13,9 +13,7 @@ static const char *joined(struct pool *pool, const struct plan *plan, int what)
 		const char *text = what == 0 ? quote_name(pool, c->name) : what == 1 ? c->expr : c->lenient;
 		buf_printf(&out, "%s%s", i ? "," : "", text);
 	}
-	const char *text = pool_str(pool, buf_cstr(&out));
-	buf_free(&out);
-	return text;
+	return pool_take(pool, &out);
 }
 
 /* "a,b" where either may be empty. */

@@ -3,13 +3,14 @@
  * wrong: the n-th allocation, read, write or sync fails, the disk is full for a while, a write is torn, the power goes,
  * or the process dies at one of the points in a step. n goes up until a run meets no fault.
  *
- *     steps [--long] [--only TEXT] [--from N] [--trace]
+ *     steps [--long] [--only TEXT] [--from N [--to N]] [--trace]
  *
  * A run is a forked process. When it is gone its file is looked at with plain SQLite: whole, in the old or the new
  * schema, with every acknowledged write and no other (the one that was under way may be in or not). If the job had not
  * ended, a second process without faults goes on with it to its end, and the file is looked at again. In the short form
  * n moves in steps, so that a kind takes a bounded number of runs; --long tries every n, up to some hundreds of them. A
- * run that fails is named by its specification: --from N --only TEXT begins there.
+ * run that fails is named by its specification: --from N --only TEXT begins there, and with --to N each n of the range
+ * is tried.
  */
 #include <check.h>
 #include <fcntl.h>
@@ -129,7 +130,7 @@ static unsigned long usual[POINTS_MAX];
 static size_t npoints;
 
 static bool is_long, trace;
-static unsigned long first_n; /* 0: not said */
+static unsigned long first_n, last_n; /* 0: not said */
 static const char *only;
 static struct shared *shared;
 static char dir[64], seed_path[128], path[128];
@@ -428,7 +429,7 @@ static void sweep(const struct scenario *sc, size_t point, const char *action, u
 	char name[160], spec[128];
 	bool deadly = strcmp(action, "fail") != 0 && strcmp(action, "full") != 0;
 	unsigned long most = is_long ? LONG_RUNS : sc == scenarios ? SHORT_RUNS : SHORT_RUNS_OTHERS;
-	unsigned long stride = usual[point] > most ? usual[point] / most + 1 : 1;
+	unsigned long stride = usual[point] > most && !last_n ? usual[point] / most + 1 : 1;
 	unsigned long first = first_n ? first_n : is_long ? 1 + (unsigned long)clock_wall_ms() % stride : 1;
 
 	snprintf(name, sizeof(name), "%s %s:%s:%lu", sc->name, points[point], action, width);
@@ -438,7 +439,8 @@ static void sweep(const struct scenario *sc, size_t point, const char *action, u
 	int runs_before = runs, failures_before = failures;
 	bool hit = true;
 	/* Until a run is clean. Runs differ a little: where not all are tried the usual number bounds it. */
-	for (unsigned long n = first; hit && ((is_long && stride == 1) || n <= usual[point]); n += stride) {
+	for (unsigned long n = first;
+	     hit && (!last_n || n <= last_n) && ((is_long && stride == 1) || n <= usual[point]); n += stride) {
 		bool died = false;
 		snprintf(spec, sizeof(spec), "%s:%s:%lu-%lu", points[point], action, n, n + width - 1);
 		bool ok = run(sc, spec, deadly, &died);
@@ -533,6 +535,8 @@ int main(int argc, char **argv)
 		trace = trace || strcmp(argv[i], "--trace") == 0;
 		if (strcmp(argv[i], "--from") == 0 && i + 1 < argc)
 			first_n = strtoul(argv[++i], NULL, 10);
+		if (strcmp(argv[i], "--to") == 0 && i + 1 < argc)
+			last_n = strtoul(argv[++i], NULL, 10);
 		if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
 			only = argv[++i];
 	}

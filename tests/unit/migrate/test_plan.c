@@ -1,4 +1,7 @@
-/* Plans: each folder of tests/golden/plan is a schema, a change, and the plan or the refusal. */
+/*
+ * Plans: each folder of tests/golden/plan is a schema, a change, and the plan or the refusal. The same again with
+ * memory that is short for a moment: the plan is then none at all, never another one.
+ */
 #include <check.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -8,9 +11,33 @@
 #include "daemon/migrate/plan.h"
 
 #define FOLDERS_MAX 200
+/* Allocations of each plan that are tried. */
+#define SHORT_TRIES 60
 
 static char folders[FOLDERS_MAX][256];
 static int nfolders;
+
+/* The allocation that fails is the one that `until_short` comes to zero at. */
+static sqlite3_mem_methods memory;
+static long until_short = -1;
+
+static void *short_malloc(int n) { return until_short >= 0 && until_short-- == 0 ? NULL : memory.xMalloc(n); }
+
+static void *short_realloc(void *p, int n)
+{
+	return until_short >= 0 && until_short-- == 0 ? NULL : memory.xRealloc(p, n);
+}
+
+static void install_memory(void)
+{
+	if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory) != SQLITE_OK)
+		abort();
+	sqlite3_mem_methods mine = memory;
+	mine.xMalloc = short_malloc;
+	mine.xRealloc = short_realloc;
+	if (sqlite3_config(SQLITE_CONFIG_MALLOC, &mine) != SQLITE_OK)
+		abort();
+}
 
 static char *slurp(const char *folder, const char *name)
 {
@@ -111,6 +138,59 @@ START_TEST(test_plan_is_as_expected)
 }
 END_TEST
 
+/* What comes out where allocation `at` fails: the plan, a refusal, or no memory. Returns false once there is no such.
+ */
+static bool plan_short(const char *schema, const char *change, long at, struct buf *got)
+{
+	struct pool pool = {0};
+	struct error err = {0};
+	struct plan_options options = {0};
+	struct plan *plan = NULL;
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+	/* Else what is small is hidden from what runs short. */
+	ck_assert_int_eq(sqlite3_db_config(db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, schema, NULL, NULL, NULL), SQLITE_OK);
+	until_short = at;
+	if (plan_statement(&pool, db, change, &options, &plan, &err) == 0)
+		describe(plan, got);
+	else if (strstr(err.message, "out of memory") || (err.code > 0 && (err.code & 0xff) == SQLITE_NOMEM))
+		buf_puts(got, "no memory");
+	else
+		buf_puts(got, err.message);
+	bool met = until_short < 0;
+	until_short = -1;
+	sqlite3_close(db);
+	error_clear(&err);
+	pool_free(&pool);
+	return met;
+}
+
+START_TEST(test_plan_is_none_where_memory_is_short)
+{
+	const char *folder = folders[_i];
+	char *schema = slurp(folder, "schema.sql"), *change = slurp(folder, "change.sql");
+	struct buf want = {0}, got = {0};
+	long all = 1L << 40, stride;
+
+	ck_assert(!plan_short(schema, change, all, &want));
+	for (stride = 1; plan_short(schema, change, stride * SHORT_TRIES, &got); stride *= 2)
+		buf_truncate(&got, 0);
+	for (long at = _i % stride; at < 2 * stride * SHORT_TRIES; at += stride) {
+		buf_truncate(&got, 0);
+		if (!plan_short(schema, change, at, &got))
+			break;
+		ck_assert_msg(strcmp(buf_cstr(&got), "no memory") == 0 || strcmp(buf_cstr(&got), buf_cstr(&want)) == 0,
+			      "%s, allocation %ld:\n%s\n-- wanted:\n%s", folder, at, buf_cstr(&got), buf_cstr(&want));
+	}
+	buf_free(&want);
+	buf_free(&got);
+	free(schema);
+	free(change);
+}
+END_TEST
+
 static void find_folders(void)
 {
 	const char *path = ALTERD_SOURCE_DIR "/tests/golden/plan";
@@ -124,6 +204,7 @@ static void find_folders(void)
 
 int main(void)
 {
+	install_memory();
 	find_folders();
 	if (nfolders == 0) {
 		fprintf(stderr, "no folders in tests/golden/plan\n");
@@ -133,6 +214,7 @@ int main(void)
 	TCase *c = tcase_create("plan");
 	tcase_set_timeout(c, 30);
 	tcase_add_loop_test(c, test_plan_is_as_expected, 0, nfolders);
+	tcase_add_loop_test(c, test_plan_is_none_where_memory_is_short, 0, nfolders);
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
