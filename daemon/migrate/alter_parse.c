@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/lib/check.h"
 #include "daemon/migrate/tokenize.h"
 
 struct parser {
@@ -233,6 +234,7 @@ static int head(struct parser *p)
 	}
 	if (name(p, &table) != 0)
 		return -1;
+	CHECK(table);
 	if (p->renamed && strcasecmp(p->renamed, table) == 0)
 		table = p->out->table; /* by the name it has by now */
 	if (p->out->table && strcasecmp(p->out->table, table) != 0)

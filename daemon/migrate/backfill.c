@@ -23,7 +23,7 @@
 static int copy_piece(struct migration *m, struct db *db, int64_t limit, int64_t *ret_rows, struct error *err)
 {
 	bool first = !m->next.has_cursor;
-	int64_t from = first ? INT64_MIN : m->next.cursor, to = from;
+	int64_t from = first ? INT64_MIN : m->next.cursor, to;
 	uint64_t start = clock_now_ns();
 	sqlite3_stmt *stmt = NULL;
 

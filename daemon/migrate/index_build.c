@@ -113,8 +113,13 @@ static int read_spec(struct index_build *b, struct db *db, const struct index_bu
 		return error_set(err, ERRC_INTERNAL, "there is no table %s", config->table);
 	if (config->table_sql)
 		table_sql = config->table_sql;
-	return index_spec_read(&b->pool, config->table, table_sql, config->sql, config->count, have, have_count,
-			       &b->spec, err);
+	struct index_source source = {.table = config->table,
+				      .table_sql = table_sql,
+				      .sql = config->sql,
+				      .count = config->count,
+				      .have = have,
+				      .have_count = have_count};
+	return index_spec_read(&b->pool, &source, &b->spec, err);
 }
 
 /* Makes the sidecar, or takes up the one there is. */

@@ -303,7 +303,7 @@ static bool listed(const char *const *names, size_t count, const char *name)
 }
 
 /* All indexes but those the table has, and the primary key of a WITHOUT ROWID table, which is the table itself. */
-static int read_indexes(struct reading *r, const char *const *have, size_t have_count)
+static int read_indexes(struct reading *r, const struct index_source *source)
 {
 	sqlite3_stmt *stmt = NULL;
 	int result = prepare(r, &stmt, "SELECT name, \"unique\", origin FROM pragma_index_list(?1) ORDER BY seq DESC",
@@ -311,7 +311,8 @@ static int read_indexes(struct reading *r, const char *const *have, size_t have_
 
 	while (result == 0 && (result = next_row(r, stmt)) == 1) {
 		const char *name = column_text(r, stmt, 0), *origin = (const char *)sqlite3_column_text(stmt, 2);
-		bool skip = listed(have, have_count, name) || (r->spec->without_rowid && strcmp(origin, "pk") == 0);
+		bool skip = listed(source->have, source->have_count, name) ||
+			    (r->spec->without_rowid && strcmp(origin, "pk") == 0);
 		result = skip ? 0 : read_index(r, name, sqlite3_column_int(stmt, 1) != 0);
 	}
 	sqlite3_finalize(stmt);
@@ -400,17 +401,17 @@ static void finish_scan(struct reading *r)
 		r->spec->one_sql = scan(r, r->spec->one_sql);
 }
 
-static int run_scratch(struct reading *r, const char *table_sql, const char *const *sql, size_t count)
+static int run_scratch(struct reading *r, const struct index_source *source)
 {
-	if (sqlite3_exec(r->scratch, table_sql, NULL, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_exec(r->scratch, source->table_sql, NULL, NULL, NULL) != SQLITE_OK)
 		return scratch_error(r, "reading the table");
-	for (size_t i = 0; i < count; i++)
-		if (sqlite3_exec(r->scratch, sql[i], NULL, NULL, NULL) != SQLITE_OK)
+	for (size_t i = 0; i < source->count; i++)
+		if (sqlite3_exec(r->scratch, source->sql[i], NULL, NULL, NULL) != SQLITE_OK)
 			return scratch_error(r, "reading an index");
 	return 0;
 }
 
-static int read_all(struct reading *r, const char *const *have, size_t have_count)
+static int read_all(struct reading *r, const struct index_source *source)
 {
 	const char *without;
 
@@ -420,24 +421,23 @@ static int read_all(struct reading *r, const char *const *have, size_t have_coun
 		     r->spec->table, &without) != 0)
 		return -1;
 	r->spec->without_rowid = without != NULL;
-	if ((without ? read_key_cursor(r) : read_rowid_cursor(r)) != 0 || read_indexes(r, have, have_count) != 0)
+	if ((without ? read_key_cursor(r) : read_rowid_cursor(r)) != 0 || read_indexes(r, source) != 0)
 		return -1;
 	finish_scan(r);
 	return 0;
 }
 
-int index_spec_read(struct pool *pool, const char *table, const char *table_sql, const char *const *sql, size_t count,
-		    const char *const *have, size_t have_count, struct index_spec *ret, struct error *err)
+int index_spec_read(struct pool *pool, const struct index_source *source, struct index_spec *ret, struct error *err)
 {
-	struct index_spec spec = {.table = pool_str(pool, table)};
+	struct index_spec spec = {.table = pool_str(pool, source->table)};
 	struct reading r = {.pool = pool, .spec = &spec, .err = err};
 	int result = -1;
 
 	if (sqlite3_open_v2(":memory:", &r.scratch, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 			    NULL) != SQLITE_OK)
 		error_set_sqlite(err, SQLITE_NOMEM, "SQLITE_NOMEM", "no scratch database for reading indexes");
-	else if (run_scratch(&r, table_sql, sql, count) == 0)
-		result = read_all(&r, have, have_count);
+	else if (run_scratch(&r, source) == 0)
+		result = read_all(&r, source);
 	sqlite3_close(r.scratch);
 	if (result == 0)
 		*ret = spec;

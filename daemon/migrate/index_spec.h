@@ -48,13 +48,21 @@ struct index_spec {
 
 #define INDEX_SIDECAR_PREFIX "_alterd_index_"
 
+/* A table as it is to be, and what it has of that. */
+struct index_source {
+	const char *table, *table_sql; /* its name, and CREATE TABLE of it */
+	const char *const *sql;        /* `count` CREATE INDEX statements */
+	size_t count;
+	const char *const *have; /* names of indexes the table has already */
+	size_t have_count;
+};
+
 /*
- * Reads the indexes that `table_sql` (CREATE TABLE of `table`) implies and those of the `count` CREATE INDEX statements
- * in `sql`, but for those named in `have`, which the table has already. All text is of the pool. Fails for what cannot
+ * Reads the indexes that the source's CREATE TABLE implies and those of its CREATE INDEX statements, but for those the
+ * table has already. All text is of the pool. Fails for what cannot
  * be built here: a collation that is not built in, a rowid that cannot be named, mixed orders in the primary key of a
  * WITHOUT ROWID table; the caller leaves such a table to CREATE INDEX.
  */
-int index_spec_read(struct pool *pool, const char *table, const char *table_sql, const char *const *sql, size_t count,
-		    const char *const *have, size_t have_count, struct index_spec *ret, struct error *err);
+int index_spec_read(struct pool *pool, const struct index_source *source, struct index_spec *ret, struct error *err);
 
 #endif

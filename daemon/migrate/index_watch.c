@@ -94,7 +94,10 @@ static bool same_value(sqlite3_value *a, sqlite3_value *b)
 		return sqlite3_value_int64(a) == sqlite3_value_int64(b);
 	case SQLITE_FLOAT: {
 		double x = sqlite3_value_double(a), y = sqlite3_value_double(b);
-		return memcmp(&x, &y, sizeof(x)) == 0;
+		uint64_t bits_x, bits_y; /* -0.0 is another value than 0.0 */
+		memcpy(&bits_x, &x, sizeof(x));
+		memcpy(&bits_y, &y, sizeof(y));
+		return bits_x == bits_y;
 	}
 	default: {
 		const void *x = sqlite3_value_blob(a), *y = sqlite3_value_blob(b);

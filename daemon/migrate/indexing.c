@@ -38,27 +38,33 @@ static enum step_outcome native_duplicates(struct migration *m, struct db *db, c
 	return step_failed(m, db);
 }
 
+/* SQLite's own CREATE INDEX, for the shadow's next one. *ret_left: clients' rows are to go first. */
+static int native_index(struct migration *m, struct db *db, const struct plan_index *x, bool *ret_left,
+			struct error *err)
+{
+	/* Without the rows that clients have changed the shadow is an image of the source: a duplicate is a real one.
+	 */
+	if (x->unique && dirty_purge(m, db, INT64_MAX, ret_left, err) != 0)
+		return -1;
+	if (*ret_left)
+		return 0;
+	if (db_exec(db, err, "%s", x->shadow_sql) != 0)
+		return -1;
+	m->next.indexes++;
+	return 0;
+}
+
 static enum step_outcome native_step(struct migration *m, struct db *db, struct error *err)
 {
-	struct error why = {0};
 	bool left = false;
 
 	if (m->next.indexes < (int64_t)m->plan->nindexes) {
 		const struct plan_index *x = &m->plan->indexes[m->next.indexes];
-		/* Without the rows that clients have changed the shadow is an image of the source: a duplicate is a
-		 * real one. */
-		if (x->unique && dirty_purge(m, db, INT64_MAX, &left, err) != 0)
-			return step_failed(m, db);
-		if (!left) {
-			if (db_exec(db, &why, "%s", x->shadow_sql) != 0) {
-				if (offending(&why)) {
-					error_clear(&why);
-					return native_duplicates(m, db, x, err);
-				}
-				error_move(err, &why);
+		if (native_index(m, db, x, &left, err) != 0) {
+			if (!offending(err))
 				return step_failed(m, db);
-			}
-			m->next.indexes++;
+			error_clear(err);
+			return native_duplicates(m, db, x, err);
 		}
 	}
 	if (m->next.indexes == (int64_t)m->plan->nindexes)
@@ -122,8 +128,11 @@ bool index_can_build(const struct migration *m, struct db *db)
 
 	if (!plan->bare_sql || m->index_native || !index_build_available(db))
 		return false;
-	int rc = index_spec_read(&pool, plan->shadow, plan->shadow_sql, shadow_indexes(plan, &pool), plan->nindexes,
-				 NULL, 0, &spec, &why);
+	struct index_source source = {.table = plan->shadow,
+				      .table_sql = plan->shadow_sql,
+				      .sql = shadow_indexes(plan, &pool),
+				      .count = plan->nindexes};
+	int rc = index_spec_read(&pool, &source, &spec, &why);
 	error_clear(&why);
 	pool_free(&pool);
 	return rc == 0;

@@ -238,22 +238,27 @@ static int drop_users(struct planning *p, const struct action *a, struct ddl *d,
 	return 0;
 }
 
+/* A UNIQUE that has the column among its own. */
+static bool is_over(const struct ddl *d, const struct ddl_constraint *c, const char *name)
+{
+	size_t n = 0;
+	const char **names = c->kind == DDL_UNIQUE ? ddl_constraint_columns(d, c, &n) : NULL;
+
+	for (size_t j = 0; j < n; j++)
+		if (strcasecmp(names[j], name) == 0)
+			return true;
+	return false;
+}
+
 /* The table's own UNIQUE over the column; NULL if there is none. */
 static const struct ddl_constraint *unique_over(const struct ddl *d, const char *name, const struct ddl_item **ret_item)
 {
-	for (size_t i = 0; i < d->n; i++) {
-		for (size_t k = 0; k < d->items[i].n && !d->items[i].name; k++) {
-			const struct ddl_constraint *c = &d->items[i].constraints[k];
-			size_t n = 0;
-			const char **names = c->kind == DDL_UNIQUE ? ddl_constraint_columns(d, c, &n) : NULL;
-			for (size_t j = 0; j < n; j++) {
-				if (strcasecmp(names[j], name) == 0) {
-					*ret_item = &d->items[i];
-					return c;
-				}
+	for (size_t i = 0; i < d->n; i++)
+		for (size_t k = 0; k < d->items[i].n && !d->items[i].name; k++)
+			if (is_over(d, &d->items[i].constraints[k], name)) {
+				*ret_item = &d->items[i];
+				return &d->items[i].constraints[k];
 			}
-		}
-	}
 	return NULL;
 }
 

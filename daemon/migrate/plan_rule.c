@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/lib/check.h"
 #include "daemon/migrate/ddl.h"
 #include "daemon/migrate/plan_internal.h"
 
@@ -179,6 +180,7 @@ static int foreign_rule(struct planning *p, const struct foreign *f)
 {
 	const char *values = "", *there = "", *equal = "", *first = NULL;
 
+	CHECK(f->keys);
 	for (size_t k = 0; k < f->n; k++) {
 		const char *value = child_value(p, f->at[k].from);
 		if (!value)

@@ -222,6 +222,12 @@ static int unfit(struct planning *p, const char *sql, const char **ret)
 {
 	const struct schema_table *t = p->source;
 	const char **have = pool_alloc(p->pool, (t->nindexes + 1) * sizeof(*have)), *utf8 = NULL;
+	struct index_source as = {.table = t->name,
+				  .table_sql = t->sql,
+				  .sql = &sql,
+				  .count = 1,
+				  .have = have,
+				  .have_count = t->nindexes};
 	struct index_spec spec = {0};
 	struct error why = {0};
 
@@ -234,7 +240,7 @@ static int unfit(struct planning *p, const char *sql, const char **ret)
 		return 0;
 	if (!utf8)
 		*ret = "the database is not UTF-8";
-	else if (index_spec_read(p->pool, t->name, t->sql, &sql, 1, have, t->nindexes, &spec, &why) != 0)
+	else if (index_spec_read(p->pool, &as, &spec, &why) != 0)
 		*ret = pool_str(p->pool, why.message);
 	else if (spec.count != 1 || !spec.one_sql)
 		*ret = "the index cannot be read";

@@ -117,6 +117,15 @@ static bool hand_over(struct checkpointer *c)
 	return false;
 }
 
+/*
+ * Clients write faster than this thread copies: each round would leave more than the one before, for as long as they
+ * go on. So they wait, while the writer copies what is left.
+ */
+static bool outrun(const struct store *s, int64_t done)
+{
+	return store_wal_outruns(s) && atomic_load(&s->checkpointer.left_frames) >= done;
+}
+
 /* Copies until little is left. True: held up by a reader, or failed. */
 static bool work(struct store *s)
 {
@@ -139,7 +148,8 @@ static bool work(struct store *s)
 			return true;
 		}
 		/* With nothing left, too: a commit may be under way, and the WAL would grow on behind it. */
-		if (frames_left(c) <= WRITER_FRAMES_MAX || (round >= ROUNDS_MAX && held <= WRITER_FRAMES_MAX))
+		if (frames_left(c) <= WRITER_FRAMES_MAX ||
+		    (held <= WRITER_FRAMES_MAX && (round >= ROUNDS_MAX || outrun(s, copied - before))))
 			return hand_over(c);
 		before = copied;
 	}

@@ -304,8 +304,10 @@ bool cursors_due(const struct sql_session *session, uint64_t now);
 /* checkpoint.c */
 int checkpointer_start(struct store *s, struct error *err);
 void checkpointer_stop(struct store *s);
-void checkpointer_attach(struct db *writer);                       /* installs the WAL hook */
-bool checkpointer_wants_writer(const struct store *s);             /* any thread */
+void checkpointer_attach(struct db *writer);           /* installs the WAL hook */
+bool checkpointer_wants_writer(const struct store *s); /* any thread */
+bool store_wal_outruns(
+	const struct store *s); /* the WAL is far above its cap, where only clients can bring it; any thread */
 void checkpointer_writer_turn(struct store *s, struct db *writer); /* writer lane, outside of a transaction */
 
 #endif

@@ -2,7 +2,7 @@
  * A checkpoint copies tens of megabytes into the database file. Synced at its end alone, they all stand before a
  * client's commit in the disk's queue, which then takes ten times as long as another. So while there are clients, the
  * file is synced each time so much was written that a commit hardly notices it. Without clients that would only make
- * the checkpoint slower.
+ * the checkpoint slower; and clients that write faster than it copies must not be let run away.
  */
 #include "daemon/store/steady.h"
 
@@ -27,7 +27,8 @@ static int write_steadily(sqlite3_file *file, const void *data, int n, sqlite3_i
 	if (rc != SQLITE_OK || st->unsynced < SYNC_EVERY)
 		return rc;
 	st->unsynced = 0;
-	return clients_at_work(st->store) ? st->plain->xSync(file, SQLITE_SYNC_NORMAL) : SQLITE_OK;
+	bool steady = clients_at_work(st->store) && !store_wal_outruns(st->store);
+	return steady ? st->plain->xSync(file, SQLITE_SYNC_NORMAL) : SQLITE_OK;
 }
 
 int steady_attach(struct steady *st, const struct store *s, sqlite3 *handle)

@@ -98,13 +98,16 @@ static int64_t wal_bytes_used(const struct store *s)
 /* What it may be above the cap while nearly all of it is copied, and it only waits for its turn to begin anew. */
 #define WAL_SLACK_BYTES ((int64_t)8 << 20)
 
+static int64_t wal_above(const struct store *s) { return wal_bytes_used(s) - store_get_config(s)->wal_cap_bytes; }
+
+bool store_wal_outruns(const struct store *s) { return wal_above(s) > WAL_SLACK_BYTES; }
+
 static bool wal_full(const struct store *s)
 {
 	const struct store_config *c = store_get_config(s);
-	int64_t above = wal_bytes_used(s) - c->wal_cap_bytes;
 
-	return above > WAL_SLACK_BYTES ||
-	       (above > 0 && atomic_load(&s->checkpointer.left_frames) * s->page_size > c->checkpoint_bytes / 2);
+	return store_wal_outruns(s) ||
+	       (wal_above(s) > 0 && atomic_load(&s->checkpointer.left_frames) * s->page_size > c->checkpoint_bytes / 2);
 }
 
 static void look_at_space(struct store *s, uint64_t now)

@@ -6,6 +6,8 @@
 #define FAT_ROW "INSERT INTO t VALUES(randomblob(100000))"
 /* Times that the log must begin anew before a test is content. */
 #define RESTARTS 2
+/* The cap of the rig's log is 4096 pages; however fast a client writes, it is not let run away from there. */
+#define FRAMES_MAX (12 * 4096)
 
 struct watch {
 	struct rig *rig;
@@ -20,6 +22,7 @@ static bool go_on(struct watch *w)
 	if (now < w->frames)
 		w->restarts++;
 	w->frames = now;
+	ck_assert_int_lt(now, FRAMES_MAX);
 	return w->restarts < RESTARTS;
 }
 

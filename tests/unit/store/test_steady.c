@@ -1,4 +1,7 @@
-/* A checkpoint is synced bit by bit while clients are at work, and not where there are none. */
+/*
+ * A checkpoint is synced bit by bit while clients are at work, and not where there are none, or where the log has run
+ * away from it.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,15 +35,19 @@ static sqlite3 *open_file(const char *folder)
 	return db;
 }
 
-static int syncs_of_a_checkpoint(uint64_t answered_ns)
+static int syncs_of_a_checkpoint(uint64_t answered_ns, int64_t wal_frames)
 {
+	static struct settings settings = {.config.wal_cap_bytes = 16 << 20};
 	char folder[] = "/tmp/alterd-unit-XXXXXX", command[64];
 	struct store *s = calloc(1, sizeof *s);
 	struct steady steady;
 
 	ck_assert_ptr_nonnull(s);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
+	atomic_store(&s->settings, &settings);
 	atomic_store(&s->answered_ns, answered_ns);
+	s->page_size = 4096;
+	atomic_store(&s->checkpointer.wal_frames, wal_frames);
 	sqlite3 *writer = open_file(folder), *db = open_file(folder);
 	ck_assert_int_eq(steady_attach(&steady, s, db), SQLITE_OK);
 	/* The handle's file system below: the same, counted. */
@@ -68,7 +75,7 @@ static int syncs_of_a_checkpoint(uint64_t answered_ns)
 START_TEST(test_beside_clients_it_is_synced_bit_by_bit)
 {
 	/* As if one were answered all the time. */
-	int n = syncs_of_a_checkpoint(clock_now_ns() + 3600 * NS_PER_S);
+	int n = syncs_of_a_checkpoint(clock_now_ns() + 3600 * NS_PER_S, 2048);
 	ck_assert_int_ge(n, 30);
 	ck_assert_int_le(n, 40);
 }
@@ -77,7 +84,13 @@ END_TEST
 START_TEST(test_without_clients_it_is_not)
 {
 	uint64_t long_ago = clock_now_ns() - NS_PER_S;
-	ck_assert_int_le(syncs_of_a_checkpoint(long_ago), 4);
+	ck_assert_int_le(syncs_of_a_checkpoint(long_ago, 2048), 4);
+}
+END_TEST
+
+START_TEST(test_a_log_that_has_run_away_is_copied_at_full_speed)
+{
+	ck_assert_int_le(syncs_of_a_checkpoint(clock_now_ns() + 3600 * NS_PER_S, 3 * 4096), 4);
 }
 END_TEST
 
@@ -88,6 +101,7 @@ int main(void)
 
 	tcase_add_test(tc, test_beside_clients_it_is_synced_bit_by_bit);
 	tcase_add_test(tc, test_without_clients_it_is_not);
+	tcase_add_test(tc, test_a_log_that_has_run_away_is_copied_at_full_speed);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
