@@ -47,6 +47,17 @@ char *pool_dup(struct pool *p, const char *text, size_t n)
 
 char *pool_str(struct pool *p, const char *text) { return text ? pool_dup(p, text, strlen(text)) : NULL; }
 
+char *pool_cut(struct pool *p, const char *text, size_t n)
+{
+	size_t len = strnlen(text, n + 1);
+
+	if (len <= n)
+		return pool_dup(p, text, len);
+	while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	return pool_dup(p, text, n);
+}
+
 char *pool_take(struct pool *p, struct buf *b)
 {
 	CHECK(!b->failed);

@@ -21,6 +21,8 @@ void *pool_alloc(struct pool *p, size_t n);
 char *pool_dup(struct pool *p, const char *text, size_t n);
 /* NULL stays NULL. */
 char *pool_str(struct pool *p, const char *text);
+/* At most the first n bytes, no character of UTF-8 cut in two. */
+char *pool_cut(struct pool *p, const char *text, size_t n);
 char *pool_printf(struct pool *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The content of a buffer as text of the pool; frees the buffer. */
 char *pool_take(struct pool *p, struct buf *b);

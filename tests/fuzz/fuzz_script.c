@@ -1,0 +1,115 @@
+/*
+ * Scripts and folders: any bytes are split or refused with a line, each statement stands in the text and alone is one
+ * statement; and as a migration file under the names of each format they are read or refused with the file's name.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/migrate/folder.h"
+#include "proto/value.h"
+
+#define EXPECT(expression)                                                                                             \
+	do {                                                                                                           \
+		if (!(expression))                                                                                     \
+			abort();                                                                                       \
+	} while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void expect_error(struct error *err, const char *key)
+{
+	EXPECT(err->code == errc_code(ERRC_MIGRATION_INVALID) && err->message[0] != '\0');
+	EXPECT(utf8_valid(err->message, strlen(err->message)));
+	EXPECT(strstr(buf_cstr(&err->data), key) != NULL);
+	error_clear(err);
+}
+
+/* Lines are those of the file, and do not go back. */
+static void check_statements(const struct script *s, const char *text, size_t n)
+{
+	struct pool pool = {0};
+	struct error err = {0};
+	struct script one;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const char *sql = s->at[i].sql;
+		EXPECT(s->at[i].line >= 1 && *sql != '\0' && memmem(text, n, sql, strlen(sql)) != NULL);
+		EXPECT(script_split(&pool, sql, strlen(sql), 1, &one, &err) == 0);
+		EXPECT(one.n == 1 && one.at[0].line == 1 && strcmp(one.at[0].sql, sql) == 0);
+	}
+	pool_free(&pool);
+}
+
+static void check_part(const struct version_part *p, const char *file, const char *text, size_t n)
+{
+	struct pool pool = {0};
+	struct error err = {0};
+	struct script again;
+
+	EXPECT(p->present == (p->text != NULL) && p->batch_rows >= 0 && p->batch_rows <= 1000000);
+	if (!p->present) {
+		EXPECT(p->script.n == 0);
+		return;
+	}
+	EXPECT(strcmp(p->file, file) == 0);
+	check_statements(&p->script, text, n);
+	EXPECT(script_split(&pool, p->text, strlen(p->text), 1, &again, &err) == 0);
+	EXPECT(again.n == p->script.n);
+	for (size_t i = 0; i < again.n; i++)
+		EXPECT(strcmp(again.at[i].sql, p->script.at[i].sql) == 0);
+	pool_free(&pool);
+}
+
+static void check_folder(const char *name, enum folder_format format, const char *text, size_t n)
+{
+	/* metadata.toml is of diesel's alone; it stands beside a file that has no fault. */
+	bool metadata = strstr(name, "metadata") != NULL;
+	struct folder_file files[] = {{.name = name, .text = text, .len = n},
+				      {.name = "00000000000007_a/up.sql", .text = "SELECT 1", .len = 8}};
+	struct pool pool = {0};
+	struct error err = {0};
+	struct folder f;
+
+	if (folder_read(&pool, files, metadata ? 2 : 1, format, &f, &err) != 0) {
+		expect_error(&err, name);
+	} else {
+		EXPECT(f.n == 1 && f.at[0].number == 7 && f.at[0].up.present && strlen(f.at[0].checksum) == 64);
+		EXPECT(format == FOLDER_AUTO || f.format == format);
+		if (!metadata) {
+			check_part(&f.at[0].up, name, text, n);
+			check_part(&f.at[0].down, name, text, n);
+		}
+	}
+	pool_free(&pool);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct {
+		const char *name;
+		enum folder_format format;
+	} tries[] = {{"0007_a.sql", FOLDER_AUTO},
+		     {"7_a.up.sql", FOLDER_AUTO},
+		     {"0007_a.sql", FOLDER_DBMATE},
+		     {"0007_a.sql", FOLDER_GOOSE},
+		     {"7.sql", FOLDER_SQFLITE},
+		     {"7_a.sql", FOLDER_SQLX},
+		     {"00000000000007_a/up.sql", FOLDER_DIESEL},
+		     {"00000000000007_a/metadata.toml", FOLDER_DIESEL},
+		     {"V7__a.sql", FOLDER_FLYWAY},
+		     {"U7__a.sql", FOLDER_REFINERY}};
+	const char *text = (const char *)data;
+	struct pool pool = {0};
+	struct error err = {0};
+	struct script script;
+
+	if (script_split(&pool, text, size, 1, &script, &err) == 0)
+		check_statements(&script, text, size);
+	else
+		expect_error(&err, "\"line\":");
+	pool_free(&pool);
+	for (size_t k = 0; k < sizeof(tries) / sizeof(tries[0]); k++)
+		check_folder(tries[k].name, tries[k].format, text, size);
+	return 0;
+}

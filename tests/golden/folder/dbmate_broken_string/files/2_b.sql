@@ -1,0 +1,5 @@
+-- migrate:up
+
+
+SELECT 'a;
+-- migrate:down

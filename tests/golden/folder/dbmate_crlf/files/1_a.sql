@@ -1,0 +1,6 @@
+
+-- migrate:up
+-- alterd: mode=exact
+SELECT 1;
+-- migrate:down
+SELECT 2;

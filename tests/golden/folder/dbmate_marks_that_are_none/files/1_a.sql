@@ -1,0 +1,6 @@
+-- migrate:up
+-- see -- migrate:down
+  -- migrate:down
+-- migrate:downwards
+-- migrate:upper
+SELECT 1;

@@ -1,0 +1,4 @@
+-- hello
+SELECT 1;
+-- migrate:up
+SELECT 2;

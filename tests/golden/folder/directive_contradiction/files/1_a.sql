@@ -1,0 +1,4 @@
+-- alterd: mode=exact
+-- migrate:up
+-- alterd: mode=online
+SELECT 1;

@@ -1,0 +1,2 @@
+SELECT 2;
+-- alterd: allow=data-loss batch=7

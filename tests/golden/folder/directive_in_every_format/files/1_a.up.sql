@@ -1,0 +1,2 @@
+-- alterd: mode=online
+SELECT 1;

@@ -1,0 +1,5 @@
+-- +goose NO TRANSACTION
+-- +goose up
+-- +goose envsub off
+VACUUM;
+-- +goose DOWN

@@ -1,0 +1,4 @@
+-- UP --
+CREATE TABLE t (a);
+-- DOWN --
+DROP TABLE t;

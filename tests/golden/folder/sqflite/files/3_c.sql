@@ -1,0 +1,5 @@
+-- alterd: mode=exact
+SELECT 3;
+--DOWN --
+-- DOWN --
+SELECT 4;

@@ -1,0 +1,3 @@
+-- a
+-- no-transaction
+SELECT 1;

@@ -1,0 +1,4 @@
+CREATE TABLE trigger (a);
+DROP TRIGGER r;
+CREATE INDEX trigger ON t (a);
+SELECT 1;

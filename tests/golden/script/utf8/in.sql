@@ -1,0 +1,2 @@
+SELECT 'größe;' AS größe;
+SELECT 2;
