@@ -38,6 +38,11 @@ static int check_words(const struct config *c, struct error *err)
 	if (strcmp(c->store_synchronous, "full") != 0 && strcmp(c->store_synchronous, "normal") != 0)
 		return error_set(err, ERRC_INVALID_PARAMS, "store.synchronous = %.64s: it is full or normal",
 				 c->store_synchronous);
+	if (strcmp(c->migrate_on_start, "none") != 0 && strcmp(c->migrate_on_start, "up") != 0)
+		return error_set(err, ERRC_INVALID_PARAMS, "migrate.on_start = %.64s: it is none or up",
+				 c->migrate_on_start);
+	if (strcmp(c->migrate_on_start, "up") == 0 && c->migrate_folder[0] == '\0')
+		return error_set(err, ERRC_INVALID_PARAMS, "migrate.on_start = up needs migrate.folder");
 	if (!log_level_by_name(c->log_level, &level))
 		return error_set(err, ERRC_INVALID_PARAMS, "log.level = %.64s: it is error, warning, info or debug",
 				 c->log_level);

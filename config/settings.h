@@ -51,6 +51,9 @@
 	X(migrate, client_wait, migrate_client_wait, MS, "20ms", true, 0, 60000)                                       \
 	X(migrate, queue, migrate_queue, INT, "32", true, 1, 10000)                                                    \
 	X(migrate, retire_pause, migrate_retire_pause, MS, "0ms", true, 0, 10000)                                      \
+	X(migrate, folder, migrate_folder, STRING, "", false, 0, 0)                                                    \
+	X(migrate, on_start, migrate_on_start, STRING, "none", false, 0, 0)                                            \
+	X(migrate, format, migrate_format, STRING, "auto", false, 0, 0)                                                \
 	X(log, level, log_level, STRING, "info", true, 0, 0)
 
 #endif

@@ -27,6 +27,10 @@ static const char *schema_of(enum param_type type)
 		return "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"sql\"],\"properties\":{"
 		       "\"sql\":{\"type\":\"string\"},\"bind\":{\"type\":[\"array\",\"object\"]},"
 		       "\"expect_changes\":{\"type\":\"integer\",\"minimum\":0}},\"additionalProperties\":false}}";
+	case PARAM_TYPE_FILES:
+		return "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"name\",\"sql\"],"
+		       "\"properties\":{"
+		       "\"name\":{\"type\":\"string\"},\"sql\":{\"type\":\"string\"}},\"additionalProperties\":false}}";
 	case PARAM_TYPE_REQID:
 		return "{\"type\":[\"integer\",\"string\"]}";
 	case PARAM_TYPE_RANGE:

@@ -41,7 +41,15 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(ALLOW_DATA_LOSS, "allow_data_loss", BOOL, "consent to lose data the new schema cannot hold")                 \
 	X(POSTPONE_CUTOVER, "postpone_cutover", BOOL, "stop before the swap until migrate.cutover")                    \
 	X(BATCH_ROWS, "batch_rows", COUNT, "rows a batch at most")                                                     \
-	X(DUTY_PERCENT, "duty_percent", COUNT, "share of the writer's time the migration may take, 1 to 100")
+	X(DUTY_PERCENT, "duty_percent", COUNT, "share of the writer's time the migration may take, 1 to 100")          \
+	X(TO, "to", NUMBER0, "the version to end at")                                                                  \
+	X(STEPS, "steps", COUNT, "how many versions")                                                                  \
+	X(FILES, "files", FILES, "array of {name, sql}: migration files, in place of the daemon's folder")             \
+	X(FORMAT, "format", STRING, "whose form the files have; \"auto\" looks at them")                               \
+	X(ALLOW_OUT_OF_ORDER, "allow_out_of_order", BOOL, "run files below the present version, too")                  \
+	X(VERSION, "version", NUMBER0, "a version")                                                                    \
+	X(FROM, "from", STRING, "the tool whose history is taken over; \"auto\" looks for it")                         \
+	X(DRY_RUN, "dry_run", BOOL, "true: tell, and write nothing")
 
 enum param {
 #define X(id, name, type, doc) PARAM_##id,
@@ -79,6 +87,24 @@ enum param {
 	X(CONFIG_RELOAD, "config.reload", OP_CONTROL, ROLE_ADMIN, 0, 0, "read the configuration again")                \
 	X(MIGRATE_ALTER, "migrate.alter", OP_STATEMENT, ROLE_MIGRATE, P(SQL),                                          \
 	  P(WAIT) | P(ALLOW_DATA_LOSS) | P(POSTPONE_CUTOVER), "change a table online")                                 \
+	X(MIGRATE_PLAN, "migrate.plan", OP_STATEMENT, ROLE_RO, 0,                                                      \
+	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(ALLOW_OUT_OF_ORDER), "what up or to would do; writes nothing")   \
+	X(MIGRATE_UP, "migrate.up", OP_STATEMENT, ROLE_MIGRATE, 0,                                                     \
+	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(WAIT) | P(ALLOW_DATA_LOSS) | P(ALLOW_OUT_OF_ORDER) |             \
+		  P(POSTPONE_CUTOVER),                                                                                 \
+	  "run the migration files that are pending")                                                                  \
+	X(MIGRATE_DOWN, "migrate.down", OP_STATEMENT, ROLE_MIGRATE, 0,                                                 \
+	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(WAIT) | P(ALLOW_DATA_LOSS) | P(POSTPONE_CUTOVER),                \
+	  "undo versions, the last one first")                                                                         \
+	X(MIGRATE_TO, "migrate.to", OP_STATEMENT, ROLE_MIGRATE, P(VERSION),                                            \
+	  P(FILES) | P(FORMAT) | P(WAIT) | P(ALLOW_DATA_LOSS) | P(ALLOW_OUT_OF_ORDER) | P(POSTPONE_CUTOVER),           \
+	  "go to a version, up or down")                                                                               \
+	X(MIGRATE_LIST, "migrate.list", OP_STATEMENT, ROLE_RO, 0, P(FILES) | P(FORMAT),                                \
+	  "the versions, applied and pending")                                                                         \
+	X(MIGRATE_BASELINE, "migrate.baseline", OP_STATEMENT, ROLE_MIGRATE, P(VERSION),                                \
+	  P(FROM) | P(DRY_RUN) | P(FILES) | P(FORMAT), "record versions as applied without running them")              \
+	X(MIGRATE_REPAIR, "migrate.repair", OP_STATEMENT, ROLE_MIGRATE, P(VERSION), P(FILES) | P(FORMAT),              \
+	  "accept an applied file as it is now")                                                                       \
 	X(MIGRATE_STATUS, "migrate.status", OP_CONTROL, ROLE_RO, 0, 0, "the running migration, else the last one")     \
 	X(MIGRATE_HISTORY, "migrate.history", OP_CONTROL, ROLE_RO, 0, 0, "migrations that ended, newest last")         \
 	X(MIGRATE_PAUSE, "migrate.pause", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB), "stop the migration where it stands")   \

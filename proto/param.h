@@ -17,6 +17,7 @@ enum param_type {
 	PARAM_TYPE_RANGE,
 	PARAM_TYPE_INT64,
 	PARAM_TYPE_BOOL,
+	PARAM_TYPE_FILES,
 };
 
 struct param_info {

@@ -108,6 +108,53 @@ static int decode_steps(struct decoder *d, const struct node *v)
 	return 0;
 }
 
+static int decode_file(struct decoder *d, const struct node *v, long index, struct file *ret)
+{
+	struct file file = {0};
+	const struct node *member = node_first(v);
+	size_t len = 0;
+
+	if (v->type != NODE_OBJECT)
+		return error_set(d->err, ERRC_INVALID_PARAMS, "files[%ld] must be an object", index);
+	for (uint32_t i = 0; i < v->count; i++, member = node_next(member)) {
+		bool is_name = strcmp(member->key, "name") == 0;
+		if (!is_name && strcmp(member->key, "sql") != 0)
+			return error_set(d->err, ERRC_INVALID_PARAMS, "files[%ld] has an unknown key \"%.64s\"", index,
+					 member->key);
+		if (member->type != NODE_STRING || memchr(member->s.p, '\0', member->s.n) != NULL)
+			return error_set(d->err, ERRC_INVALID_PARAMS, "files[%ld].%s must be a string without NUL",
+					 index, member->key);
+		if (decode_keep(d, member->s.p, member->s.n, is_name ? &file.name : &file.sql) < 0)
+			return -1;
+		if (!is_name)
+			len = member->s.n;
+	}
+	if (file.name == NULL || file.sql == NULL)
+		return error_set(d->err, ERRC_INVALID_PARAMS, "files[%ld] needs \"name\" and \"sql\"", index);
+	file.sql_len = len;
+	*ret = file;
+	return 0;
+}
+
+static int decode_files(struct decoder *d, const struct node *v)
+{
+	const struct node *element = node_first(v);
+	struct file *files;
+
+	if (v->type != NODE_ARRAY)
+		return decode_refuse(d, -1, "files", "must be an array");
+	files = arena_struct(&d->arena, v->count * sizeof *files);
+	if (files == NULL)
+		return error_set(d->err, ERRC_INTERNAL, "out of memory");
+	for (uint32_t i = 0; i < v->count; i++, element = node_next(element)) {
+		if (decode_file(d, element, (long)i, &files[i]) < 0)
+			return -1;
+	}
+	d->params->files = files;
+	d->params->nfiles = v->count;
+	return 0;
+}
+
 static int decode_want(struct decoder *d, const struct node *v)
 {
 	const struct node *extra = node_first(v);
@@ -172,6 +219,41 @@ static int decode_bool(struct decoder *d, const struct node *v, const char *name
 	return 0;
 }
 
+/* Those of migrate.*; NULL for what has no simple type. */
+static void *migration_field(struct params *p, enum param which)
+{
+	switch (which) {
+	case PARAM_JOB:
+		return &p->job;
+	case PARAM_WAIT:
+		return &p->wait;
+	case PARAM_ALLOW_DATA_LOSS:
+		return &p->allow_data_loss;
+	case PARAM_POSTPONE_CUTOVER:
+		return &p->postpone_cutover;
+	case PARAM_BATCH_ROWS:
+		return &p->batch_rows;
+	case PARAM_DUTY_PERCENT:
+		return &p->duty_percent;
+	case PARAM_TO:
+		return &p->to;
+	case PARAM_STEPS:
+		return &p->nsteps_asked;
+	case PARAM_FORMAT:
+		return &p->format;
+	case PARAM_ALLOW_OUT_OF_ORDER:
+		return &p->allow_out_of_order;
+	case PARAM_VERSION:
+		return &p->version;
+	case PARAM_FROM:
+		return &p->from;
+	case PARAM_DRY_RUN:
+		return &p->dry_run;
+	default:
+		return NULL;
+	}
+}
+
 /* Where a parameter of a simple type goes; NULL for the other types. */
 static void *param_field(struct params *p, enum param which)
 {
@@ -202,28 +284,9 @@ static void *param_field(struct params *p, enum param which)
 		return &p->expect_version;
 	case PARAM_TABLE:
 		return &p->table;
-	case PARAM_JOB:
-		return &p->job;
-	case PARAM_WAIT:
-		return &p->wait;
-	case PARAM_ALLOW_DATA_LOSS:
-		return &p->allow_data_loss;
-	case PARAM_POSTPONE_CUTOVER:
-		return &p->postpone_cutover;
-	case PARAM_BATCH_ROWS:
-		return &p->batch_rows;
-	case PARAM_DUTY_PERCENT:
-		return &p->duty_percent;
-	case PARAM_BIND:
-	case PARAM_WANT:
-	case PARAM_STATEMENTS:
-	case PARAM_ID:
-	case PARAM_PROTOCOL:
-	case PARAM_INT64:
-	case PARAM_COUNT:
-		break;
+	default:
+		return migration_field(p, which);
 	}
-	return NULL;
 }
 
 static int decode_param(struct decoder *d, enum param which, const struct node *v)
@@ -254,6 +317,9 @@ static int decode_param(struct decoder *d, enum param which, const struct node *
 		break;
 	case PARAM_TYPE_STEPS:
 		rc = decode_steps(d, v);
+		break;
+	case PARAM_TYPE_FILES:
+		rc = decode_files(d, v);
 		break;
 	case PARAM_TYPE_REQID:
 		rc = decode_request_id(d, v);

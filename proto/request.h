@@ -39,6 +39,13 @@ struct step {
 	int64_t expect_changes; /* -1: not asked */
 };
 
+/* A migration file. */
+struct file {
+	const char *name; /* both NUL-terminated, without a NUL inside */
+	const char *sql;
+	size_t sql_len;
+};
+
 /* Parameters of all methods. A field means something only if its bit is in `present` (or its default is told). */
 struct params {
 	uint64_t present; /* mask of P(..) */
@@ -70,6 +77,15 @@ struct params {
 	bool postpone_cutover;
 	int64_t batch_rows;
 	int64_t duty_percent;
+	int64_t to;
+	int64_t nsteps_asked; /* steps */
+	const struct file *files;
+	size_t nfiles;
+	const char *format;
+	bool allow_out_of_order;
+	int64_t version;
+	const char *from;
+	bool dry_run;
 };
 
 static inline bool params_has(const struct params *p, enum param which) { return (p->present >> which) & 1; }

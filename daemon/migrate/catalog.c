@@ -6,6 +6,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/fault.h"
+#include "daemon/migrate/steps.h"
 
 /* Integer columns of a job that are its progress; in the order they are bound. */
 #define PROGRESS_MAP(X)                                                                                                \
@@ -32,7 +33,23 @@
 	X(fingerprint)                                                                                                 \
 	X(error_name)                                                                                                  \
 	X(error_text)                                                                                                  \
-	X(error_rows)
+	X(error_rows)                                                                                                  \
+	NEW_TEXT_MAP(X)
+
+/* What format 1 did not have. */
+#define NEW_TEXT_MAP(X)                                                                                                \
+	X(name)                                                                                                        \
+	X(file)                                                                                                        \
+	X(applied_by)
+
+#define RUN_MAP(X)                                                                                                     \
+	X(steps)                                                                                                       \
+	X(step)                                                                                                        \
+	X(from_version)                                                                                                \
+	X(to_version)                                                                                                  \
+	X(version)                                                                                                     \
+	X(down)                                                                                                        \
+	X(after)
 
 #define PLAIN_MAP(X)                                                                                                   \
 	X(allow_data_loss)                                                                                             \
@@ -60,32 +77,60 @@ static const char create_sql[] =
 	TEXT_MAP(X)
 #undef X
 #define X(name) COLUMN(name) " INTEGER NOT NULL"
-		PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X)
+		PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X) RUN_MAP(X)
 #undef X
 			") WITHOUT ROWID;";
 
+static const char upgrade_sql[] =
+#define X(name)                                                                                                        \
+	"ALTER TABLE main._alterd_job ADD"                                                                             \
+	" "                                                                                                            \
+	"\"" #name "\" TEXT;"
+	NEW_TEXT_MAP(X)
+#undef X
+#define X(name) "ALTER TABLE main._alterd_job ADD \"" #name "\" INTEGER NOT NULL DEFAULT 0;"
+		RUN_MAP(X)
+#undef X
+			"UPDATE main._alterd_meta SET value=2 WHERE key='format'";
+
+static int upgrade(struct db *db, struct error *err)
+{
+	if (db_begin(db, err) == 0 && db_exec(db, err, "%s", upgrade_sql) == 0 && steps_create(db, err) == 0 &&
+	    db_commit(db, err) == 0)
+		return 0;
+	db_rollback(db);
+	return -1;
+}
+
+static int check_format(struct db *db, struct error *err)
+{
+	int64_t format = 0;
+	struct error none = {0};
+
+	if (db_int(db, &format, &none, "SELECT value FROM main._alterd_meta WHERE key='format'") != 0)
+		format = 0;
+	error_clear(&none);
+	if (format == 1)
+		return upgrade(db, err);
+	if (format == CATALOG_FORMAT)
+		return 0;
+	return error_set(err, ERRC_INTERNAL,
+			 "the tables of alterd in this file have format %lld, this version knows %d: run the version "
+			 "that wrote them",
+			 (long long)format, CATALOG_FORMAT);
+}
+
 int catalog_open(struct db *db, struct error *err)
 {
-	int64_t have = 0, format = CATALOG_FORMAT;
+	int64_t have = 0;
 
 	if (db_int(db, &have, err, "SELECT count(*) FROM main.sqlite_schema WHERE name='_alterd_meta'") != 0)
 		return -1;
-	if (have) {
-		struct error none = {0};
-		if (db_int(db, &format, &none, "SELECT value FROM main._alterd_meta WHERE key='format'") != 0)
-			format = 0;
-		error_clear(&none);
-		if (format != CATALOG_FORMAT)
-			return error_set(err, ERRC_INTERNAL,
-					 "the tables of alterd in this file have format %lld, this version knows %d: "
-					 "run the version "
-					 "that wrote them",
-					 (long long)format, CATALOG_FORMAT);
-		return 0;
-	}
+	if (have)
+		return check_format(db, err);
 	if (db_begin(db, err) != 0)
 		return -1;
-	if (db_exec(db, err, "%s", create_sql) != 0 ||
+	if (db_exec(db, err, "%s", create_sql) != 0 || steps_create(db, err) != 0 ||
 	    db_exec(db, err, "INSERT INTO main._alterd_meta VALUES('format',%d)", CATALOG_FORMAT) != 0 ||
 	    db_commit(db, err) != 0) {
 		db_rollback(db);
@@ -120,6 +165,9 @@ static struct record *read_job(sqlite3_stmt *stmt, struct error *err)
 #define X(name) r->p.name = sqlite3_column_int64(stmt, i++);
 	PROGRESS_MAP(X)
 #undef X
+#define X(name) r->run.name = sqlite3_column_int64(stmt, i++);
+	RUN_MAP(X)
+#undef X
 	if (r->state < JOB_STATE_COUNT && r->p.phase < PHASE_COUNT && r->p.failed_in < PHASE_COUNT && r->table &&
 	    r->sql)
 		return r;
@@ -132,7 +180,7 @@ int catalog_load(struct db *db, void (*each)(void *arg, struct record *r), void 
 {
 	static const char sql[] = "SELECT id,state,phase,failed_in"
 #define X(name) COLUMN(name)
-		TEXT_MAP(X) PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X)
+		TEXT_MAP(X) PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X) RUN_MAP(X)
 #undef X
 			" FROM main._alterd_job ORDER BY id";
 	sqlite3_stmt *stmt = NULL;
@@ -165,10 +213,10 @@ int catalog_save(struct db *db, const struct record *r, struct error *err)
 {
 	static const char sql[] = "INSERT OR REPLACE INTO main._alterd_job(id,state,phase,failed_in"
 #define X(name) COLUMN(name)
-		TEXT_MAP(X) PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X) ") VALUES(?,?,?,?"
+		TEXT_MAP(X) PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X) RUN_MAP(X) ") VALUES(?,?,?,?"
 #undef X
 #define X(name) ",?"
-		TEXT_MAP(X) PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X)
+		TEXT_MAP(X) PLAIN_MAP(X) CONTROL_MAP(X) PROGRESS_MAP(X) RUN_MAP(X)
 #undef X
 			")";
 	sqlite3_stmt *stmt = NULL;
@@ -191,6 +239,9 @@ int catalog_save(struct db *db, const struct record *r, struct error *err)
 #undef X
 #define X(name) sqlite3_bind_int64(stmt, i++, r->p.name);
 	PROGRESS_MAP(X)
+#undef X
+#define X(name) sqlite3_bind_int64(stmt, i++, r->run.name);
+	RUN_MAP(X)
 #undef X
 	return step_once(db, stmt, err);
 }
@@ -238,13 +289,10 @@ int catalog_control(struct db *db, int64_t id, const struct control *c, struct e
 
 int catalog_trim(struct db *db, struct error *err)
 {
-	return db_exec(db, err,
-		       "DELETE FROM main._alterd_job WHERE state IN ('done','failed','aborted') AND id NOT IN"
-		       " (SELECT id FROM main._alterd_job ORDER BY id DESC LIMIT %d)",
-		       CATALOG_JOBS_MAX);
-}
-
-int catalog_version(struct db *db, int64_t *ret, struct error *err)
-{
-	return db_int(db, ret, err, "PRAGMA main.user_version");
+	return steps_trim(db, err) != 0
+		       ? -1
+		       : db_exec(db, err,
+				 "DELETE FROM main._alterd_job WHERE state IN ('done','failed','aborted') AND id NOT IN"
+				 " (SELECT id FROM main._alterd_job ORDER BY id DESC LIMIT %d)",
+				 CATALOG_JOBS_MAX);
 }

@@ -93,6 +93,7 @@ struct migration {
 	int64_t analyzed;     /* RETIRE: indexes whose statistics are new */
 	bool statistics_done; /* RETIRE: all of them */
 	uint64_t commit_ns;   /* what a commit takes, of late */
+	int64_t version_ms;   /* wall clock: when the version of a run began, or was taken up again */
 
 	/* Rules that look up other tables: what goes from there is watched, from this many on. */
 	bool watching, verified_watched; /* the look at the rows began with the watch on */
@@ -122,6 +123,7 @@ enum step_outcome adopt_step(struct migration *m, struct db *db, struct error *e
 enum step_outcome drop_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome retire_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome instant_step(struct migration *m, struct db *db, struct error *err);
+enum step_outcome exact_step(struct migration *m, struct db *db, struct error *err);
 enum step_outcome abort_step(struct migration *m, struct db *db, struct error *err);
 
 /* --- what the phases share --- */

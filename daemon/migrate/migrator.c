@@ -70,19 +70,12 @@ static void leave(struct migrator *m)
 	INVARIANT(e && e->r == m->m.r);
 	struct record *r = e->r;
 
-	log_info("migrate", "m%lld %s: %s%s%s", (long long)r->id, r->table, job_state_name(r->state),
-		 r->error_text ? ": " : "", r->error_text ? r->error_text : "");
-	store_protect(m->s, NULL, NULL);
+	log_info("migrate", "m%lld %s: %s%s%s", (long long)r->id, r->name ? r->name : r->table,
+		 job_state_name(r->state), r->error_text ? ": " : "", r->error_text ? r->error_text : "");
 	m->running = m->ended = m->abort_asked = false;
-	live_free(m->m.live);
-	m->m.live = NULL;
-	asides_forget(m);
-	index_build_free(m->m.index);
-	m->m.index = NULL;
-	pool_free(&m->m.pool);
-	offenders_free(&m->m.offenders);
-	migration_forget_keys(&m->m);
-	error_clear(&m->verdict);
+	migrator_forget_change(m);
+	if (r->run.steps)
+		migrator_look_at_folder(m);
 	migrator_leave(m, e);
 }
 
@@ -140,6 +133,11 @@ static void give_up(struct migrator *m, int64_t code, const char *name, const ch
 	r->error_code = code;
 	record_set(&r->error_name, name);
 	record_set(&r->error_text, text);
+	if (r->run.steps && r->file && code != errc_code(ERRC_ABORTED) && !strstr(text, r->file)) {
+		struct pool pool = {0};
+		record_set(&r->error_text, pool_printf(&pool, "%s: %s", r->file, text));
+		pool_free(&pool);
+	}
 	m->m.p.failed_in = m->m.p.phase;
 	/* With a fingerprint, capture has begun. */
 	m->m.p.phase = r->shadow || r->fingerprint ? PHASE_ABORT : PHASE_END;
@@ -265,6 +263,7 @@ static void entered(struct migrator *m, enum phase before)
 		asides_hand_over(m);
 	if (r->p.phase == PHASE_RETIRE)
 		store_protect(m->s, NULL, NULL);
+	migrator_see_version(m, before);
 	/* Planned anew when it began: what is possible may have changed since it was asked for. */
 	if (m->m.plan && (!r->strategy || strcmp(r->strategy, plan_strategy(m->m.plan)) != 0)) {
 		record_set(&r->strategy, plan_strategy(m->m.plan));
@@ -335,7 +334,6 @@ static void wait_until(struct migrator *m, uint64_t due_ns)
 static void start(struct migrator *m, struct entry *e)
 {
 	struct record *r = e->r;
-	char name[32];
 
 	m->running = true;
 	m->ended = m->abort_asked = false;
@@ -346,7 +344,11 @@ static void start(struct migrator *m, struct entry *e)
 	m->waited = m->idle = false;
 	m->wanted = r->control;
 	asides_forget(m);
-	m->m = (struct migration){.r = r, .p = r->p, .capture = &m->capture, .resumed = r->state == JOB_RUNNING};
+	m->m = (struct migration){.r = r,
+				  .p = r->p,
+				  .capture = &m->capture,
+				  .resumed = r->state == JOB_RUNNING,
+				  .version_ms = clock_wall_ms()};
 	if (r->control.paused && r->p.restarts >= RESTARTS_MAX)
 		pause_for_restarts(m);
 	if (r->state == JOB_QUEUED) {
@@ -355,13 +357,15 @@ static void start(struct migrator *m, struct entry *e)
 		m->unsaved = true;
 	}
 	pacer_init(&m->pacer, (uint64_t)m->config.hold_ms * NS_PER_MS, m->config.batch_rows, m->config.duty_percent);
-	snprintf(name, sizeof(name), "m%lld", (long long)r->id);
-	if (r->p.phase != PHASE_RETIRE && r->p.phase != PHASE_ABORT)
-		store_protect(m->s, r->table, name);
+	if (r->p.phase != PHASE_RETIRE && r->p.phase != PHASE_ABORT && *r->table)
+		migrator_protect(m);
 }
 
 /* Phases in which nothing is seen of the change yet. */
-static bool abortable(enum phase p) { return p < PHASE_RETIRE || p == PHASE_INSTANT || p == PHASE_RESTART; }
+static bool abortable(enum phase p)
+{
+	return p < PHASE_RETIRE || p == PHASE_INSTANT || p == PHASE_EXACT || p == PHASE_RESTART;
+}
 
 static void take_abort(struct migrator *m)
 {
@@ -409,7 +413,7 @@ void migrator_pump(struct migrator *m)
 	}
 	if (m->abort_asked && !m->ended)
 		take_abort(m);
-	if (m->m.p.phase == PHASE_END && !m->ended)
+	if (m->m.p.phase == PHASE_END && !m->ended && !migrator_next_version(m))
 		end_job(m);
 	uint64_t again_ns = 0;
 	if (m->unsaved) {

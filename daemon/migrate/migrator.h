@@ -28,6 +28,8 @@ struct migrator_config {
 	int64_t queue_max;      /* jobs waiting, at most */
 	int64_t retire_ms;      /* pause between slices of emptying the old table, 0 = none */
 	int64_t client_wait_ms; /* a client's wait for the writer that puts off the next step; 0: none */
+	const char *folder;     /* of migration files; "": none. Borrowed, as the next is */
+	const char *format;     /* of the files */
 	int64_t retry_ms;       /* tests: wait after the disk was full or the like; 0: 250 ms, and longer each time */
 };
 
@@ -54,6 +56,15 @@ struct migrator_wait {
  * has ended. params: sql, wait, allow_data_loss, postpone_cutover.
  */
 void migrator_alter(struct migrator *m, const struct params *params, struct migrator_wait *w);
+/*
+ * migrate.plan, up, down, to, list, baseline, repair: migration files, those sent with the request or those of the
+ * daemon's folder, and the history in the database. `uid` is who asks.
+ */
+void migrator_files(struct migrator *m, const struct request *request, uint32_t uid, struct migrator_wait *w);
+/* True if the database had nothing in it when it was opened. */
+bool migrator_fresh(const struct migrator *m);
+/* Runs what is pending in the daemon's folder; `ended` is called once, whatever came of it. */
+void migrator_start_up(struct migrator *m, void (*ended)(void *arg), void *arg);
 /* A client that waits is gone: done is not called any more. */
 void migrator_forget(struct migrator *m, struct migrator_wait *w);
 

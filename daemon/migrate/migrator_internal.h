@@ -69,10 +69,17 @@ struct migrator {
 	struct migrator_config config;
 	uv_timer_t timer;
 	int64_t version;
+	/* What is known of the daemon's folder; JSON arrays, NULL where there is none. */
+	int64_t latest;
+	char *pending, *problems;
+	struct startup *startup; /* the run of the start, while it is under way; startup.c */
+	bool fresh;              /* the database had nothing in it when it was opened */
 
 	struct list entries;
 	struct list alters;  /* struct alter_task: being planned or written */
 	struct list letters; /* struct letter of request.c: what was asked of queued jobs, being written */
+	struct list
+		file_tasks; /* struct file_task of file_task.c: migration files being looked at, a run being written */
 	size_t nhistory;
 	struct record *history[HISTORY_MAX]; /* newest last */
 
@@ -108,6 +115,11 @@ struct migrator {
 	void *closed_arg;
 };
 
+/* Looks at the daemon's folder, for migrate.status. */
+void migrator_look_at_folder(struct migrator *m);
+void startup_free(struct startup *s); /* NULL is fine */
+/* Nobody waits for a file task any more. */
+void file_tasks_forget(struct migrator *m, const struct migrator_wait *w);
 /* Goes on where there is something to do. May be called at any time. */
 void migrator_pump(struct migrator *m);
 /* Whether an error is one that passes: disk full, memory short, stopped. */
@@ -146,6 +158,14 @@ void migrator_measure(struct migrator *m, const struct store_stats *st, bool cli
 void migrator_set_pace(struct migrator *m);
 /* Why no step should be taken now, and when to look again; NULL: it may. */
 const char *migrator_held_back(struct migrator *m, uint64_t *ret_again_ns);
+/* migrator_run.c. Forgets what was kept in memory of one table's change. */
+void migrator_forget_change(struct migrator *m);
+/* A run goes on with its next version, as if a new job had begun. False: that was the last one. */
+bool migrator_next_version(struct migrator *m);
+/* Clients' DDL leaves the running job's table alone. */
+void migrator_protect(struct migrator *m);
+/* A phase was left: where it made the version of a run visible, that is the schema's version now. */
+void migrator_see_version(struct migrator *m, enum phase before);
 /* The values live now, for reports of the running job. */
 struct report_live migrator_live(const struct migrator *m);
 /* Takes a job that has ended out of the queue, into history, and answers all who wait for it. Frees the entry. */

@@ -11,6 +11,7 @@
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
 #include "daemon/migrate/catalog.h"
+#include "daemon/migrate/history.h"
 #include "daemon/migrate/migrator_internal.h"
 
 void migrator_set_ended(struct record *r, enum job_state state, int64_t code, const char *name, const char *text)
@@ -114,6 +115,19 @@ static int resume_capture(struct migrator *m, struct db *db, struct record *r, s
 	return rc;
 }
 
+/* The schema's version as the history has it. */
+static int read_version(struct migrator *m, struct db *db, struct error *err)
+{
+	struct pool pool = {0};
+	struct history history = {0};
+	int rc = history_read(&pool, db_handle(db), &history, err);
+
+	m->version = history.version;
+	m->fresh = history.empty && history.n == 0;
+	pool_free(&pool);
+	return rc;
+}
+
 static void open_run(struct job *job, struct db *db)
 {
 	struct opening *o = CONTAINER_OF(job, struct opening, job);
@@ -121,7 +135,7 @@ static void open_run(struct job *job, struct db *db)
 
 	o->rc = -1;
 	if (catalog_open(db, &o->err) != 0 || catalog_load(db, loaded, m, &o->err) != 0 ||
-	    catalog_version(db, &m->version, &o->err) != 0)
+	    read_version(m, db, &o->err) != 0)
 		return;
 	struct entry *e = migrator_current(m);
 	if (e && e->r->state == JOB_RUNNING) {
@@ -155,6 +169,9 @@ static void forget_all(struct migrator *m)
 	migration_forget_keys(&m->m);
 	error_clear(&m->step.err);
 	error_clear(&m->verdict);
+	startup_free(m->startup);
+	free(m->pending);
+	free(m->problems);
 	capture_free(&m->capture);
 }
 
@@ -185,7 +202,7 @@ static void unobserve_done(struct mail *mail)
 void migrator_close_now(struct migrator *m)
 {
 	if (m->busy || asides_busy(m) || !list_empty(&m->alters) || !list_empty(&m->letters) ||
-	    uv_is_closing((uv_handle_t *)&m->timer))
+	    !list_empty(&m->file_tasks) || uv_is_closing((uv_handle_t *)&m->timer))
 		return;
 	m->busy = true;
 	m->step.job = (struct job){.mail = {.deliver = unobserve_done},
@@ -205,6 +222,7 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	list_init(&m->entries);
 	list_init(&m->alters);
 	list_init(&m->letters);
+	list_init(&m->file_tasks);
 	m->step.owner = m;
 	capture_init(&m->capture);
 	uv_timer_init(loop, &m->timer);
@@ -229,6 +247,7 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	if (e && e->r->state == JOB_RUNNING)
 		log_info("migrate", "m%lld %s: going on in %s", (long long)e->r->id, e->r->table,
 			 phase_wire(e->r->p.phase));
+	migrator_look_at_folder(m);
 	migrator_pump(m);
 	return 0;
 }

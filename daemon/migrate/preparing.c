@@ -13,6 +13,7 @@
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/keep.h"
 #include "daemon/migrate/migration.h"
+#include "daemon/migrate/version.h"
 
 /* Rows a pre-flight step looks at: some 10 ms of a reader lane, so that its snapshot is short. */
 #define CHECK_ROWS 20000
@@ -60,12 +61,17 @@ enum step_outcome plan_step(struct migration *m, struct db *db, struct error *er
 	m->next = m->p;
 	if (db_begin(db, err) != 0)
 		return STEP_FAILED;
-	int rc = make_plan(m, db, err);
+	bool exact = false, begins = m->p.phase == PHASE_PLAN;
+	int rc = begins && m->r->run.steps ? version_begin(m, db, &exact, err) : 0;
+	if (rc == 0 && !exact)
+		rc = make_plan(m, db, err);
+	if (rc == 0 && !exact && begins && m->r->run.steps)
+		rc = version_consent(m, db, &exact, err);
 	db_rollback(db);
 	if (rc != 0)
 		return STEP_FAILED;
-	if (m->p.phase == PHASE_PLAN) {
-		m->next.phase = first_phase(m->plan);
+	if (begins) {
+		m->next.phase = exact ? PHASE_EXACT : first_phase(m->plan);
 		m->has_checked = false;
 		m->next.rows_total = 0;
 	}

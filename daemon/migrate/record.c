@@ -22,6 +22,9 @@ void record_free(struct record *r)
 	free(r->strategy);
 	free(r->shadow);
 	free(r->fingerprint);
+	free(r->name);
+	free(r->file);
+	free(r->applied_by);
 	free(r->error_name);
 	free(r->error_text);
 	free(r->error_rows);

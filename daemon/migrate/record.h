@@ -44,6 +44,7 @@ enum job_state {
 	X(SWAP, "swap", "swapping")                                                                                    \
 	X(RETIRE, "retire", "retiring")                                                                                \
 	X(INSTANT, "instant", "swapping")                                                                              \
+	X(EXACT, "exact", "swapping")                                                                                  \
 	X(RESTART, "restart", "preparing")                                                                             \
 	X(ABORT, "abort", "preparing")                                                                                 \
 	X(END, "end", "retiring")
@@ -81,6 +82,15 @@ struct control {
 	int64_t duty_percent; /* 0: the configuration's */
 };
 
+/* Where a run of migration files stands. */
+struct run_place {
+	int64_t steps,
+		step; /* how many versions it goes through, 0: none, an ad hoc change; the one under way, from 0 */
+	int64_t from_version, to_version;
+	int64_t version, down; /* of the step; down: it is undone */
+	int64_t after;         /* the schema's version once the step is done */
+};
+
 struct record {
 	int64_t id;
 	enum job_state state;
@@ -92,6 +102,9 @@ struct record {
 	char *fingerprint; /* of the source when the shadow was made; NULL before */
 	struct control control;
 	struct progress p;
+	struct run_place run;
+	char *name, *file; /* of the version under way, and of its file; NULL for an ad hoc change */
+	char *applied_by;  /* who asked for it */
 	int64_t queued_ms, started_ms, ended_ms; /* wall clock; 0: not yet */
 	/* FAILED and ABORTED. */
 	int64_t error_code;

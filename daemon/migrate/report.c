@@ -57,6 +57,20 @@ static void id(struct buf *out, const char *key, const struct record *r)
 	jw_str(out, key, text);
 }
 
+/* What it is a change of: a version of a run, or a table alone. */
+static void title(struct buf *out, const struct record *r)
+{
+	if (r->run.steps) {
+		jw_int(out, "version", r->run.version);
+		jw_str(out, "name", r->name ? r->name : "");
+		jw_str(out, "direction", r->run.down ? "down" : "up");
+	} else {
+		jw_null(out, "version");
+		jw_str(out, "name", "alter");
+	}
+	jw_str(out, "table", *r->table ? r->table : NULL);
+}
+
 static void times(struct buf *out, const struct record *r)
 {
 	jw_real(out, "longest_hold_ms", (double)r->p.longest_hold_us / 1000.0, 3);
@@ -93,8 +107,13 @@ void report_job(struct buf *out, const struct record *r, const struct report_liv
 	jw_open(out, '{');
 	id(out, "id", r);
 	id(out, "job", r);
-	jw_str(out, "name", "alter");
-	jw_str(out, "table", r->table);
+	title(out, r);
+	if (r->run.steps) {
+		jw_int(out, "from", r->run.from_version);
+		jw_int(out, "to", r->run.to_version);
+		jw_int(out, "step", r->run.step + 1);
+		jw_int(out, "steps", r->run.steps);
+	}
 	jw_str(out, "strategy", r->strategy);
 	jw_str(out, "state", shown_state(r, live != NULL));
 	jw_str(out, "phase", phase_wire(shown_phase(r)));
@@ -126,9 +145,7 @@ void report_history(struct buf *out, const struct record *r)
 {
 	jw_open(out, '{');
 	id(out, "job", r);
-	jw_null(out, "version");
-	jw_str(out, "name", "alter");
-	jw_str(out, "table", r->table);
+	title(out, r);
 	jw_str(out, "strategy", r->strategy);
 	jw_str(out, "sql", r->sql);
 	jw_str(out, "state", shown_state(r, false));

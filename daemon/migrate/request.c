@@ -264,9 +264,9 @@ void migrator_status(const struct migrator *m, struct buf *out)
 {
 	jw_open(out, '{');
 	jw_int(out, "version", m->version);
-	jw_int(out, "latest", m->version);
-	jw_json(out, "pending", "[]");
-	jw_json(out, "problems", "[]");
+	jw_int(out, "latest", m->latest > m->version ? m->latest : m->version);
+	jw_json(out, "pending", m->pending ? m->pending : "[]");
+	jw_json(out, "problems", m->problems ? m->problems : "[]");
 	jw_int(out, "queued", (int64_t)m->entries.count - m->running);
 	jw_key(out, "job");
 	migrator_job(m, out);

@@ -9,6 +9,7 @@
 #include "daemon/lib/log.h"
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/keep.h"
+#include "daemon/migrate/version.h"
 
 struct phase_info {
 	enum step_outcome (*step)(struct migration *m, struct db *db, struct error *err);
@@ -25,7 +26,8 @@ static const struct phase_info phases[PHASE_COUNT] = {
 	[PHASE_CATCH_UP] = {catch_up_step, true, true}, [PHASE_COMPARE] = {compare_step, false, true},
 	[PHASE_ADOPT] = {adopt_step, true, true},       [PHASE_DROP] = {drop_step, true, true},
 	[PHASE_RETIRE] = {retire_step, true, false},    [PHASE_INSTANT] = {instant_step, true, true},
-	[PHASE_RESTART] = {abort_step, true, false},    [PHASE_ABORT] = {abort_step, true, false},
+	[PHASE_EXACT] = {exact_step, true, false},      [PHASE_RESTART] = {abort_step, true, false},
+	[PHASE_ABORT] = {abort_step, true, false},
 };
 
 static const struct phase_info *info(const struct migration *m)
@@ -81,7 +83,8 @@ static enum step_outcome framed_step(struct migration *m, struct db *db, struct 
 	if (keep_register(db_handle(db), err) != 0 || (!migration_on_writer(m) && look_at_schema(db, err) != 0))
 		return STEP_FAILED;
 	/* A batch that a power cut takes back is copied again; only what clients may see needs the disk's word. */
-	bool relax = migration_on_writer(m) && m->allow.full && m->p.phase != PHASE_SWAP && m->p.phase != PHASE_INSTANT;
+	bool relax = migration_on_writer(m) && m->allow.full && m->p.phase != PHASE_SWAP &&
+		     m->p.phase != PHASE_INSTANT && m->p.phase != PHASE_EXACT;
 	if (relax && db_set_full(db, false, err) != 0)
 		return STEP_FAILED;
 	/* The commit is part of the time the writer is held. The index build sees to that by itself. */
@@ -142,11 +145,19 @@ void migration_forget_keys(struct migration *m)
 	m->has_checked = m->has_verified = m->has_collected = false;
 }
 
+/* The version of a run becomes what clients see: with it goes its line in the history. */
+static bool ends_version(const struct migration *m)
+{
+	bool changes = m->p.phase == PHASE_SWAP || m->p.phase == PHASE_DROP || m->p.phase == PHASE_ADOPT ||
+		       m->p.phase == PHASE_INSTANT || m->p.phase == PHASE_EXACT;
+	return m->r->run.steps > 0 && changes && (m->next.phase == PHASE_RETIRE || m->next.phase == PHASE_END);
+}
+
 int step_commit(struct migration *m, struct db *db, struct error *err)
 {
 	if (FAULT_IN(phase_name(m->p.phase), "commit"))
 		return error_set_sqlite(err, SQLITE_IOERR, "SQLITE_IOERR", "fault point");
-	if (catalog_progress(db, m->r->id, &m->next, err) != 0)
+	if (catalog_progress(db, m->r->id, &m->next, err) != 0 || (ends_version(m) && version_record(m, db, err) != 0))
 		return -1;
 	uint64_t start_ns = clock_now_ns();
 	if (db_commit(db, err) != 0)

@@ -41,6 +41,20 @@ void handle_migrate_alter(struct slot *slot)
 	migrator_alter(s->server->migrator, &slot->request->params, &slot->wait);
 }
 
+/* Looking at migration files is nobody's business but a reader's; running them is a change. */
+void handle_migrate_files(struct slot *slot)
+{
+	struct session *s = slot->session;
+	bool runs = op_info(slot->request->op)->role >= ROLE_MIGRATE;
+
+	if (runs && may_alter(s, &slot->sql.err) != 0) {
+		slot_finish(slot);
+		return;
+	}
+	begin_wait(slot);
+	migrator_files(s->server->migrator, slot->request, s->peer.uid, &slot->wait);
+}
+
 void handle_migrate_abort(struct slot *slot)
 {
 	begin_wait(slot);

@@ -33,7 +33,7 @@ handler_start handle_statement, handle_batch, handle_begin, handle_commit, handl
 /* handle_status.c */
 handler_answer handle_status, handle_stats, handle_discover, handle_config_reload;
 /* handle_migrate.c */
-handler_start handle_migrate_alter, handle_migrate_abort;
+handler_start handle_migrate_alter, handle_migrate_abort, handle_migrate_files;
 handler_answer handle_migrate_status, handle_migrate_history, handle_migrate_pause, handle_migrate_resume,
 	handle_migrate_throttle, handle_migrate_cutover;
 

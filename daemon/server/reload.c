@@ -63,6 +63,8 @@ void server_migrator_config(const struct config *c, struct migrator_config *ret)
 		.client_wait_ms = c->migrate_client_wait,
 		.queue_max = c->migrate_queue,
 		.retire_ms = c->migrate_retire_pause,
+		.folder = c->migrate_folder,
+		.format = c->migrate_format,
 	};
 }
 

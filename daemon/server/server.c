@@ -220,6 +220,22 @@ static void serve(struct server *server, bool passed)
 	(void)uv_run(server->loop, UV_RUN_DEFAULT);
 }
 
+static void migrated(void *arg) { *(bool *)arg = true; }
+
+/* A new database is served once its schema is there; one that clients know is served meanwhile. */
+static void migrate_at_start(struct server *server)
+{
+	static bool done;
+
+	if (strcmp(server->config.migrate_on_start, "up") != 0)
+		return;
+	notify_send(&server->notify, "EXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=migrating", LONG_PIECE_US);
+	done = !migrator_fresh(server->migrator);
+	migrator_start_up(server->migrator, migrated, &done);
+	while (!done && server->state == SERVER_RUNNING)
+		(void)uv_run(server->loop, UV_RUN_ONCE);
+}
+
 static int run(struct server *server, int passed_fd, struct error *err)
 {
 	int exit_code = EX_SOFTWARE;
@@ -230,7 +246,11 @@ static int run(struct server *server, int passed_fd, struct error *err)
 		return exit_code;
 	server->started_ms = uv_now(server->loop);
 	start_handles(server);
-	if (open_listener(server, passed_fd, &exit_code, err) == 0) {
+	migrate_at_start(server);
+	if (server->state != SERVER_RUNNING) {
+		(void)uv_run(server->loop, UV_RUN_DEFAULT);
+		exit_code = EX_OK;
+	} else if (open_listener(server, passed_fd, &exit_code, err) == 0) {
 		serve(server, passed_fd >= 0);
 		exit_code = EX_OK;
 	} else {

@@ -209,6 +209,25 @@ void db_rollback(struct db *db)
 		db_undone(db);
 }
 
+int db_foreign_keys(struct db *db, bool on, struct error *err)
+{
+	PRE(db->writer && !db_in_transaction(db));
+	if (db_run(db, on ? "PRAGMA foreign_keys=ON" : "PRAGMA foreign_keys=OFF", err) == 0)
+		return 0;
+	if (!on)
+		return -1;
+	for (int tries = 0;; tries++) {
+		struct error ignored = {0};
+		CHECK(tries < ROLLBACK_TRIES);
+		int rc = run_over_the_limit(db, "PRAGMA foreign_keys=ON", &ignored);
+		error_clear(&ignored);
+		if (rc == 0)
+			break;
+	}
+	error_clear(err);
+	return 0;
+}
+
 int db_set_full(struct db *db, bool full, struct error *err)
 {
 	PRE(db->writer && !db_in_transaction(db));

@@ -30,6 +30,8 @@ void db_done(struct db *db, sqlite3_stmt *stmt);
 
 /* Runs one or more statements made by printf-like `format` (sqlite3_mprintf's: %Q %w). Rows are dropped. */
 int db_exec(struct db *db, struct error *err, const char *format, ...);
+/* Runs one statement that somebody else wrote, under the guard of clients; rows are dropped. */
+int db_exec_guarded(struct db *db, const char *sql, struct error *err);
 /* One integer; *ret untouched and -1 if there is no row. */
 int db_int(struct db *db, int64_t *ret, struct error *err, const char *format, ...);
 
@@ -37,6 +39,9 @@ int db_begin(struct db *db, struct error *err);  /* BEGIN IMMEDIATE on the write
 int db_commit(struct db *db, struct error *err); /* flushes the observer first; on failure the transaction is gone */
 void db_rollback(struct db *db);                 /* also when none is open */
 bool db_in_transaction(struct db *db);
+
+/* PRAGMA foreign_keys, outside of a transaction; writer only. On again is what clients rely on: it does not fail. */
+int db_foreign_keys(struct db *db, bool on, struct error *err);
 
 /* Commit durability of the transactions that follow: FULL (true) or NORMAL; outside of a transaction; writer only. */
 int db_set_full(struct db *db, bool full, struct error *err);

@@ -279,3 +279,19 @@ int db_int(struct db *db, int64_t *ret, struct error *err, const char *format, .
 	sqlite3_free(sql);
 	return rc == 1 ? 0 : -1;
 }
+
+int db_exec_guarded(struct db *db, const char *sql, struct error *err)
+{
+	enum sql_type type;
+	sqlite3_stmt *stmt = NULL;
+	int rc;
+
+	if (db_prepare_client(db, sql, strlen(sql), &stmt, &type, err) != 0)
+		return -1;
+	if (!stmt)
+		return 0;
+	while ((rc = db_step(db, stmt, err)) == 1)
+		;
+	db_done(db, stmt);
+	return rc;
+}

@@ -54,6 +54,20 @@ static void write_steps(struct buf *out, const struct params *p)
 	jw_close(out, ']');
 }
 
+static void write_files(struct buf *out, const struct params *p)
+{
+	jw_key(out, "files");
+	jw_open(out, '[');
+	for (size_t i = 0; i < p->nfiles; i++) {
+		ck_assert_uint_eq(strlen(p->files[i].sql), p->files[i].sql_len);
+		jw_open(out, '{');
+		jw_str(out, "name", p->files[i].name);
+		jw_str(out, "sql", p->files[i].sql);
+		jw_close(out, '}');
+	}
+	jw_close(out, ']');
+}
+
 static void write_param(struct buf *out, const struct params *p, enum param which)
 {
 	switch (which) {
@@ -134,6 +148,30 @@ static void write_param(struct buf *out, const struct params *p, enum param whic
 		break;
 	case PARAM_DUTY_PERCENT:
 		jw_int(out, "duty_percent", p->duty_percent);
+		break;
+	case PARAM_TO:
+		jw_int(out, "to", p->to);
+		break;
+	case PARAM_STEPS:
+		jw_int(out, "steps", p->nsteps_asked);
+		break;
+	case PARAM_FILES:
+		write_files(out, p);
+		break;
+	case PARAM_FORMAT:
+		jw_str(out, "format", p->format);
+		break;
+	case PARAM_ALLOW_OUT_OF_ORDER:
+		jw_bool(out, "allow_out_of_order", p->allow_out_of_order);
+		break;
+	case PARAM_VERSION:
+		jw_int(out, "version", p->version);
+		break;
+	case PARAM_FROM:
+		jw_str(out, "from", p->from);
+		break;
+	case PARAM_DRY_RUN:
+		jw_bool(out, "dry_run", p->dry_run);
 		break;
 	case PARAM_COUNT:
 		break;

@@ -1,0 +1,72 @@
+/* Looking at what is dropped; see consent.h. */
+#include "daemon/migrate/consent.h"
+
+#include <string.h>
+
+#include "daemon/migrate/script.h"
+#include "daemon/migrate/version.h"
+
+/* One row of the table for which the condition holds. */
+static int any(struct db *db, struct pool *pool, const char *table, const char *condition, bool *ret, struct error *err)
+{
+	int64_t found = 0;
+	int rc = db_int(db, &found, err, "SELECT EXISTS(SELECT 1 FROM main.%s WHERE %s)", quote_name(pool, table),
+			condition);
+
+	*ret = found != 0;
+	return rc;
+}
+
+static int is_there(struct db *db, const char *table, const char *column, bool *ret, struct error *err)
+{
+	int64_t n = 0;
+	int rc =
+		column ? db_int(db, &n, err,
+				"SELECT count(*) FROM pragma_table_xinfo(%Q,'main') WHERE name=%Q COLLATE NOCASE",
+				table, column)
+		       : db_int(db, &n, err,
+				"SELECT count(*) FROM main.sqlite_schema WHERE type='table' AND name=%Q COLLATE NOCASE",
+				table);
+
+	*ret = n > 0;
+	return rc;
+}
+
+int consent_needed(struct db *db, struct pool *pool, const struct script_kind *kind, struct error *err)
+{
+	bool column = kind->what == SCRIPT_DROP_COLUMN, there = false, holds = false;
+
+	if ((kind->what != SCRIPT_DROP_TABLE && !column) || kind->rebuilds)
+		return 0;
+	if (is_there(db, kind->name, column ? kind->other : NULL, &there, err) != 0)
+		return -1;
+	const char *condition = column ? pool_printf(pool, "%s IS NOT NULL", quote_name(pool, kind->other)) : "1";
+	if (there && any(db, pool, kind->name, condition, &holds, err) != 0)
+		return -1;
+	if (holds && column)
+		return error_set(err, ERRC_NEEDS_FORCE,
+				 "column %.100s of %.100s is dropped and holds values: say allow_data_loss",
+				 kind->other, kind->name);
+	return holds ? error_set(err, ERRC_NEEDS_FORCE, "table %.100s is dropped and has rows: say allow_data_loss",
+				 kind->name)
+		     : 0;
+}
+
+int consent_ahead(struct db *db, struct pool *pool, const struct run_step *step, struct error *err)
+{
+	struct script script;
+	struct script_kind *kinds = NULL;
+
+	if (step->allow_data_loss)
+		return 0;
+	if (script_split(pool, step->sql, strlen(step->sql), step->line, &script, err) != 0 ||
+	    script_kinds(pool, &script, &kinds, err) != 0)
+		return -1;
+	for (size_t i = 0; i < script.n; i++) {
+		if (consent_needed(db, pool, &kinds[i], err) == 0)
+			continue;
+		version_place(err, step, script.at[i].line);
+		return -1;
+	}
+	return 0;
+}

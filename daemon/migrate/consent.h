@@ -1,0 +1,16 @@
+/* What a script drops and who consents to it. Lanes. */
+#ifndef ALTERD_MIGRATE_CONSENT_H
+#define ALTERD_MIGRATE_CONSENT_H
+
+#include "daemon/migrate/script_kind.h"
+#include "daemon/migrate/steps.h"
+
+/*
+ * NEEDS_FORCE where the statement drops a table that has rows, or a column that holds a value, and is no part of a
+ * rebuild. What is not there loses nothing. Reads the table in the transaction that is open.
+ */
+int consent_needed(struct db *db, struct pool *pool, const struct script_kind *kind, struct error *err);
+/* The same for all statements of a step without consent, with their place; the schema is what it is before the run. */
+int consent_ahead(struct db *db, struct pool *pool, const struct run_step *step, struct error *err);
+
+#endif

@@ -1,0 +1,60 @@
+/* A run of migration files on the loop: from one version to the next. */
+#include <stdio.h>
+
+#include "daemon/lib/clock.h"
+#include "daemon/migrate/migrator_internal.h"
+
+void migrator_forget_change(struct migrator *m)
+{
+	store_protect(m->s, NULL, NULL);
+	live_free(m->m.live);
+	m->m.live = NULL;
+	asides_forget(m);
+	index_build_free(m->m.index);
+	m->m.index = NULL;
+	pool_free(&m->m.pool);
+	offenders_free(&m->m.offenders);
+	migration_forget_keys(&m->m);
+	error_clear(&m->verdict);
+}
+
+bool migrator_next_version(struct migrator *m)
+{
+	struct record *r = m->m.r;
+
+	if (r->error_code || r->run.step + 1 >= r->run.steps)
+		return false;
+	migrator_forget_change(m);
+	r->run.step++;
+	record_set(&r->shadow, NULL);
+	record_set(&r->fingerprint, NULL);
+	r->p = (struct progress){.phase = PHASE_PLAN,
+				 .swap_us = -1,
+				 .longest_hold_us = m->m.p.longest_hold_us,
+				 .longest_wait_us = m->m.p.longest_wait_us,
+				 .run_ms = m->m.p.run_ms};
+	m->m = (struct migration){.r = r, .p = r->p, .capture = &m->capture, .version_ms = clock_wall_ms()};
+	m->unsaved = true;
+	return true;
+}
+
+void migrator_protect(struct migrator *m)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "m%lld", (long long)m->m.r->id);
+	store_protect(m->s, m->m.r->table, name);
+}
+
+void migrator_see_version(struct migrator *m, enum phase before)
+{
+	const struct record *r = m->m.r;
+	bool visible = r->p.phase == PHASE_RETIRE || (r->p.phase == PHASE_END && before != PHASE_RETIRE);
+
+	if (r->run.steps == 0 || r->error_code)
+		return;
+	if (before == PHASE_PLAN && *r->table)
+		migrator_protect(m);
+	if (visible)
+		m->version = r->run.after;
+}
