@@ -14,7 +14,7 @@
 
 #define TIMEOUT_MAX_S 86400.0
 
-enum takes { NOTHING, SOCKET, TIMEOUT, NULL_WORD };
+enum takes { NOTHING, SOCKET, TIMEOUT, NULL_WORD, DIR_PATH, TO_VERSION, FORMAT, FROM_TOOL };
 
 static const struct option {
 	const char *name;
@@ -37,6 +37,13 @@ static const struct option {
 	{"--postpone-cutover", 0, FLAG_POSTPONE, NOTHING},
 	{"--text", 0, FLAG_TEXT, NOTHING},
 	{"--null", 0, FLAG_TEXT, NULL_WORD},
+	{"--dir", 0, FLAG_DIR, DIR_PATH},
+	{"--to", 0, FLAG_TO, TO_VERSION},
+	{"--format", 0, FLAG_FORMAT, FORMAT},
+	{"--from", 0, FLAG_FROM, FROM_TOOL},
+	{"--allow-out-of-order", 0, FLAG_OUT_OF_ORDER, NOTHING},
+	{"--dry-run", 'n', FLAG_DRY_RUN, NOTHING},
+	{"--timestamp", 0, FLAG_TIMESTAMP, NOTHING},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
@@ -88,8 +95,41 @@ static int take_timeout(struct ctl *c, const char *value)
 	return 0;
 }
 
+static int take_to(struct ctl *c, const char *value)
+{
+	c->to = args_number(value);
+	if (c->to >= 0)
+		return 0;
+	say("--to takes a version, not \"%s\"", value);
+	return EXIT_USAGE;
+}
+
+static int take_format(struct ctl *c, const char *value)
+{
+	static const char *const formats[] = {"auto",   "dbmate",  "goose",  "golang-migrate", "sqlx",
+					      "diesel", "sqflite", "flyway", "refinery",       NULL};
+	const char *near = nearest(value, formats);
+
+	for (size_t i = 0; formats[i]; i++) {
+		if (strcmp(formats[i], value) == 0) {
+			c->format = value;
+			return 0;
+		}
+	}
+	if (near)
+		say("no format %s; did you mean %s?", value, near);
+	else
+		say("no format %s; there are auto, dbmate, goose, golang-migrate, sqlx, diesel, sqflite, flyway and "
+		    "refinery",
+		    value);
+	return EXIT_USAGE;
+}
+
 static int take_value(struct ctl *c, const struct option *o, const char *value)
 {
+	/* --null shares its flag with --text, which says more. */
+	if (o->takes != NULL_WORD)
+		c->flags |= o->flag;
 	switch (o->takes) {
 	case SOCKET:
 		c->socket = value;
@@ -98,6 +138,16 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 		return take_timeout(c, value);
 	case NULL_WORD:
 		c->null_word = value;
+		return 0;
+	case DIR_PATH:
+		c->dir = value;
+		return 0;
+	case TO_VERSION:
+		return take_to(c, value);
+	case FORMAT:
+		return take_format(c, value);
+	case FROM_TOOL:
+		c->from = value;
 		return 0;
 	case NOTHING:
 		break;
@@ -237,6 +287,18 @@ struct alterd_value args_value(const char *arg, bool text, const char *null_word
 		return isfinite(r) ? alterd_real(r) : alterd_text(arg);
 	}
 	return alterd_text(arg);
+}
+
+int64_t args_number(const char *arg)
+{
+	int64_t v;
+	char *end;
+
+	if (!is_digit(*arg))
+		return -1;
+	errno = 0;
+	v = strtoll(arg, &end, 10);
+	return errno || *end ? -1 : v;
 }
 
 int args_setting(const char *arg, struct buf *params)

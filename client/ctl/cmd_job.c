@@ -9,128 +9,39 @@
 
 /* ---- alter ---- */
 
-static void alter_params(const struct ctl *c, const char *sql, bool wait, bool force, struct buf *out)
+static int alter_shown(struct ctl *c, struct buf *params)
 {
-	buf_reset(out, out->cap);
-	jw_open(out, '{');
-	jw_str(out, "sql", sql);
-	if (wait)
-		jw_bool(out, "wait", true);
-	if (force)
-		jw_bool(out, "allow_data_loss", true);
-	if (has(c, FLAG_POSTPONE))
-		jw_bool(out, "postpone_cutover", true);
-	jw_close(out, '}');
-}
-
-static bool is_needs_force(const struct alterd_conn *conn)
-{
-	return strcmp(alterd_error_name(conn), "NEEDS_FORCE") == 0;
-}
-
-/* Refused for the data it would lose: asks, where there is somebody to ask. */
-static bool consents(const struct ctl *c)
-{
-	struct buf question = {0};
-	const char *why = alterd_error_message(c->conn);
-	bool yes;
-
-	text_safe(&question, why, strlen(why));
-	buf_puts(&question, "\nThis data cannot be brought back by alterd. Go on?");
-	yes = ctl_confirm(c, buf_cstr(&question));
-	buf_free(&question);
-	return yes;
-}
-
-static int refused(const struct ctl *c)
-{
-	int code = ctl_failed(c, c->conn);
-
-	if (is_needs_force(c->conn))
-		note(c, "next: the same with --allow-data-loss (-f), if the loss is meant");
-	return code;
-}
-
-/* The job's id, in `job`. 0 or an exit code. */
-static int start(struct ctl *c, const char *sql, struct buf *job)
-{
-	struct buf params = {0};
-	struct error err = {0};
-	const char *text;
 	struct doc *d;
-	int failed;
-
-	alter_params(c, sql, false, has(c, FLAG_FORCE), &params);
-	failed = alterd_call(c->conn, "migrate.alter", buf_cstr(&params), &text);
-	if (failed && is_needs_force(c->conn) && ctl_may_ask(c)) {
-		if (!consents(c)) {
-			buf_free(&params);
-			note(c, "nothing is changed");
-			return EXIT_FAILED;
-		}
-		alter_params(c, sql, false, true, &params);
-		failed = alterd_call(c->conn, "migrate.alter", buf_cstr(&params), &text);
-	}
-	buf_free(&params);
-	if (failed)
-		return refused(c);
-	if (doc_parse(text, strlen(text), &d, &err) != 0) {
-		say("the daemon's answer cannot be read: %s", err.message);
-		error_clear(&err);
-		return EXIT_FAILED;
-	}
-	buf_puts(job, doc_str(doc_get(doc_root(d), "job"), ""));
-	doc_free(d);
-	return 0;
-}
-
-/* For scripts: the result object, when the job has ended or (--detach) begun. */
-static int alter_json(struct ctl *c, const char *sql)
-{
-	struct buf params = {0};
-	struct doc *d;
-	int code;
-
-	alter_params(c, sql, !has(c, FLAG_DETACH), has(c, FLAG_FORCE), &params);
-	code = ctl_call(c, "migrate.alter", buf_cstr(&params), &d);
-	buf_free(&params);
-	return code;
-}
-
-static int alter_shown(struct ctl *c, const char *sql)
-{
-	struct buf job = {0}, out = {0};
 	int code;
 
 	/* Before the job begins, so that there is no moment at which Ctrl-C leaves without a word. */
 	if (!has(c, FLAG_DETACH))
 		interrupt_catch();
-	code = start(c, sql, &job);
+	code = job_start(c, "migrate.alter", params, &d);
 	if (code)
-		goto out;
-	if (!has(c, FLAG_DETACH)) {
-		code = watch_job(c, buf_cstr(&job));
-		goto out;
-	}
-	buf_printf(&out, "%s\n", buf_cstr(&job));
-	print_out(&out);
-	note(c, "next: alterctl status --watch  |  alterctl pause  |  alterctl abort");
-out:
-	buf_free(&job);
-	buf_free(&out);
+		return code;
+	code = job_follow(c, doc_str(doc_get(doc_root(d), "job"), ""));
+	doc_free(d);
 	return code;
 }
 
 int cmd_alter(struct ctl *c, int argc, char **argv)
 {
-	struct buf sql = {0};
+	struct buf sql = {0}, params = {0};
+	struct doc *d = NULL;
 	int code = read_sql(argv[1], &sql);
 
 	(void)argc;
 	if (!code)
 		code = ctl_connect(c);
-	if (!code)
-		code = has(c, FLAG_JSON) ? alter_json(c, buf_cstr(&sql)) : alter_shown(c, buf_cstr(&sql));
+	if (code)
+		goto out;
+	jw_open(&params, '{');
+	jw_str(&params, "sql", buf_cstr(&sql));
+	code = has(c, FLAG_JSON) ? job_json(c, "migrate.alter", &params, &d) : alter_shown(c, &params);
+out:
+	doc_free(d);
+	buf_free(&params);
 	buf_free(&sql);
 	return code;
 }

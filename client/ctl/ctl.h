@@ -4,6 +4,7 @@
  *     main.c     options, dispatch, help         args.c     options of a command line, values to bind
  *     say.c      messages, errors, exit codes    text.c     numbers, times and sizes for people
  *     table.c    rows in aligned columns         progress.c a migration job as one line
+ *     dir.c      the migration files of --dir    start.c    starting a job, asking for consent
  *     cmd_*.c    the commands, a family each     watch.c    following a job until it ends
  *
  * stdout carries results, stderr everything else. A command returns its exit code.
@@ -27,6 +28,7 @@ enum {
 	EXIT_RUNNING = 11,
 	EXIT_PAUSED = 12,
 	EXIT_JOB_FAILED = 13,
+	EXIT_NO_INPUT = 66, /* the folder of --dir, or a file in it, cannot be read */
 	EXIT_UNREACHABLE = 69,
 	EXIT_RETRY = 75,
 	EXIT_DENIED = 77,
@@ -46,12 +48,23 @@ enum flag {
 	FLAG_FORCE = 1 << 8,
 	FLAG_POSTPONE = 1 << 9,
 	FLAG_TEXT = 1 << 10,
+	FLAG_DIR = 1 << 11,
+	FLAG_TO = 1 << 12,
+	FLAG_FORMAT = 1 << 13,
+	FLAG_FROM = 1 << 14,
+	FLAG_OUT_OF_ORDER = 1 << 15,
+	FLAG_DRY_RUN = 1 << 16,
+	FLAG_TIMESTAMP = 1 << 17,
 };
 
 struct ctl {
 	unsigned flags;
 	const char *socket;    /* NULL: the library looks for it */
 	const char *null_word; /* an argument that means NULL; NULL: none does */
+	const char *dir;       /* NULL: the daemon's own folder */
+	const char *format;    /* of the files; NULL: the daemon finds out */
+	const char *from;      /* the tool whose history a baseline takes over, NULL: none named */
+	int64_t to;            /* with FLAG_TO */
 	int timeout_ms;        /* -1: none */
 	bool out_tty, err_tty, in_tty;
 	bool color;               /* on stdout */
@@ -124,6 +137,9 @@ struct alterd_value args_value(const char *arg, bool text, const char *null_word
 /* "K=V" for throttle: appends `"K":V` to a JSON object. -1: not of that form, or not a whole number. */
 int args_setting(const char *arg, struct buf *params);
 
+/* A whole number without a sign, leading zeros allowed as in a file's name. -1: it is none, or too large. */
+int64_t args_number(const char *arg);
+
 /* ---- text.c ---- */
 
 void text_count(struct buf *out, int64_t n);     /* 412k, 1.0M */
@@ -132,6 +148,10 @@ void text_bytes(struct buf *out, int64_t bytes); /* 70.0 MiB */
 void text_seconds(struct buf *out, double s);    /* 10s, 4m 05s, 2h 13m, 3d 4h */
 /* Bytes made harmless for a terminal: control characters, direction overrides and bad UTF-8 are spelled out. */
 void text_safe(struct buf *out, const char *p, size_t n);
+/* The same on one line: each run of blanks and line ends is one blank. */
+void text_flat(struct buf *out, const char *p);
+/* Cuts what stands in the buffer from `at` on to `width` columns, with an ellipsis; 0: any. */
+void text_cut(struct buf *b, size_t at, int width);
 /* Columns a terminal needs for valid UTF-8. */
 int text_width(const char *p, size_t n);
 /* Bytes of the longest front part that needs at most `width` columns. */
@@ -168,6 +188,24 @@ void pause_ms(int ms);
 int watch_job(struct ctl *c, const char *job);
 /* Prints how a job ended: figures on stdout, or the failure and its rows on stderr. Returns the exit code. */
 int report_job(const struct ctl *c, const struct doc_node *job);
+
+/* ---- dir.c ---- */
+
+/* With --dir: appends its files to a JSON object as "files". 0, or an exit code with the reason told. */
+int dir_files(const struct ctl *c, struct buf *params);
+
+/* ---- start.c ---- */
+
+/*
+ * Calls a method that starts a job, connected. `params` is a JSON object without its end, and stays as it was; what the
+ * options say is added. Asks for consent where data would be lost. 0 with the answer in *ret (caller frees), or an exit
+ * code with the reason told.
+ */
+int job_start(struct ctl *c, const char *method, struct buf *params, struct doc **ret);
+/* The same for --json: the answer is printed, when the job has ended or (--detach) begun. Never asks. */
+int job_json(struct ctl *c, const char *method, struct buf *params, struct doc **ret);
+/* watch_job(), or with --detach just its name. */
+int job_follow(struct ctl *c, const char *job);
 
 /* ---- table.c ---- */
 
@@ -208,5 +246,18 @@ int cmd_abort(struct ctl *c, int argc, char **argv);
 int cmd_throttle(struct ctl *c, int argc, char **argv);
 int cmd_cutover(struct ctl *c, int argc, char **argv);
 int cmd_history(struct ctl *c, int argc, char **argv);
+int cmd_list(struct ctl *c, int argc, char **argv);
+int cmd_plan(struct ctl *c, int argc, char **argv);
+int cmd_up(struct ctl *c, int argc, char **argv);
+int cmd_down(struct ctl *c, int argc, char **argv);
+int cmd_to(struct ctl *c, int argc, char **argv);
+int cmd_redo(struct ctl *c, int argc, char **argv);
+int cmd_new(struct ctl *c, int argc, char **argv);
+int cmd_baseline(struct ctl *c, int argc, char **argv);
+int cmd_repair(struct ctl *c, int argc, char **argv);
+/* N, --to, --dir and --format as the beginning of a JSON object. 0 or an exit code with the reason told. */
+int files_params(struct ctl *c, int argc, char **argv, struct buf *params);
+/* migrate.plan with these parameters, which it ends, as text. */
+int show_plan(struct ctl *c, struct buf *params);
 
 #endif

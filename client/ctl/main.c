@@ -15,6 +15,15 @@
 
 #include "client/ctl/ctl.h"
 
+#define RUN_FLAGS (FLAG_DIR | FLAG_FORMAT | FLAG_FORCE | FLAG_POSTPONE | FLAG_DETACH)
+#define RUN_HELP                                                                                                       \
+	"Ctrl-C detaches: the daemon goes on, which status, pause, resume and abort steer; a second\n"                 \
+	"Ctrl-C ends at once. --detach does not wait. --allow-data-loss (-f) consents to lose data;\n"                 \
+	"without it one is asked, or refused. --postpone-cutover stops before a swap.\n"
+#define FILES_HELP                                                                                                     \
+	"--dir DIR sends the files of DIR; else the daemon's own folder counts. --format says whose\n"                 \
+	"form they have: auto, dbmate, goose, golang-migrate, sqlx, diesel, sqflite, flyway, refinery.\n"
+
 const struct command commands[] = {
 	{"ping", cmd_ping, 0, 0, 0, "", "is the daemon there, and how fast does it answer",
 	 "  alterctl ping\n"
@@ -56,6 +65,72 @@ const struct command commands[] = {
 	 "--detach does not wait. --allow-data-loss consents to drop what the new schema cannot\n"
 	 "hold; without it one is asked, or refused. --postpone-cutover stops before the swap.\n"
 	 "SQL - reads the statements from stdin.\n"},
+	{"list", cmd_list, 0, 0, FLAG_DIR | FLAG_FORMAT, "[--dir DIR] [--format FORMAT]",
+	 "the migrations, applied and pending",
+	 "  alterctl list\n"
+	 "  alterctl list --dir migrations   compare this folder with the database\n"
+	 "  alterctl --json list | jq .pending\n"
+	 "\n"
+	 "[X] applied, [ ] pending, [?] applied and its file is gone, [!] something is wrong with it.\n" FILES_HELP},
+	{"plan", cmd_plan, 0, 1, FLAG_DIR | FLAG_FORMAT | FLAG_TO | FLAG_OUT_OF_ORDER,
+	 "[--dir DIR] [--format FORMAT] [--allow-out-of-order] [N | --to VERSION]",
+	 "what a run would do, and how; writes nothing",
+	 "  alterctl plan\n"
+	 "  alterctl plan 1                  the next one only\n"
+	 "  alterctl plan --to 12            also back: what is undone\n"
+	 "\n"
+	 "For each version and statement: how it is done, the table and its rows, the space it needs,\n"
+	 "how long it holds up writes, and warnings.\n" FILES_HELP},
+	{"up", cmd_up, 0, 1, RUN_FLAGS | FLAG_TO | FLAG_OUT_OF_ORDER | FLAG_DRY_RUN, "[OPTION...] [N | --to VERSION]",
+	 "apply pending migrations, showing the progress",
+	 "  alterctl up\n"
+	 "  alterctl up 1                    the next one only\n"
+	 "  alterctl up --to 14\n"
+	 "  alterctl up --dir migrations     files from here, not from the daemon's folder\n"
+	 "  alterctl up -n                   the same as plan\n"
+	 "\n"
+	 "Clients go on reading and writing meanwhile. A file below the current version is refused\n"
+	 "unless --allow-out-of-order is given.\n" RUN_HELP FILES_HELP},
+	{"down", cmd_down, 0, 1, RUN_FLAGS | FLAG_TO, "[OPTION...] [N | --to VERSION]",
+	 "take back the last migration, or N",
+	 "  alterctl down\n"
+	 "  alterctl down 2\n"
+	 "  alterctl down --to 12\n"
+	 "  alterctl down -f                 do not ask, and consent to lose data\n"
+	 "\n" RUN_HELP FILES_HELP},
+	{"to", cmd_to, 1, 1, RUN_FLAGS | FLAG_OUT_OF_ORDER | FLAG_DRY_RUN, "[OPTION...] VERSION",
+	 "go to a version, up or down",
+	 "  alterctl to 14\n"
+	 "  alterctl to 0                    take back everything\n"
+	 "  alterctl to -n 12                the same as plan --to 12\n"
+	 "\n" RUN_HELP FILES_HELP},
+	{"redo", cmd_redo, 0, 0, FLAG_DIR | FLAG_FORMAT | FLAG_FORCE,
+	 "[--dir DIR] [--format FORMAT] [--allow-data-loss | -f]", "take back the last migration and apply it again",
+	 "  alterctl redo --dir migrations\n"
+	 "\n"
+	 "For a migration that is being written: down 1, then up 1.\n" FILES_HELP},
+	{"new", cmd_new, 1, 1, FLAG_DIR | FLAG_TIMESTAMP, "[--dir DIR] [--timestamp] NAME",
+	 "write an empty migration file",
+	 "  alterctl new add_city            migrations/0014_add_city.sql\n"
+	 "  alterctl new 'add city' --dir db/migrations\n"
+	 "  alterctl new --timestamp add_city\n"
+	 "  $EDITOR $(alterctl new add_city)\n"
+	 "\n"
+	 "The number is the next of the folder DIR (migrations), which is made if there is none; with\n"
+	 "--timestamp, or where the last one is a time, the time in UTC. Needs no daemon.\n"},
+	{"baseline", cmd_baseline, 1, 1, FLAG_DIR | FLAG_FORMAT | FLAG_FROM | FLAG_DRY_RUN,
+	 "[--dir DIR] [--format FORMAT] [--from TOOL] [-n] VERSION", "record versions as applied without running them",
+	 "  alterctl baseline 12             the database is already as 1 to 12 make it\n"
+	 "  alterctl baseline 12 --dry-run   tell only\n"
+	 "  alterctl baseline 12 --from goose\n"
+	 "\n"
+	 "--from names the tool whose history table is taken over: auto, dbmate, goose and so on.\n" FILES_HELP},
+	{"repair", cmd_repair, 1, 1, FLAG_DIR | FLAG_FORMAT, "[--dir DIR] [--format FORMAT] VERSION",
+	 "accept an applied file that was changed afterwards",
+	 "  alterctl list                    shows [!] and changed\n"
+	 "  alterctl repair 13\n"
+	 "\n"
+	 "Nothing is run: the file as it is now counts as the one that was applied.\n" FILES_HELP},
 	{"pause", cmd_pause, 0, 1, 0, "[JOB]", "stop the running migration where it stands",
 	 "  alterctl pause\n"
 	 "\n"
@@ -89,6 +164,13 @@ const struct command commands[] = {
 
 const struct command *command_find(const char *name)
 {
+	/* What other tools call them. */
+	static const char *const aliases[][2] = {{"migrate", "up"}, {"rollback", "down"}, {"goto", "to"}};
+
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+		if (strcmp(aliases[i][0], name) == 0)
+			name = aliases[i][1];
+	}
 	for (const struct command *k = commands; k->name; k++) {
 		if (strcmp(k->name, name) == 0)
 			return k;
@@ -130,6 +212,7 @@ static void help_all(void)
 	       "  alterctl status\n"
 	       "  alterctl query 'SELECT * FROM user WHERE age > ?' 30\n"
 	       "  alterctl alter 'ALTER TABLE expenses ALTER COLUMN amount TYPE REAL'\n"
+	       "  alterctl up --dir migrations\n"
 	       "\n"
 	       "alterctl [--socket PATH] [--json] [--quiet] [--no-color] [--no-input] [--timeout SECONDS] COMMAND\n"
 	       "  speaks to a running alterd\n"
@@ -138,8 +221,9 @@ static void help_all(void)
 	for (const struct command *k = commands; k->name; k++)
 		printf("  %-9s %s\n", k->name, k->summary);
 	printf("\n"
-	       "Exit codes: 0 ok, 1 failed, 2 usage, 69 daemon not reachable, 75 timed out or worth retrying,\n"
-	       "77 not allowed, 130 detached by Ctrl-C. \"alterctl help COMMAND\" tells more; see alterctl(1).\n");
+	       "Exit codes: 0 ok, 1 failed, 2 usage, 66 files cannot be read, 69 daemon not reachable,\n"
+	       "75 timed out or worth retrying, 77 not allowed, 130 detached by Ctrl-C.\n"
+	       "\"alterctl help COMMAND\" tells more; see alterctl(1).\n");
 }
 
 int cmd_help(struct ctl *c, int argc, char **argv)

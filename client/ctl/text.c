@@ -1,5 +1,6 @@
 /* Numbers, times, sizes and foreign text, for people to read. */
 #include <inttypes.h>
+#include <string.h>
 #include <wchar.h>
 
 #include "client/ctl/ctl.h"
@@ -131,6 +132,29 @@ void text_safe(struct buf *out, const char *p, size_t n)
 		plain = i;
 	}
 	buf_add(out, p + plain, n - plain);
+}
+
+void text_flat(struct buf *out, const char *p)
+{
+	bool first = true;
+
+	while (*p) {
+		size_t blanks = strspn(p, " \t\r\n"), n = strcspn(p + blanks, " \t\r\n");
+
+		if (blanks > 0 && n > 0 && !first)
+			buf_putc(out, ' ');
+		text_safe(out, p + blanks, n);
+		first = first && n == 0;
+		p += blanks + n;
+	}
+}
+
+void text_cut(struct buf *b, size_t at, int width)
+{
+	if (b->failed || b->len == at || width <= 0 || text_width(b->data + at, b->len - at) <= width)
+		return;
+	buf_truncate(b, at + text_fit(b->data + at, b->len - at, width - 1));
+	buf_puts(b, "\xe2\x80\xa6");
 }
 
 static int columns_of(uint32_t v)

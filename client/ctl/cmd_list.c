@@ -1,0 +1,418 @@
+/* list and plan: what is applied, what is pending, and what a run would do. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/ctl/ctl.h"
+#include "proto/response.h"
+
+/* A longer name does not move the columns behind it of all other lines; on a terminal it is cut. */
+#define NAME_WIDEST 40
+#define NAME_NARROWEST 12
+/* Columns of a line of the list besides version and name: mark, gaps, date, time taken. */
+#define LIST_OTHERS 34
+/* And of a problem's word. */
+#define PROBLEM_WIDTH 14
+
+/* ---- list ---- */
+
+struct problem {
+	int64_t version;
+	const struct doc_node *node;
+};
+
+struct list {
+	const struct ctl *ctl;
+	struct problem *problems; /* by version */
+	size_t nproblems;
+	int version_width, name_width;
+	struct buf out;
+};
+
+static int by_version(const void *a, const void *b)
+{
+	int64_t x = ((const struct problem *)a)->version, y = ((const struct problem *)b)->version;
+
+	return x < y ? -1 : x > y;
+}
+
+static void read_problems(struct list *l, const struct doc_node *problems)
+{
+	l->nproblems = doc_count(problems);
+	l->problems = must(calloc(l->nproblems + 1, sizeof(*l->problems)));
+	for (size_t i = 0; i < l->nproblems; i++) {
+		const struct doc_node *node = doc_at(problems, i);
+
+		l->problems[i] = (struct problem){.version = doc_int(doc_get(node, "version"), -1), .node = node};
+	}
+	qsort(l->problems, l->nproblems, sizeof(*l->problems), by_version);
+}
+
+/* The first problem of the version; more may stand behind it. */
+static const struct problem *problems_of(const struct list *l, int64_t version)
+{
+	size_t low = 0, high = l->nproblems;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (l->problems[middle].version < version)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return &l->problems[low];
+}
+
+static const char *problem_state(const struct problem *p) { return doc_str(doc_get(p->node, "state"), "problem"); }
+
+static void add_problem(struct buf *out, const struct problem *p)
+{
+	const char *state = problem_state(p), *message = doc_str(doc_get(p->node, "message"), NULL);
+
+	text_safe(out, state, strlen(state));
+	if (strcmp(state, "partial") == 0 && doc_get(p->node, "total"))
+		buf_printf(out, " %" PRId64 "/%" PRId64, doc_int(doc_get(p->node, "done"), 0),
+			   doc_int(doc_get(p->node, "total"), 0));
+	if (message) {
+		buf_puts(out, ": ");
+		text_flat(out, message);
+	}
+}
+
+/* 2026-03-01T10:00:00Z as 2026-03-01 10:00. */
+static void add_time(struct buf *out, const char *time)
+{
+	if (strlen(time) >= 16 && time[10] == 'T' && time[13] == ':') {
+		text_safe(out, time, 10);
+		buf_putc(out, ' ');
+		text_safe(out, time + 11, 5);
+	} else {
+		text_safe(out, time, strlen(time));
+	}
+}
+
+static void add_took(struct buf *out, const struct doc_node *took_ms)
+{
+	double ms = doc_real(took_ms, -1);
+
+	if (ms >= 60000)
+		text_seconds(out, ms / 1000);
+	else if (ms >= 1000)
+		buf_printf(out, "%.1fs", ms / 1000);
+	else if (ms >= 0)
+		buf_printf(out, "%.0fms", ms);
+}
+
+static void pad(struct buf *out, size_t from, int width)
+{
+	for (int n = width - text_width(out->data + from, out->len - from); n > 0; n--)
+		buf_putc(out, ' ');
+}
+
+/* [X] applied, [ ] pending, [?] applied and without a file, [!] anything else that is wrong with it. */
+static char mark_of(const struct list *l, const struct doc_node *row, int64_t version)
+{
+	const struct problem *p = problems_of(l, version), *end = l->problems + l->nproblems;
+	bool applied = strcmp(doc_str(doc_get(row, "state"), ""), "applied") == 0;
+	char mark = !applied ? ' ' : doc_bool(doc_get(row, "file"), true) ? 'X' : '?';
+
+	for (; p < end && p->version == version; p++) {
+		if (strcmp(problem_state(p), "no file") != 0)
+			return '!';
+		mark = '?';
+	}
+	return mark;
+}
+
+static void end_line(struct list *l, size_t line)
+{
+	while (l->out.len > line && l->out.data[l->out.len - 1] == ' ')
+		buf_truncate(&l->out, l->out.len - 1);
+	buf_putc(&l->out, '\n');
+}
+
+static void add_version(struct list *l, const struct doc_node *row)
+{
+	int64_t version = doc_int(doc_get(row, "version"), 0);
+	const char *name = doc_str(doc_get(row, "name"), "");
+	const struct problem *p = problems_of(l, version), *end = l->problems + l->nproblems;
+	char mark = mark_of(l, row, version);
+	size_t line = l->out.len, at;
+
+	buf_printf(&l->out, " [%c]  %*" PRId64 "  ", mark, l->version_width, version);
+	at = l->out.len;
+	text_flat(&l->out, name);
+	text_cut(&l->out, at, l->ctl->width ? l->name_width : 0);
+	pad(&l->out, at, l->name_width);
+	buf_puts(&l->out, "  ");
+	at = l->out.len;
+	add_time(&l->out, doc_str(doc_get(row, "applied_at"), ""));
+	buf_puts(&l->out, "  ");
+	add_took(&l->out, doc_get(row, "took_ms"));
+	if ((p < end && p->version == version) || mark == '?')
+		pad(&l->out, at, 26);
+	if (mark == '?' && (p == end || p->version != version))
+		buf_puts(&l->out, "no file");
+	for (bool first = true; p < end && p->version == version; p++, first = false) {
+		buf_puts(&l->out, first ? "" : ", ");
+		add_problem(&l->out, p);
+	}
+	end_line(l, line);
+}
+
+static void measure(struct list *l, const struct doc_node *rows)
+{
+	int most = NAME_WIDEST, others = LIST_OTHERS + (l->nproblems > 0 ? PROBLEM_WIDTH : 0);
+	char digits[24];
+
+	for (size_t i = 0; i < doc_count(rows); i++) {
+		const struct doc_node *row = doc_at(rows, i);
+		const char *name = doc_str(doc_get(row, "name"), "");
+		int width = text_width(name, strlen(name));
+		int n = snprintf(digits, sizeof(digits), "%" PRId64, doc_int(doc_get(row, "version"), 0));
+
+		l->name_width = width > l->name_width ? width : l->name_width;
+		l->version_width = n > l->version_width ? n : l->version_width;
+	}
+	others += l->version_width;
+	if (l->ctl->width && l->ctl->width - others < most)
+		most = l->ctl->width - others;
+	if (most < NAME_NARROWEST)
+		most = NAME_NARROWEST;
+	if (l->name_width > most)
+		l->name_width = most;
+}
+
+/* Problems of versions that have no line. */
+static void add_others(struct list *l, const struct doc_node *rows)
+{
+	size_t i = 0, n = doc_count(rows);
+	struct problem *known = must(calloc(n + 1, sizeof(*known)));
+
+	for (size_t k = 0; k < n; k++)
+		known[k].version = doc_int(doc_get(doc_at(rows, k), "version"), 0);
+	qsort(known, n, sizeof(*known), by_version);
+	for (const struct problem *p = l->problems; p < l->problems + l->nproblems; p++) {
+		size_t line = l->out.len;
+
+		while (i < n && known[i].version < p->version)
+			i++;
+		if (i < n && known[i].version == p->version)
+			continue;
+		buf_printf(&l->out, " [%c]  ", strcmp(problem_state(p), "no file") == 0 ? '?' : '!');
+		if (p->version >= 0)
+			buf_printf(&l->out, "%*" PRId64 "  ", l->version_width, p->version);
+		add_problem(&l->out, p);
+		end_line(l, line);
+	}
+	free(known);
+}
+
+static void note_next(const struct list *l, int64_t pending)
+{
+	for (size_t i = 0; i < l->nproblems; i++) {
+		const struct problem *p = &l->problems[i];
+
+		if (strcmp(problem_state(p), "changed") == 0) {
+			note(l->ctl, "next: alterctl repair %" PRId64 ", if the changed file is meant", p->version);
+			return;
+		}
+	}
+	if (pending > 0)
+		note(l->ctl, "next: alterctl plan  |  alterctl up");
+}
+
+static void show_list(const struct ctl *c, const struct doc_node *answer)
+{
+	const struct doc_node *rows = doc_get(answer, "migrations");
+	int64_t pending = (int64_t)doc_count(doc_get(answer, "pending"));
+	struct list l = {.ctl = c};
+
+	read_problems(&l, doc_get(answer, "problems"));
+	measure(&l, rows);
+	buf_printf(&l.out, "version %" PRId64 "   latest %" PRId64 "   pending %" PRId64,
+		   doc_int(doc_get(answer, "version"), 0), doc_int(doc_get(answer, "latest"), 0), pending);
+	if (l.nproblems > 0)
+		buf_printf(&l.out, "   problems %zu", l.nproblems);
+	buf_putc(&l.out, '\n');
+	for (size_t i = 0; i < doc_count(rows); i++)
+		add_version(&l, doc_at(rows, i));
+	add_others(&l, rows);
+	if (l.out.failed)
+		must(NULL);
+	print_out(&l.out);
+	if (doc_count(rows) == 0)
+		note(c, "there are no migrations");
+	note_next(&l, pending);
+	free(l.problems);
+	buf_free(&l.out);
+}
+
+int cmd_list(struct ctl *c, int argc, char **argv)
+{
+	struct buf params = {0};
+	struct doc *d = NULL;
+	int code = files_params(c, argc, argv, &params);
+
+	jw_close(&params, '}');
+	if (!code)
+		code = ctl_call(c, "migrate.list", buf_cstr(&params), &d);
+	if (d)
+		show_list(c, doc_root(d));
+	doc_free(d);
+	buf_free(&params);
+	return code;
+}
+
+/* ---- plan ---- */
+
+static bool tells(const struct doc_node *warnings, const char *text)
+{
+	for (size_t i = 0; i < doc_count(warnings); i++) {
+		if (strcmp(doc_str(doc_at(warnings, i), ""), text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The warnings, except those that one of `said` (statements, NULL: none) has told. */
+static void add_warnings(struct buf *out, const struct doc_node *warnings, const struct doc_node *said)
+{
+	for (size_t i = 0; i < doc_count(warnings); i++) {
+		const char *text = doc_str(doc_at(warnings, i), "");
+		bool told = false;
+
+		for (size_t k = 0; k < doc_count(said) && !told; k++)
+			told = tells(doc_get(doc_at(said, k), "warnings"), text);
+		if (told)
+			continue;
+		buf_puts(out, "       warning: ");
+		text_flat(out, text);
+		buf_putc(out, '\n');
+	}
+}
+
+/* "rebuild user  ~1.0M rows  needs 172.0 MiB  holds writes 5 ms" */
+static void add_figures(struct buf *out, const struct doc_node *n)
+{
+	const char *strategy = doc_str(doc_get(n, "strategy"), "?"), *table = doc_str(doc_get(n, "table"), "");
+	int64_t rows = doc_int(doc_get(n, "rows"), 0), bytes = doc_int(doc_get(n, "needs_bytes"), 0);
+	double hold = doc_real(doc_get(n, "blocks_writes_ms"), 0);
+
+	text_safe(out, strategy, strlen(strategy));
+	if (*table) {
+		buf_putc(out, ' ');
+		text_safe(out, table, strlen(table));
+	}
+	if (rows > 0) {
+		buf_puts(out, "  ~");
+		text_count(out, rows);
+		buf_puts(out, rows == 1 ? " row" : " rows");
+	}
+	if (bytes > 0) {
+		buf_puts(out, "  needs ");
+		text_bytes(out, bytes);
+	}
+	if (hold > 0)
+		buf_printf(out, hold < 1 ? "  holds writes %.1f ms" : "  holds writes %.0f ms", hold);
+}
+
+static void add_statement(const struct ctl *c, struct buf *out, const struct doc_node *s, int line_width)
+{
+	const char *strategy = doc_str(doc_get(s, "strategy"), "?");
+	size_t line = out->len;
+
+	buf_printf(out, "     line %*" PRId64 ": ", line_width, doc_int(doc_get(s, "line"), 0));
+	text_safe(out, strategy, strlen(strategy));
+	buf_puts(out, "  ");
+	text_flat(out, doc_str(doc_get(s, "sql"), ""));
+	text_cut(out, line, c->width);
+	buf_putc(out, '\n');
+	if (doc_bool(doc_get(s, "destructive"), false))
+		buf_puts(out, "       loses data: needs --allow-data-loss where there is any\n");
+	add_warnings(out, doc_get(s, "warnings"), NULL);
+}
+
+static void add_step(const struct ctl *c, struct buf *out, const struct doc_node *step)
+{
+	const struct doc_node *statements = doc_get(step, "statements");
+	bool down = strcmp(doc_str(doc_get(step, "direction"), "up"), "down") == 0;
+	int line_width = 1;
+
+	buf_printf(out, " %" PRId64 "  ", doc_int(doc_get(step, "version"), 0));
+	text_flat(out, doc_str(doc_get(step, "name"), ""));
+	buf_puts(out, down ? "  down, " : "  ");
+	add_figures(out, step);
+	if (!doc_bool(doc_get(step, "reversible"), true))
+		buf_puts(out, "  no way back");
+	buf_putc(out, '\n');
+	for (size_t i = 0; i < doc_count(statements); i++) {
+		int64_t line = doc_int(doc_get(doc_at(statements, i), "line"), 0);
+		int width = line >= 1000 ? 4 : line >= 100 ? 3 : line >= 10 ? 2 : 1;
+
+		line_width = width > line_width ? width : line_width;
+	}
+	for (size_t i = 0; i < doc_count(statements); i++)
+		add_statement(c, out, doc_at(statements, i), line_width);
+	add_warnings(out, doc_get(step, "warnings"), statements);
+}
+
+static void note_plan(const struct ctl *c, int64_t to)
+{
+	struct buf dir = {0};
+
+	if (c->dir) {
+		buf_puts(&dir, " --dir ");
+		text_safe(&dir, c->dir, strlen(c->dir));
+	}
+	note(c, "next: alterctl to %" PRId64 "%s", to, buf_cstr(&dir));
+	buf_free(&dir);
+}
+
+static void print_plan(const struct ctl *c, const struct doc_node *answer)
+{
+	const struct doc_node *steps = doc_get(answer, "steps");
+	int64_t from = doc_int(doc_get(answer, "from"), 0), to = doc_int(doc_get(answer, "to"), from);
+	size_t n = doc_count(steps);
+	struct buf out = {0};
+
+	if (n == 0)
+		buf_printf(&out, "nothing pending; version %" PRId64 "\n", from);
+	else
+		buf_printf(&out, "version %" PRId64 " -> %" PRId64 "   %zu migration%s\n", from, to, n,
+			   n == 1 ? "" : "s");
+	for (size_t i = 0; i < n; i++)
+		add_step(c, &out, doc_at(steps, i));
+	if (out.failed)
+		must(NULL);
+	print_out(&out);
+	buf_free(&out);
+	if (n > 0)
+		note_plan(c, to);
+}
+
+int show_plan(struct ctl *c, struct buf *params)
+{
+	struct doc *d;
+	int code;
+
+	jw_close(params, '}');
+	code = ctl_call(c, "migrate.plan", buf_cstr(params), &d);
+	if (d)
+		print_plan(c, doc_root(d));
+	doc_free(d);
+	return code;
+}
+
+int cmd_plan(struct ctl *c, int argc, char **argv)
+{
+	struct buf params = {0};
+	int code = files_params(c, argc, argv, &params);
+
+	if (!code)
+		code = show_plan(c, &params);
+	buf_free(&params);
+	return code;
+}
