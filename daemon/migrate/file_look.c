@@ -8,11 +8,11 @@
 
 static int read_folder(struct file_task *t)
 {
-	const char *path = t->m->config.folder;
+	const char *path = t->path;
 
-	if (!t->sent && path && *path && folder_dir_read(&t->pool, path, &t->files, &t->nfiles, &t->err) != 0)
+	if (!t->sent && *path && folder_dir_read(&t->pool, path, &t->files, &t->nfiles, &t->err) != 0)
 		return -1;
-	t->has_folder = t->sent || (path && *path);
+	t->has_folder = t->sent || *path;
 	return t->has_folder ? folder_read(&t->pool, t->files, t->nfiles, t->format, &t->folder, &t->err) : 0;
 }
 

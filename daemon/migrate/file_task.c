@@ -318,6 +318,7 @@ void migrator_files(struct migrator *m, const struct request *request, uint32_t 
 				.version = p->version};
 	list_push(&m->file_tasks, &t->node);
 	take_files(t, p);
+	t->path = pool_str(&t->pool, m->config.folder ? m->config.folder : "");
 	t->from_tool = params_has(p, PARAM_FROM) ? pool_str(&t->pool, p->from) : NULL;
 	if (m->closing)
 		error_set(&t->err, ERRC_SHUTTING_DOWN, "the daemon is shutting down");

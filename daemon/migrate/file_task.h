@@ -25,7 +25,8 @@ struct file_task {
 	int rc;
 	struct error err;
 	struct pool pool;
-	/* What was sent; else the daemon's folder is read. */
+	/* What was sent; else the daemon's folder at `path` is read; "": there is none. */
+	const char *path;
 	bool sent;
 	struct folder_file *files;
 	size_t nfiles;

@@ -61,6 +61,17 @@ struct texts {
 
 struct live_index;
 
+/*
+ * A run: what PLAN has read of the version's step, for the loop to put into the record, which others look at meanwhile.
+ * Its first step reads, the next one plans.
+ */
+struct version_found {
+	bool found, taken; /* it is here; the record has it */
+	bool exact;
+	int64_t version, down, after, allow_data_loss;
+	char *name, *file, *sql, *strategy; /* owned; sql NULL: its script cannot be run; strategy NULL: the plan's */
+};
+
 struct migration {
 	struct record *r;  /* table, sql, options: constant while it runs, except what is noted */
 	struct progress p; /* what the catalog says */
@@ -68,6 +79,7 @@ struct migration {
 	struct allowance allow;
 	struct capture *capture; /* the store's one observer; outlives the migration */
 
+	struct version_found version;
 	struct pool pool; /* of the plan and the texts */
 	struct plan *plan;
 	struct texts texts;

@@ -298,6 +298,7 @@ static void step_done(struct mail *mail)
 	if (step->ran)
 		migrator_measure(m, &st, clients);
 	r->p = m->m.p;
+	migrator_take_version(m);
 	if (step->outcome == STEP_FAILED) {
 		step_failed_here(m);
 	} else {

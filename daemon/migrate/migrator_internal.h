@@ -164,6 +164,8 @@ void migrator_forget_change(struct migrator *m);
 bool migrator_next_version(struct migrator *m);
 /* Clients' DDL leaves the running job's table alone. */
 void migrator_protect(struct migrator *m);
+/* PLAN has read what the next version is: the record says so. */
+void migrator_take_version(struct migrator *m);
 /* A phase was left: where it made the version of a run visible, that is the schema's version now. */
 void migrator_see_version(struct migrator *m, enum phase before);
 /* The values live now, for reports of the running job. */

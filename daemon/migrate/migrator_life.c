@@ -13,6 +13,7 @@
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/history.h"
 #include "daemon/migrate/migrator_internal.h"
+#include "daemon/migrate/version.h"
 
 void migrator_set_ended(struct record *r, enum job_state state, int64_t code, const char *name, const char *text)
 {
@@ -164,6 +165,7 @@ static void forget_all(struct migrator *m)
 		record_free(m->history[i]);
 	live_free(m->m.live);
 	index_build_free(m->m.index);
+	version_forget(&m->m.version);
 	pool_free(&m->m.pool);
 	offenders_free(&m->m.offenders);
 	migration_forget_keys(&m->m);

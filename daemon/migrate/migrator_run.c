@@ -3,6 +3,7 @@
 
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/migrator_internal.h"
+#include "daemon/migrate/version.h"
 
 void migrator_forget_change(struct migrator *m)
 {
@@ -12,6 +13,7 @@ void migrator_forget_change(struct migrator *m)
 	asides_forget(m);
 	index_build_free(m->m.index);
 	m->m.index = NULL;
+	version_forget(&m->m.version);
 	pool_free(&m->m.pool);
 	offenders_free(&m->m.offenders);
 	migration_forget_keys(&m->m);
@@ -46,6 +48,25 @@ void migrator_protect(struct migrator *m)
 	store_protect(m->s, m->m.r->table, name);
 }
 
+void migrator_take_version(struct migrator *m)
+{
+	struct version_found *v = &m->m.version;
+	struct record *r = m->m.r;
+
+	if (!v->found || v->taken)
+		return;
+	v->taken = v->sql != NULL;
+	r->run.version = v->version;
+	r->run.down = v->down;
+	r->run.after = v->after;
+	r->allow_data_loss = v->allow_data_loss;
+	record_set(&r->name, v->name);
+	record_set(&r->file, v->file);
+	record_set(&r->sql, v->sql ? v->sql : "");
+	record_set(&r->table, "");
+	record_set(&r->strategy, v->strategy);
+}
+
 void migrator_see_version(struct migrator *m, enum phase before)
 {
 	const struct record *r = m->m.r;
@@ -53,8 +74,10 @@ void migrator_see_version(struct migrator *m, enum phase before)
 
 	if (r->run.steps == 0 || r->error_code)
 		return;
-	if (before == PHASE_PLAN && *r->table)
+	if (before == PHASE_PLAN && m->m.plan) {
+		record_set(&m->m.r->table, m->m.plan->table);
 		migrator_protect(m);
+	}
 	if (visible)
 		m->version = r->run.after;
 }

@@ -61,16 +61,18 @@ enum step_outcome plan_step(struct migration *m, struct db *db, struct error *er
 	m->next = m->p;
 	if (db_begin(db, err) != 0)
 		return STEP_FAILED;
-	bool exact = false, begins = m->p.phase == PHASE_PLAN;
-	int rc = begins && m->r->run.steps ? version_begin(m, db, &exact, err) : 0;
-	if (rc == 0 && !exact)
-		rc = make_plan(m, db, err);
-	if (rc == 0 && !exact && begins && m->r->run.steps)
-		rc = version_consent(m, db, &exact, err);
+	bool begins = m->p.phase == PHASE_PLAN, of_run = begins && m->r->run.steps > 0;
+	bool finds = of_run && !m->version.taken, exact = of_run && m->version.exact;
+	int rc = finds ? version_find(m, db, err) : exact ? 0 : make_plan(m, db, err);
+	if (rc == 0 && of_run && !finds && !exact) {
+		rc = version_consent(m, db, err);
+		/* Nothing is to be done but to record it. */
+		exact = m->plan->strategy == STRATEGY_NONE;
+	}
 	db_rollback(db);
 	if (rc != 0)
 		return STEP_FAILED;
-	if (begins) {
+	if (begins && !finds) {
 		m->next.phase = exact ? PHASE_EXACT : first_phase(m->plan);
 		m->has_checked = false;
 		m->next.rows_total = 0;

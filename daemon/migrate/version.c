@@ -2,6 +2,7 @@
 #include "daemon/migrate/version.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/lib/clock.h"
@@ -21,19 +22,13 @@ void version_place(struct error *err, const struct run_step *step, int64_t line)
 	(void)snprintf(err->message, sizeof(err->message), "%.120s:%lld: %.360s", step->file, (long long)line, text);
 }
 
-static int take_step(struct migration *m, struct db *db, struct pool *pool, struct run_step *ret, struct error *err)
+void version_forget(struct version_found *v)
 {
-	struct record *r = m->r;
-
-	if (steps_read(db, r->id, r->run.step, pool, ret, err) != 0)
-		return -1;
-	r->run.version = ret->version;
-	r->run.down = ret->down;
-	r->run.after = ret->after;
-	r->allow_data_loss = ret->allow_data_loss;
-	record_set(&r->name, ret->name);
-	record_set(&r->file, ret->file);
-	return 0;
+	free(v->name);
+	free(v->file);
+	free(v->sql);
+	free(v->strategy);
+	*v = (struct version_found){0};
 }
 
 /* SQLite can run the text as it is; looked at without running it. */
@@ -50,7 +45,7 @@ static bool compiles(struct db *db, const char *sql)
 static int judge(struct migration *m, struct db *db, struct pool *pool, const struct run_step *step, const char *sql,
 		 int64_t line, bool *ret_exact, struct error *err)
 {
-	struct plan_options options = {.allow_data_loss = m->r->allow_data_loss != 0};
+	struct plan_options options = {.allow_data_loss = step->allow_data_loss};
 	struct error why = {0};
 	struct plan *plan = NULL;
 
@@ -68,47 +63,68 @@ static int judge(struct migration *m, struct db *db, struct pool *pool, const st
 	return -1;
 }
 
-int version_begin(struct migration *m, struct db *db, bool *ret_exact, struct error *err)
+/* One change to run online, in *ret_one; NULL: it is run exact. */
+static int look_at_script(struct migration *m, struct db *db, struct pool *pool, const struct run_step *step,
+			  const char **ret_one, bool *ret_nothing, struct error *err)
+{
+	struct script script;
+	struct script_kind *kinds = NULL;
+	int64_t line = 0;
+	bool exact = false;
+
+	if (script_split(pool, step->sql, strlen(step->sql), step->line, &script, err) != 0 ||
+	    script_kinds(pool, &script, &kinds, err) != 0)
+		return -1;
+	*ret_nothing = script.n == 0;
+	*ret_one = step->exact ? NULL : script_as_one(pool, &script, kinds, &line);
+	if (*ret_one && judge(m, db, pool, step, *ret_one, line, &exact, err) != 0)
+		return -1;
+	if (exact)
+		*ret_one = NULL;
+	return 0;
+}
+
+static void start_found(struct version_found *v, const struct run_step *step)
+{
+	version_forget(v);
+	*v = (struct version_found){.found = true,
+				    .version = step->version,
+				    .down = step->down,
+				    .after = step->after,
+				    .allow_data_loss = step->allow_data_loss};
+	record_set(&v->name, step->name);
+	record_set(&v->file, step->file);
+}
+
+int version_find(struct migration *m, struct db *db, struct error *err)
 {
 	struct pool pool = {0};
 	struct run_step step;
-	struct script script;
-	struct script_kind *kinds = NULL;
-	struct record *r = m->r;
 	const char *one = NULL;
-	int64_t line = 0;
+	bool nothing = false;
 
-	*ret_exact = true;
-	int rc = take_step(m, db, &pool, &step, err);
-	if (rc == 0)
-		rc = script_split(&pool, step.sql, strlen(step.sql), step.line, &script, err);
-	if (rc == 0)
-		rc = script_kinds(&pool, &script, &kinds, err);
-	if (rc == 0 && !step.exact)
-		one = script_as_one(&pool, &script, kinds, &line);
-	if (one)
-		rc = judge(m, db, &pool, &step, one, line, ret_exact, err);
-	if (rc == 0 && !*ret_exact)
-		record_set(&r->sql, one);
-	if (rc == 0 && *ret_exact) {
-		record_set(&r->sql, pool_cut(&pool, step.sql, SHOWN_BYTES));
-		record_set(&r->table, "");
-		record_set(&r->strategy, script.n ? "exact" : "none");
+	int rc = steps_read(db, m->r->id, m->r->run.step, &pool, &step, err);
+	if (rc == 0) {
+		start_found(&m->version, &step);
+		rc = look_at_script(m, db, &pool, &step, &one, &nothing, err);
+	}
+	if (rc == 0) {
+		struct version_found *v = &m->version;
+		v->exact = !one;
+		record_set(&v->strategy, one ? NULL : nothing ? "none" : "exact");
+		record_set(&v->sql, one ? one : pool_cut(&pool, step.sql, SHOWN_BYTES));
 	}
 	pool_free(&pool);
 	return rc;
 }
 
-int version_consent(struct migration *m, struct db *db, bool *ret_exact, struct error *err)
+int version_consent(struct migration *m, struct db *db, struct error *err)
 {
 	struct pool pool = {0};
-	struct record *r = m->r;
+	const struct record *r = m->r;
 	const char *lost = NULL;
 	int rc = 0;
 
-	record_set(&r->table, m->plan->table);
-	record_set(&r->strategy, plan_strategy(m->plan));
-	*ret_exact = m->plan->strategy == STRATEGY_NONE;
 	if (!r->allow_data_loss)
 		rc = plan_consent(&pool, db_handle(db), m->plan, &lost, err);
 	if (rc == 0 && lost)

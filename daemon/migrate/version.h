@@ -12,11 +12,12 @@
 #include "daemon/migrate/script.h"
 #include "daemon/migrate/steps.h"
 
-/* PLAN, before the plan: takes the version's script into the record. *ret_exact: it is to be run exact. */
-int version_begin(struct migration *m, struct db *db, bool *ret_exact, struct error *err);
-/* PLAN, behind the plan: NEEDS_FORCE if it loses data without consent. *ret_exact: there is nothing to do but to record
- * it. */
-int version_consent(struct migration *m, struct db *db, bool *ret_exact, struct error *err);
+/* PLAN, before the plan: reads the version's script, and whether it is to be run exact, into m->version. */
+int version_find(struct migration *m, struct db *db, struct error *err);
+/* Frees what is in m->version. Any thread that has `m`. */
+void version_forget(struct version_found *v);
+/* PLAN, behind the plan: NEEDS_FORCE if it loses data without consent. */
+int version_consent(struct migration *m, struct db *db, struct error *err);
 /* In the transaction that makes the version visible: its line in the history. */
 int version_record(struct migration *m, struct db *db, struct error *err);
 

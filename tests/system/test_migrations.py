@@ -156,6 +156,15 @@ def a_version_that_fails():
         suite.same("nothing of it is there", c.value("SELECT count(*) FROM sqlite_schema WHERE name='x'"), 0)
         orphan = SHOP[:2] + [("0003_bad.sql", "-- migrate:up\nINSERT INTO bill VALUES(9999, 9999);\nSELECT 1;\n")]
         suite.refused("rows that refer to nothing", lambda: c("migrate.up", files=files(orphan), wait=True), -32026)
+        bad = SHOP[:2] + [("0003_ok.sql", "-- migrate:up\nSELECT 1;\n"),
+                          ("0004_bad.sql", "-- migrate:up\n\nALTER TABLE nowhere ALTER a TYPE TEXT;\n")]
+        try:
+            c("migrate.up", files=files(bad), wait=True)
+            suite.check("a plan that fails", False)
+        except RpcError as e:
+            suite.check("a plan that fails names its own file", e.message.startswith("0004_bad.sql:3: "), e.message)
+        suite.same("those before it stay", c("migrate.status")["version"], 3)
+        c.exec("DELETE FROM alterd_migrations WHERE version=3")
         for sql in ("ATTACH 'x.db' AS x", "VACUUM", "PRAGMA writable_schema=ON", "UPDATE sqlite_schema SET sql=''"):
             refused = SHOP[:2] + [("0003_bad.sql", "-- migrate:up\nSELECT 1;\n%s;\n" % sql)]
             try:
