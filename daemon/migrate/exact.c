@@ -123,6 +123,8 @@ enum step_outcome exact_step(struct migration *m, struct db *db, struct error *e
 	struct exact x = {.m = m, .db = db, .pool = &pool};
 
 	m->next = m->p;
+	if (m->allow.postpone)
+		return STEP_IDLE;
 	db_forget_statements(db);
 	int rc = read_script(&x, err);
 	if (rc == 0)

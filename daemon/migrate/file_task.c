@@ -136,6 +136,9 @@ static int only_one(struct file_task *t)
 	const struct record *r = running(t->m);
 	char job[32];
 
+	for (struct list_node *n = list_first(&t->m->file_tasks); n && !r; n = list_next(&t->m->file_tasks, n))
+		if (n != &t->node && LIST_ENTRY(n, struct file_task, node)->r)
+			return error_set(&t->err, ERRC_MIGRATION_RUNNING, "another run is just beginning");
 	if (!r)
 		return 0;
 	snprintf(job, sizeof(job), "m%lld", (long long)r->id);

@@ -133,11 +133,7 @@ static void give_up(struct migrator *m, int64_t code, const char *name, const ch
 	r->error_code = code;
 	record_set(&r->error_name, name);
 	record_set(&r->error_text, text);
-	if (r->run.steps && r->file && code != errc_code(ERRC_ABORTED) && !strstr(text, r->file)) {
-		struct pool pool = {0};
-		record_set(&r->error_text, pool_printf(&pool, "%s: %s", r->file, text));
-		pool_free(&pool);
-	}
+	migrator_name_file(r);
 	m->m.p.failed_in = m->m.p.phase;
 	/* With a fingerprint, capture has begun. */
 	m->m.p.phase = r->shadow || r->fingerprint ? PHASE_ABORT : PHASE_END;
@@ -370,8 +366,11 @@ static bool abortable(enum phase p)
 
 static void take_abort(struct migrator *m)
 {
+	/* This version is there to stay; the run ends before the next one. */
+	if (migrator_more_versions(m->m.r) && m->m.p.phase == PHASE_RETIRE)
+		return;
 	m->abort_asked = false;
-	if (abortable(m->m.p.phase))
+	if ((migrator_more_versions(m->m.r) && m->m.p.phase == PHASE_END) || abortable(m->m.p.phase))
 		give_up(m, errc_code(ERRC_ABORTED), errc_name(ERRC_ABORTED), ABORTED_TEXT);
 	else if (m->m.p.phase != PHASE_ABORT && !(m->m.p.phase == PHASE_END && m->m.r->error_code))
 		answer_aborters(m, migrator_current(m));

@@ -81,6 +81,8 @@ void migrator_status(const struct migrator *m, struct buf *out);
 void migrator_history(const struct migrator *m, struct buf *out);
 /* The job object alone (running, else the last ended one), or null: `status`' "job". */
 void migrator_job(const struct migrator *m, struct buf *out);
+/* Versions of the daemon's folder that are pending, as a JSON array. */
+const char *migrator_pending(const struct migrator *m);
 /* One line for systemd's STATUS=, "" when there is nothing to say. */
 void migrator_line(const struct migrator *m, char *out, size_t size);
 /* Schema version: of the history, else PRAGMA user_version, else 0. */

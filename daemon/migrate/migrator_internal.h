@@ -160,6 +160,10 @@ void migrator_set_pace(struct migrator *m);
 const char *migrator_held_back(struct migrator *m, uint64_t *ret_again_ns);
 /* migrator_run.c. Forgets what was kept in memory of one table's change. */
 void migrator_forget_change(struct migrator *m);
+/* A run has failed: its error begins with the file, if it does not name it yet. */
+void migrator_name_file(struct record *r);
+/* There are versions behind the one under way, and nothing has failed. */
+bool migrator_more_versions(const struct record *r);
 /* A run goes on with its next version, as if a new job had begun. False: that was the last one. */
 bool migrator_next_version(struct migrator *m);
 /* Clients' DDL leaves the running job's table alone. */

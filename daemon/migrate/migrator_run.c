@@ -1,5 +1,6 @@
 /* A run of migration files on the loop: from one version to the next. */
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/migrator_internal.h"
@@ -20,11 +21,22 @@ void migrator_forget_change(struct migrator *m)
 	error_clear(&m->verdict);
 }
 
+void migrator_name_file(struct record *r)
+{
+	struct pool pool = {0};
+
+	if (r->run.steps && r->file && r->error_code != errc_code(ERRC_ABORTED) && !strstr(r->error_text, r->file))
+		record_set(&r->error_text, pool_printf(&pool, "%s: %s", r->file, r->error_text));
+	pool_free(&pool);
+}
+
+bool migrator_more_versions(const struct record *r) { return !r->error_code && r->run.step + 1 < r->run.steps; }
+
 bool migrator_next_version(struct migrator *m)
 {
 	struct record *r = m->m.r;
 
-	if (r->error_code || r->run.step + 1 >= r->run.steps)
+	if (!migrator_more_versions(r))
 		return false;
 	migrator_forget_change(m);
 	r->run.step++;

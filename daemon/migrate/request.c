@@ -227,7 +227,8 @@ void migrator_abort(struct migrator *m, const struct params *params, struct migr
 		return;
 	}
 	enum phase p = e->r->p.phase;
-	if (is_running(m, e) && (p == PHASE_RETIRE || (p == PHASE_END && e->r->error_code == 0))) {
+	if (is_running(m, e) && !migrator_more_versions(e->r) &&
+	    (p == PHASE_RETIRE || (p == PHASE_END && e->r->error_code == 0))) {
 		error_set(&w->err, ERRC_WRONG_STATE, "the migration has swapped already: it can no longer be aborted");
 		w->done(w);
 		return;
@@ -260,12 +261,14 @@ void migrator_job(const struct migrator *m, struct buf *out)
 	}
 }
 
+const char *migrator_pending(const struct migrator *m) { return m->pending ? m->pending : "[]"; }
+
 void migrator_status(const struct migrator *m, struct buf *out)
 {
 	jw_open(out, '{');
 	jw_int(out, "version", m->version);
 	jw_int(out, "latest", m->latest > m->version ? m->latest : m->version);
-	jw_json(out, "pending", m->pending ? m->pending : "[]");
+	jw_json(out, "pending", migrator_pending(m));
 	jw_json(out, "problems", m->problems ? m->problems : "[]");
 	jw_int(out, "queued", (int64_t)m->entries.count - m->running);
 	jw_key(out, "job");

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
 sys.dont_write_bytecode = True
@@ -289,6 +290,85 @@ def history_of_other_tools():
     d.start()
     with d.client() as c:
         suite.refused("half done", lambda: c("migrate.up", files=files(plain)), -32028)
+    d.finish()
+
+
+@suite.section
+def the_daemons_own_folder():
+    with tempfile.TemporaryDirectory(prefix="alterd-mig-") as folder:
+        for name, text in SHOP:
+            with open(os.path.join(folder, name), "w") as f:
+                f.write(text)
+        with open(os.path.join(folder, "README.md"), "w") as f:
+            f.write("no migration")
+        d = Daemon(settings={"migrate.folder": folder, "migrate.on_start": "up"})
+        with d.client() as c:
+            suite.same("a new database is served at its version", c("migrate.status")["version"], 5)
+            c("migrate.down", wait=True)
+            until("status knows what is pending", lambda: c("migrate.status")["pending"] == [5])
+            suite.same("so does the daemon's status", c("status")["pending"], [5])
+            suite.same("latest", c("migrate.status")["latest"], 5)
+        d.restart()
+        with d.client() as c:
+            until("at the next start it is run", lambda: c("migrate.status")["version"] == 5)
+        suite.same("it ends well", d.stop(), 0)
+        with open(os.path.join(folder, "0006_bad.sql"), "w") as f:
+            f.write("-- migrate:up\nSELECT nowhere;\n")
+        d.start()
+        with d.client() as c:
+            until("a failure", lambda: (c("migrate.status")["job"] or {}).get("state") == "failed")
+            suite.same("leaves it serving", c("migrate.status")["version"], 5)
+            suite.check("with the reason", "0006_bad.sql:2" in c("migrate.status")["job"]["error"], c("migrate.status"))
+        d.finish()
+
+
+@suite.section
+def abort_between_versions():
+    d = Daemon(settings={"migrate.retire_pause": "200ms"})
+    with d.client() as c, d.client() as other:
+        c("migrate.up", files=files(many(2, 30_000)), wait=True)
+        c("migrate.up", files=files(many(6, 30_000)))
+        until("a version is retiring", lambda: other("migrate.status")["job"]["phase"] == "retiring", every=0.001)
+        gone = other("migrate.abort")
+        suite.check("the run ends there", gone["state"] == "aborted" and gone["version"] < 6, gone)
+        suite.same("as its job says", other("migrate.status")["job"]["state"], "aborted")
+        suite.same("nothing is left behind", other.value(
+            "SELECT count(*) FROM sqlite_schema WHERE name LIKE '\\_alterd\\_t%' ESCAPE '\\'"), 0)
+        suite.same("the rest runs later", c("migrate.up", files=files(many(6, 30_000)), wait=True)["to"], 6)
+    d.finish()
+
+
+FORMAT_1 = """
+CREATE TABLE _alterd_meta(key TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE _alterd_dirty(job,gone,key,PRIMARY KEY(job,gone,key)) WITHOUT ROWID;
+CREATE TABLE _alterd_job(id INTEGER NOT NULL PRIMARY KEY, state TEXT NOT NULL, phase TEXT NOT NULL, failed_in TEXT NOT NULL,
+ "table" TEXT,"sql" TEXT,"strategy" TEXT,"shadow" TEXT,"fingerprint" TEXT,"error_name" TEXT,"error_text" TEXT,"error_rows" TEXT,
+ %s) WITHOUT ROWID;
+INSERT INTO _alterd_meta VALUES('format',1);
+CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);
+"""
+FORMAT_1_NUMBERS = (
+    "allow_data_loss queued_ms started_ms ended_ms error_code error_count paused postpone batch_rows duty_percent has_cursor"
+    " cursor collecting indexes rows_done rows_total rows_exact verified_rows changes_applied restarts longest_hold_us"
+    " longest_wait_us swap_us run_ms"
+).split()
+
+
+@suite.section
+def tables_of_the_version_before():
+    d = Daemon(start=False)
+    with d.file() as db:
+        db.executescript(FORMAT_1 % ",".join('"%s" INTEGER NOT NULL' % n for n in FORMAT_1_NUMBERS))
+        marks = ",".join("0" for _ in FORMAT_1_NUMBERS)
+        db.execute("INSERT INTO _alterd_job VALUES(7,'done','end','plan','t','ALTER TABLE t ADD v TEXT','instant',"
+                   "NULL,NULL,NULL,NULL,NULL," + marks + ")")
+        db.commit()
+    d.start()
+    with d.client() as c:
+        suite.same("its history is there", c("migrate.history")["history"][0]["job"], "m7")
+        suite.same("it goes on", c("migrate.alter", sql="ALTER TABLE t ALTER v TYPE INT", wait=True)["job"], "m8")
+        first = [{"name": "1_a.sql", "sql": "-- migrate:up\nCREATE TABLE a(x);\n"}]
+        c("migrate.baseline", version=1, files=first)
     d.finish()
 
 
