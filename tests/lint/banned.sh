@@ -5,21 +5,22 @@ set -u
 root=${1:-$(cd "$(dirname "$0")/../.." && pwd)}
 cd "$root" || exit 2
 
-# Without string literals and comments of one line: the names may be talked about.
-stripped() { sed -E 's/"([^"\\]|\\.)*"/""/g; s@/\*.*\*/@@g; s@//.*@@; s@^[[:space:]]*/?\*.*@@' "$1"; }
+# All files as "file:line:text", without string literals and comments of one line: the names may be talked about.
+stripped() {
+  [[ $# == 0 ]] || paste -d '' <(awk '{ print FILENAME ":" FNR ":" }' "$@") <(
+    sed -s -E 's/"([^"\\]|\\.)*"/""/g; s@/\*.*\*/@@g; s@//.*@@; s@^[[:space:]]*/?\*.*@@' "$@"
+  )
+}
 
 bad=0
-# search WHY PATTERN FILE...
+# search WHY PATTERN FILE...: PATTERN begins behind the file's name and line.
 search() {
-  local why=$1 pattern=$2 file hits
+  local why=$1 pattern=$2 hit
   shift 2
-  for file in "$@"; do
-    hits=$(stripped "$file" | grep -nP "$pattern") || continue
-    while IFS= read -r hit; do
-      echo "$file:$hit: $why"
-    done <<<"$hits"
+  while IFS= read -r hit; do
+    echo "$hit: $why"
     bad=1
-  done
+  done < <(stripped "$@" | grep -P "^[^:]*:\d+:.*$pattern")
 }
 
 mapfile -t code < <(for f in proto config daemon client tests; do [[ -d $f ]] && find "$f" -name '*.[ch]'; done | LC_ALL=C sort)
@@ -28,7 +29,7 @@ mapfile -t tests < <(printf '%s\n' "${code[@]}" | grep '^tests/' | grep -v '^tes
 search 'writes without a bound: snprintf, or a buf' '\b(v?sprintf|strcpy|strcat|stpcpy|gets)\s*\(' "${code[@]}"
 search 'hides its errors: strtoll and look at the end' '\b(atoi|atol|atoll|atof)\s*\(' "${code[@]}"
 search 'keeps hidden state: strsep, or an own loop' '\bstrtok(_r)?\s*\(' "${code[@]}"
-search 'use CHECK, PRE or INVARIANT (daemon/lib/check.h)' '\bassert\s*\(|<assert\.h>' "${code[@]}"
+search 'use CHECK, PRE or INVARIANT (daemon/lib/check.h)' '(\bassert\s*\(|<assert\.h>)' "${code[@]}"
 search 'SQL and files have threads of their own' '\buv_queue_work\s*\(' "${product[@]}"
 search 'a test waits for an event, not for the clock' '\b(sleep|usleep|nanosleep)\s*\(' "${tests[@]}"
 # The helpers in tests/lib may poll for what gives no event (a file that appears); a test itself may not.

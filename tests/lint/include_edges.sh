@@ -26,7 +26,6 @@ may_know() {
   jansson.h) echo 'proto' ;;
   sqlite3.h) echo 'daemon/store|daemon/migrate' ;;
   uv.h) echo 'daemon|daemon/lib|daemon/store|daemon/migrate|daemon/server' ;;
-  *) echo '.*' ;;
   esac
 }
 
@@ -36,25 +35,37 @@ complain() {
   bad=1
 }
 
-while IFS= read -r file; do
-  folder=$(dirname "$file")
-  rooms=$(may_include "$folder")
-  while IFS=: read -r line text; do
-    if [[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*\"([^\"]+)\" ]]; then
-      path=${BASH_REMATCH[1]}
-      if [[ $file == client/alterd.h ]]; then
-        complain "$file:$line: the public header stands alone, it cannot include $path"
-      elif [[ $path != */* || $path == ./* || $path == *..* ]]; then
-        complain "$file:$line: \"$path\" is not rooted: write it from the top of the tree"
-      elif ! [[ $(dirname "$path") =~ ^($rooms)$ ]]; then
-        complain "$file:$line: $folder may not include $path"
-      elif [[ ! -f $path ]]; then
-        complain "$file:$line: $path does not exist"
-      fi
-    elif [[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*\<([^\>]+)\> ]]; then
-      known=$(may_know "${BASH_REMATCH[1]}")
-      [[ $folder =~ ^($known)$ ]] || complain "$file:$line: $folder may not include <${BASH_REMATCH[1]}>"
+folder_of() {
+  ret=${1%/*}
+}
+
+while IFS=: read -r file line text; do
+  folder_of "$file"
+  folder=$ret
+  if [[ $folder != "${last_folder:-}" ]]; then
+    rooms=$(may_include "$folder")
+    last_folder=$folder
+  fi
+  if [[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*\"([^\"]+)\" ]]; then
+    path=${BASH_REMATCH[1]}
+    folder_of "$path"
+    if [[ $file == client/alterd.h ]]; then
+      complain "$file:$line: the public header stands alone, it cannot include $path"
+    elif [[ $path != */* || $path == ./* || $path == *..* ]]; then
+      complain "$file:$line: \"$path\" is not rooted: write it from the top of the tree"
+    elif ! [[ $ret =~ ^($rooms)$ ]]; then
+      complain "$file:$line: $folder may not include $path"
+    elif [[ ! -f $path ]]; then
+      complain "$file:$line: $path does not exist"
     fi
-  done < <(grep -nE '^[[:space:]]*#[[:space:]]*include' "$file")
-done < <(for f in proto config daemon client; do [[ -d $f ]] && find "$f" -name '*.[ch]'; done | LC_ALL=C sort)
+  elif [[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*\<([^\>]+)\> ]]; then
+    header=${BASH_REMATCH[1]}
+    case $header in
+    jansson.h | sqlite3.h | uv.h)
+      [[ $folder =~ ^($(may_know "$header"))$ ]] || complain "$file:$line: $folder may not include <$header>"
+      ;;
+    esac
+  fi
+done < <(for f in proto config daemon client; do [[ -d $f ]] && find "$f" -name '*.[ch]' -print0; done | LC_ALL=C sort -z |
+  xargs -0 -r grep -nHE '^[[:space:]]*#[[:space:]]*include')
 exit $bad

@@ -27,12 +27,15 @@ for file in "${written[@]}"; do
     echo "$file: no newline at the end"
     bad=1
   fi
-  case $file in
-  *.c | *.h)
-    expand -t 8 "$file" | awk -v file="$file" '
-      length($0) > 120 { printf "%s:%d: %d columns, at most 120\n", file, NR, length($0); long = 1 }
-      END { exit long }' || bad=1
-    ;;
-  esac
 done
+mapfile -d '' -t code < <(printf '%s\0' "${written[@]}" | grep -zE '\.(c|h)$')
+# A tab goes to the next column that is a multiple of eight.
+[[ ${#code[@]} == 0 ]] || awk '
+  {
+    columns = 0
+    n = split($0, part, "\t")
+    for (i = 1; i <= n; i++) columns = i < n ? int((columns + length(part[i])) / 8 + 1) * 8 : columns + length(part[i])
+    if (columns > 120) { printf "%s:%d: %d columns, at most 120\n", FILENAME, FNR, columns; long = 1 }
+  }
+  END { exit long }' "${code[@]}" || bad=1
 exit $bad
