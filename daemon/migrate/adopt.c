@@ -43,13 +43,6 @@ struct adopting {
 	int rc;
 };
 
-static int row_exists(void *arg, sqlite3_stmt *stmt)
-{
-	(void)stmt;
-	*(bool *)arg = true;
-	return 0;
-}
-
 static void take(struct adopting *a, int64_t number, const char *checksum)
 {
 	struct history *h = a->history;
@@ -115,7 +108,7 @@ int adopt(struct pool *pool, sqlite3 *handle, const struct folder *folder, struc
 
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]) && !a.source; i++) {
 		bool found = false;
-		if (schema_each(handle, err, row_exists, &found, sources[i].probe, NULL) != 0)
+		if (schema_each(handle, err, schema_row_exists, &found, sources[i].probe, NULL) != 0)
 			return -1;
 		a.source = found ? &sources[i] : NULL;
 	}

@@ -49,7 +49,8 @@
 	X(to_version)                                                                                                  \
 	X(version)                                                                                                     \
 	X(down)                                                                                                        \
-	X(after)
+	X(after)                                                                                                       \
+	X(file_batch)
 
 #define PLAIN_MAP(X)                                                                                                   \
 	X(allow_data_loss)                                                                                             \

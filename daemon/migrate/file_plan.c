@@ -75,11 +75,9 @@ static int online(struct forecast *f, const struct plan *plan, struct outlook *o
 	return 0;
 }
 
-static const char *table_of(const struct script_kind *k) { return k->name ? k->name : NULL; }
-
 static int exact(struct forecast *f, const struct script_kind *k, const char *why, struct outlook *o)
 {
-	*o = (struct outlook){.strategy = k->what == SCRIPT_PASSED_OVER ? "instant" : "exact", .table = table_of(k)};
+	*o = (struct outlook){.strategy = k->what == SCRIPT_PASSED_OVER ? "instant" : "exact", .table = k->name};
 	if (k->what == SCRIPT_PASSED_OVER)
 		return 0;
 	if (measure(f, o) != 0)
@@ -112,7 +110,7 @@ static int judge(struct forecast *f, const char *one, size_t i, const struct scr
 	if (f->first)
 		return exact(f, &kinds[i], text, o);
 	*o = (struct outlook){
-		.table = table_of(&kinds[i]),
+		.table = kinds[i].name,
 		.warning = "it depends on the versions before it, and is looked at when they are applied",
 	};
 	return 0;

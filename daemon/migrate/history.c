@@ -8,13 +8,6 @@ struct reading {
 	struct history *out;
 };
 
-static int row_exists(void *arg, sqlite3_stmt *stmt)
-{
-	(void)stmt;
-	*(bool *)arg = true;
-	return 0;
-}
-
 static int row_version(void *arg, sqlite3_stmt *stmt)
 {
 	*(int64_t *)arg = sqlite3_column_int64(stmt, 0);
@@ -57,7 +50,7 @@ int history_read(struct pool *pool, sqlite3 *handle, struct history *ret, struct
 	struct history h = {.empty = true};
 	struct reading r = {.pool = pool, .out = &h};
 
-	if (schema_each(handle, err, row_exists, &h.exists,
+	if (schema_each(handle, err, schema_row_exists, &h.exists,
 			"SELECT 1 FROM main.sqlite_schema WHERE type='table' AND name='" HISTORY_TABLE "'",
 			NULL) != 0 ||
 	    schema_each(handle, err, row_other, &h,

@@ -68,7 +68,7 @@ struct live_index;
 struct version_found {
 	bool found, taken; /* it is here; the record has it */
 	bool exact;
-	int64_t version, down, after, allow_data_loss;
+	int64_t version, down, after, allow_data_loss, batch_rows;
 	char *name, *file, *sql, *strategy; /* owned; sql NULL: its script cannot be run; strategy NULL: the plan's */
 };
 

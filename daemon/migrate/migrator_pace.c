@@ -36,11 +36,19 @@ void migrator_measure(struct migrator *m, const struct store_stats *st, bool cli
 		m->due_ns += (uint64_t)m->config.retire_ms * NS_PER_MS;
 }
 
+/* What a person said, else the version's file, else the settings. */
+static int64_t batch_rows(const struct migrator *m)
+{
+	int64_t file = m->m.r->run.file_batch;
+
+	return m->wanted.batch_rows ? m->wanted.batch_rows : file ? file : m->config.batch_rows;
+}
+
 void migrator_set_pace(struct migrator *m)
 {
 	const struct migrator_config *c = &m->config;
 	const struct control *w = &m->wanted;
-	pacer_limits(&m->pacer, (uint64_t)c->hold_ms * NS_PER_MS, w->batch_rows ? w->batch_rows : c->batch_rows,
+	pacer_limits(&m->pacer, (uint64_t)c->hold_ms * NS_PER_MS, batch_rows(m),
 		     w->duty_percent ? w->duty_percent : c->duty_percent);
 	/* Who asked for a pace by name gets that one, whatever it leads to. */
 	bool behind = phase_catches_up(m->m.p.phase) && !w->duty_percent && m->level_ns;
@@ -114,7 +122,7 @@ struct report_live migrator_live(const struct migrator *m)
 		.rows_per_s = pacer_rate(&m->pacer, now),
 		.eta_s = left >= 0 ? pacer_eta(&m->pacer, now, left) : -1,
 		.throttled = why && *why ? why : NULL,
-		.batch_rows = m->wanted.batch_rows ? m->wanted.batch_rows : m->config.batch_rows,
+		.batch_rows = batch_rows(m),
 		.duty_percent = m->wanted.duty_percent ? m->wanted.duty_percent : m->config.duty_percent,
 	};
 }

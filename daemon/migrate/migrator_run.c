@@ -71,6 +71,7 @@ void migrator_take_version(struct migrator *m)
 	r->run.version = v->version;
 	r->run.down = v->down;
 	r->run.after = v->after;
+	r->run.file_batch = v->batch_rows;
 	r->allow_data_loss = v->allow_data_loss;
 	record_set(&r->name, v->name);
 	record_set(&r->file, v->file);

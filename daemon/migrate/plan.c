@@ -317,7 +317,7 @@ int plan_consent(struct pool *pool, sqlite3 *db, const struct plan *plan, const 
 	if (plan->strategy == STRATEGY_DROP && !plan->dropped_index) {
 		bool rows = false;
 		const char *any = pool_printf(pool, "SELECT 1 FROM main.%s LIMIT 1", quote_name(pool, plan->table));
-		if (schema_each(db, err, plan_row_exists, &rows, any, NULL) != 0)
+		if (schema_each(db, err, schema_row_exists, &rows, any, NULL) != 0)
 			return -1;
 		*ret = rows ? plan->table : NULL;
 	}
@@ -325,7 +325,7 @@ int plan_consent(struct pool *pool, sqlite3 *db, const struct plan *plan, const 
 		bool found = false;
 		const char *sql = pool_printf(pool, "SELECT 1 FROM main.%s WHERE %s IS NOT NULL LIMIT 1",
 					      quote_name(pool, plan->table), quote_name(pool, plan->consent[i]));
-		if (schema_each(db, err, plan_row_exists, &found, sql, NULL) != 0)
+		if (schema_each(db, err, schema_row_exists, &found, sql, NULL) != 0)
 			return -1;
 		if (found)
 			*ret = plan->consent[i];

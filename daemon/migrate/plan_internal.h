@@ -71,8 +71,6 @@ bool plan_part_uses(struct planning *p, const struct ddl *d, size_t from, size_t
 
 /* Sets plan->shadow: _alterd_<table>_new, with a number behind it where that name is taken. */
 int plan_choose_shadow(struct planning *p);
-/* For schema_each(): sets the bool that arg points to. */
-int plan_row_exists(void *arg, sqlite3_stmt *stmt);
 
 /* Scratch :memory: database in which nothing is what it should not be: foreign keys off, "x" is never a string. */
 int scratch_open(sqlite3 **ret, bool dqs, struct error *err);

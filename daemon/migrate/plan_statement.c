@@ -9,13 +9,6 @@
 #include "daemon/migrate/index_watch.h"
 #include "daemon/migrate/plan_internal.h"
 
-int plan_row_exists(void *arg, sqlite3_stmt *stmt)
-{
-	(void)stmt;
-	*(bool *)arg = true;
-	return 0;
-}
-
 int plan_choose_shadow(struct planning *p)
 {
 	if (p->options->shadow) {
@@ -29,7 +22,7 @@ int plan_choose_shadow(struct planning *p)
 			sqlite3_snprintf(sizeof(number), number, "%d", n);
 		const char *name = pool_printf(p->pool, "_alterd_%s_new%s", p->source->name, number);
 		const char *texts[] = {name, NULL};
-		if (schema_each(p->db, p->err, plan_row_exists, &taken,
+		if (schema_each(p->db, p->err, schema_row_exists, &taken,
 				"SELECT 1 FROM main.sqlite_schema WHERE lower(name)=lower(?1)", texts) != 0)
 			return -1;
 		if (!taken) {
@@ -255,7 +248,7 @@ static int fallback(struct planning *p, const char *why)
 	const char *sql = pool_printf(p->pool, "SELECT 1 FROM main.%s LIMIT 1 OFFSET %d",
 				      quote_name(p->pool, p->source->name), FEW_ROWS);
 
-	if (schema_each(p->db, p->err, plan_row_exists, &many, sql, NULL) != 0)
+	if (schema_each(p->db, p->err, schema_row_exists, &many, sql, NULL) != 0)
 		return -1;
 	if (many)
 		return error_set(

@@ -89,6 +89,7 @@ struct run_place {
 	int64_t from_version, to_version;
 	int64_t version, down; /* of the step; down: it is undone */
 	int64_t after;         /* the schema's version once the step is done */
+	int64_t file_batch;    /* rows a batch at most, as the version's file says; 0: it does not */
 };
 
 struct record {

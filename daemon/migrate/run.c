@@ -78,6 +78,7 @@ static void add_up(struct making *k, const struct version *v)
 		.checksum = v->checksum,
 		.down_sql = v->down.present ? v->down.text : NULL,
 		.exact = v->up.mode == MODE_EXACT,
+		.online = v->up.mode == MODE_ONLINE,
 		.allow_data_loss = v->up.allow_data_loss || k->options->allow_data_loss,
 		.batch_rows = v->up.batch_rows,
 	};
@@ -147,6 +148,7 @@ static int add_down(struct making *k, size_t at)
 		/* What was kept counts: it belongs to what was applied. */
 		.sql = a->down_sql ? a->down_sql : part->text,
 		.exact = part && part->mode == MODE_EXACT,
+		.online = part && part->mode == MODE_ONLINE,
 		.allow_data_loss = (part && part->allow_data_loss) || k->options->allow_data_loss,
 		.batch_rows = part ? part->batch_rows : 0,
 	};

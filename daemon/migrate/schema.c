@@ -33,6 +33,13 @@ int schema_each(sqlite3 *db, struct error *err, int (*row)(void *arg, sqlite3_st
 	return out;
 }
 
+int schema_row_exists(void *arg, sqlite3_stmt *stmt)
+{
+	(void)stmt;
+	*(bool *)arg = true;
+	return 0;
+}
+
 int schema_exec(sqlite3 *db, const char *sql, struct error *err)
 {
 	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(db, err);

@@ -90,6 +90,8 @@ const char *affinity_name(enum affinity a);
  */
 int schema_each(sqlite3 *db, struct error *err, int (*row)(void *arg, sqlite3_stmt *stmt), void *arg, const char *sql,
 		const char *const *texts);
+/* For schema_each(): sets the bool that arg points to. */
+int schema_row_exists(void *arg, sqlite3_stmt *stmt);
 /* Runs statements; SQLite's error into err. */
 int schema_exec(sqlite3 *db, const char *sql, struct error *err);
 /* "name" in double quotes. */

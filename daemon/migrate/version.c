@@ -81,6 +81,9 @@ static int look_at_script(struct migration *m, struct db *db, struct pool *pool,
 		return -1;
 	if (exact)
 		*ret_one = NULL;
+	if (step->online && !*ret_one && script.n > 0)
+		return error_set(err, ERRC_MIGRATION_INVALID, "%.200s says mode=online, and can only be run exact",
+				 step->file);
 	return 0;
 }
 
@@ -91,7 +94,8 @@ static void start_found(struct version_found *v, const struct run_step *step)
 				    .version = step->version,
 				    .down = step->down,
 				    .after = step->after,
-				    .allow_data_loss = step->allow_data_loss};
+				    .allow_data_loss = step->allow_data_loss,
+				    .batch_rows = step->batch_rows};
 	record_set(&v->name, step->name);
 	record_set(&v->file, step->file);
 }

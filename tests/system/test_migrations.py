@@ -173,6 +173,14 @@ def a_version_that_fails():
                 suite.check(sql, False)
             except RpcError as e:
                 suite.check("%s is refused by place" % sql, "0003_bad.sql:3" in e.message, e.message)
+        online = SHOP[:2] + [("0003_x.sql", "-- migrate:up\n-- alterd: mode=online\nSELECT 1;\nSELECT 2;\n")]
+        suite.refused("online or not at all", lambda: c("migrate.up", files=files(online), wait=True), -32026)
+        batch = SHOP[:2] + [("0003_x.sql", "-- migrate:up\n-- alterd: batch=77\nALTER TABLE user ALTER name TYPE BLOB;\n"
+                             "-- migrate:down\nALTER TABLE user ALTER name TYPE TEXT;\n")]
+        c("migrate.up", files=files(batch), postpone_cutover=True)
+        until("it waits", lambda: c("migrate.status")["job"]["phase"] == "ready")
+        suite.same("the file's batch", c("migrate.status")["job"]["batch_rows"], 77)
+        c("migrate.abort")
         suite.same("mended it runs", c("migrate.up", files=files(), wait=True)["to"], 5)
         suite.same("foreign keys are on for clients", c.value("PRAGMA foreign_keys"), 1)
         c.exec("DELETE FROM user WHERE id=1")
