@@ -81,9 +81,13 @@ static bool add_value(json_t *v, struct node **next, const struct node *limit, c
 int load_tree(const char *line, size_t len, struct node *nodes, size_t cap, struct loaded **ret, struct error *err)
 {
 	json_error_t fault;
-	json_t *root = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &fault);
+	json_t *root;
 	struct node *next = nodes;
 
+	/* jansson takes a NUL byte for the end of the text, whatever follows. */
+	if (memchr(line, '\0', len) != NULL)
+		return error_set(err, ERRC_PARSE_ERROR, "not JSON: a NUL byte");
+	root = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &fault);
 	if (root == NULL) {
 		if (json_error_code(&fault) == json_error_out_of_memory)
 			return error_set(err, ERRC_INTERNAL, "out of memory");

@@ -22,6 +22,9 @@ _Static_assert(BYTES_PER_VALUE >= sizeof(struct value) + sizeof(char *), "the ar
 /* Values of a request whose nodes are kept on the stack. */
 #define STACK_NODES 64
 
+/* Values of a line that jansson is asked about: its tree of more would take hundreds of megabytes. */
+#define LOADED_VALUES_MAX 65536
+
 /* The top level of the object; NULL if absent. */
 struct envelope {
 	const struct node *jsonrpc;
@@ -215,7 +218,10 @@ int request_decode(const char *line, size_t len, struct request **ret_request, s
 	if (!tree_read(line, len, nodes, values, &d.arena)) {
 		d.arena = fresh;
 		d.borrowed = true;
-		rc = load_tree(line, len, nodes, values, &loaded, err);
+		if (values <= LOADED_VALUES_MAX)
+			rc = load_tree(line, len, nodes, values, &loaded, err);
+		else
+			rc = error_set(err, ERRC_PARSE_ERROR, "not JSON, and it is too long to say where");
 	}
 	if (rc == 0)
 		rc = decode_root(&d, nodes, r, ret_id, ret_id_text, ret_notification);

@@ -42,9 +42,9 @@ static inline bool node_is_text(const struct node *n, const char *text)
 }
 
 /*
- * Reads a line into at most `cap` nodes, its strings into the arena. False where it cannot or will not say that the
- * line is JSON: then jansson is asked. What it accepts jansson accepts too, and reads in the same way; the fuzz target
- * for requests holds it to that.
+ * Reads a line into at most `cap` nodes, its strings and long numbers into the arena, which must have room for `len` +
+ * 1 bytes. False where the line is not JSON, or memory is short. What it accepts jansson accepts, with duplicate keys
+ * rejected, and nothing else, and reads in the same way; the fuzz target for requests holds it to that.
  */
 bool tree_read(const char *line, size_t len, struct node *nodes, size_t cap, struct arena *arena);
 

@@ -11,6 +11,7 @@
 
 #include "daemon/lib/list.h"
 #include "daemon/migrate/migrator.h"
+#include "daemon/server/beside.h"
 #include "daemon/server/listener.h"
 #include "daemon/server/notify.h"
 #include "daemon/server/server.h"
@@ -58,8 +59,9 @@ struct server {
 	uint64_t drain_by_ms; /* when the present step of the shutdown has lasted long enough */
 	struct list sessions; /* struct session, oldest first */
 	uint64_t sessions_made;
-	struct list dirty;    /* struct connection with replies to send */
-	struct list spare;    /* struct slot */
+	struct list dirty; /* struct connection with replies to send */
+	struct list spare; /* struct slot */
+	struct beside beside;
 	char *read_buffer;    /* READ_BYTES, shared: libuv fills it and hands it over at once */
 	size_t input_charged; /* bytes of long lines and requests held */
 	size_t output_bytes;  /* replies not taken yet, all connections */

@@ -200,6 +200,15 @@ static size_t cost_of(const struct request *r)
 	return cost;
 }
 
+static void charge(struct slot *slot, size_t bytes)
+{
+	struct server *server = slot->session->server;
+
+	INVARIANT(server->input_charged >= slot->charged);
+	server->input_charged += bytes - slot->charged;
+	slot->charged = bytes;
+}
+
 /* Counts a long request in the input budget. Returns -1 if there is no room for it. */
 static int charge_request(struct slot *slot)
 {
@@ -210,28 +219,32 @@ static int charge_request(struct slot *slot)
 		return 0;
 	if (server->input_charged + cost > (size_t)server->config.server_input_budget)
 		return error_set(&slot->sql.err, ERRC_BUSY, "too many long requests at once");
-	slot->charged = cost;
-	server->input_charged += cost;
+	charge(slot, cost);
 	return 0;
 }
 
-void line_take(struct session *s, const char *text, size_t len)
+void slot_decode(struct slot *slot)
 {
-	struct slot *slot = slot_get(s);
-	struct error *err = &slot->sql.err;
+	slot->undecodable = request_decode(slot->text, slot->bytes, &slot->request, &slot->id, &slot->id_text,
+					   &slot->notification, &slot->sql.err) != 0;
+}
 
-	slot->first = s->requests++ == 0;
-	slot->late = s->server->state != SERVER_RUNNING;
-	slot->bytes = len;
-	s->server->stats.requests_total++;
-	if (request_decode(text, len, &slot->request, &slot->id, &slot->id_text, &slot->notification, err) != 0) {
+/* Answers what was decoded, or puts it in line. */
+static void place(struct slot *slot)
+{
+	struct session *s = slot->session;
+
+	slot->text = NULL;
+	charge(slot, 0);
+	if (slot->undecodable) {
 		put_in_line(slot);
 		return;
 	}
 	slot->id = slot->request->id;
 	slot->notification = slot->id.kind == REQID_NONE;
 	if (line_find(s, &slot->id)) {
-		(void)error_set(err, ERRC_INVALID_REQUEST, "a request with this id is in flight on this connection");
+		(void)error_set(&slot->sql.err, ERRC_INVALID_REQUEST,
+				"a request with this id is in flight on this connection");
 		slot_finish(slot);
 	} else if (charge_request(slot) != 0) {
 		slot_finish(slot);
@@ -240,6 +253,39 @@ void line_take(struct session *s, const char *text, size_t len)
 	} else {
 		put_in_line(slot);
 	}
+}
+
+void line_take(struct session *s, const char *text, size_t len)
+{
+	struct slot *slot = slot_get(s);
+
+	slot->first = s->requests++ == 0;
+	slot->late = s->server->state != SERVER_RUNNING;
+	slot->text = text;
+	slot->bytes = len;
+	s->server->stats.requests_total++;
+	if (len > LONG_LINE_BYTES) {
+		charge(slot, len);
+		s->decoding = slot;
+		beside_decode(&s->server->beside, slot);
+		return;
+	}
+	slot_decode(slot);
+	place(slot);
+}
+
+void line_decoded(struct slot *slot)
+{
+	struct session *s = slot->session;
+
+	PRE(s->decoding == slot);
+	s->decoding = NULL;
+	if (s->state == SESSION_OPEN)
+		place(slot);
+	else
+		slot_free(slot);
+	server_shutdown_check(s->server);
+	session_turn(s);
 }
 
 void line_refuse(struct session *s, enum errc which, const char *text)

@@ -18,8 +18,12 @@ struct line_limits {
  */
 bool line_full(const struct line_limits *limits, size_t running, size_t waiting, size_t bytes, size_t first_bytes);
 
-/* Decodes a line and answers it, or puts it in line. */
+/* Decodes a line and answers it, or puts it in line; a long one later, as session->decoding. */
 void line_take(struct session *s, const char *text, size_t len);
+/* From text to request or error; any thread that has the slot. */
+void slot_decode(struct slot *slot);
+/* What follows slot_decode(): session->decoding has come back. May free the session. */
+void line_decoded(struct slot *slot);
 /* Puts an error without a known id in line, so that answers keep the order of the lines. */
 void line_refuse(struct session *s, enum errc which, const char *text);
 /* Starts the first slot in line. It may be answered before this returns. */

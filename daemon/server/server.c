@@ -274,6 +274,7 @@ int server_run(const struct server_options *options, struct config *config)
 	list_init(&server.sessions);
 	list_init(&server.dirty);
 	list_init(&server.spare);
+	beside_init(&server.beside, &server);
 	notify_open(&server.notify);
 	passed_fd = notify_listen_fd();
 	if (passed_fd == -2) {

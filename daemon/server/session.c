@@ -50,7 +50,7 @@ static void session_free(struct session *s)
 {
 	struct server *server = s->server;
 
-	INVARIANT(list_empty(&s->line) && list_empty(&s->aside) && !s->running && !s->keeping);
+	INVARIANT(list_empty(&s->line) && list_empty(&s->aside) && !s->running && !s->keeping && !s->decoding);
 	log_debug("server", "s%" PRIu64 ": ended after %" PRIu64 " requests", s->sql.id, s->requests);
 	list_remove(&server->sessions, &s->node);
 	connection_release(&s->connection);
@@ -136,7 +136,7 @@ static bool take_next(struct session *s)
 
 	if (s->state != SESSION_OPEN || s->server->state >= SERVER_STOPPING)
 		return false;
-	if (!s->connection.more || s->choked || full(s))
+	if (!s->connection.more || s->decoding || s->choked || full(s))
 		return false;
 	switch (connection_take(&s->connection, &line, &len)) {
 	case TAKE_NONE:
@@ -160,13 +160,13 @@ static bool take_next(struct session *s)
 
 static bool nothing_left(const struct session *s)
 {
-	return !s->running && !s->keeping && list_empty(&s->line) && list_empty(&s->aside);
+	return !s->running && !s->keeping && !s->decoding && list_empty(&s->line) && list_empty(&s->aside);
 }
 
 /* Closed: waits for what is in flight, lets the store roll back and close what was open, goes when the handle has. */
 static bool unwind(struct session *s)
 {
-	if (s->running || s->keeping)
+	if (s->running || s->keeping || s->decoding)
 		return false;
 	if (!s->ended) {
 		s->ended = true;
@@ -181,6 +181,11 @@ static bool unwind(struct session *s)
 	return true;
 }
 
+static bool wants_input(const struct session *s)
+{
+	return s->state == SESSION_OPEN && !s->connection.more && !s->decoding && !s->choked && !full(s);
+}
+
 /* Brings reading in line with the state, and ends what has come to its end. True if that freed the session. */
 static bool settle(struct session *s)
 {
@@ -192,7 +197,7 @@ static bool settle(struct session *s)
 	if (s->state == SESSION_ENDING && nothing_left(s) && connection_output(c) == 0)
 		session_close(s, STOP_GONE);
 	if (s->state != SESSION_CLOSED)
-		connection_reading(c, s->state == SESSION_OPEN && !c->more && !s->choked && !full(s));
+		connection_reading(c, wants_input(s));
 	return s->state == SESSION_CLOSED && unwind(s);
 }
 

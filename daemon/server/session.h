@@ -34,7 +34,10 @@ struct slot {
 	bool notification;       /* never answered */
 	bool first;              /* the session's first request */
 	bool late;               /* came while the daemon drains */
+	bool undecodable;        /* sql.err tells why */
+	bool unwanted;           /* its session was closed before it was decoded */
 	bool waits;              /* it waits for the migrator (`wait`), not for a lane (`sql`) */
+	const char *text;        /* its line, while it is decoded; the connection's */
 	size_t bytes;            /* of its line */
 	size_t charged;          /* in the server's input budget */
 	uint64_t deadline_ms;    /* when a wait for the migrator is given up; 0 = never */
@@ -60,6 +63,7 @@ struct session {
 	struct list line;       /* slots waiting, oldest first */
 	size_t line_bytes;      /* of the slots in `line` */
 	struct slot *running;   /* the statement in flight */
+	struct slot *decoding;  /* a long line in hand, decoded beside the loop; no other is taken meanwhile */
 	struct list aside;      /* control requests whose answer takes its time (migrate.abort) */
 	struct sql_job keep;    /* SQL_SWEEP and SQL_END */
 	bool keeping;           /* `keep` is in flight */

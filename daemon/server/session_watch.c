@@ -31,10 +31,13 @@ bool session_quiet(const struct session *s)
 {
 	if (s->running && !s->running->waits)
 		return false;
-	return !s->keeping && list_empty(&s->line) && s->tx != TX_READ && s->tx != TX_WRITE;
+	return !s->keeping && !s->decoding && list_empty(&s->line) && s->tx != TX_READ && s->tx != TX_WRITE;
 }
 
-size_t session_in_flight(const struct session *s) { return s->line.count + s->aside.count + (s->running ? 1 : 0); }
+size_t session_in_flight(const struct session *s)
+{
+	return s->line.count + s->aside.count + (s->running ? 1 : 0) + (s->decoding ? 1 : 0);
+}
 
 struct session *session_by_name(struct server *server, const char *name)
 {

@@ -1,6 +1,6 @@
 /*
  * Requests: any bytes are either read or refused with a coded error; what is read and written again reads back as the
- * same values; and what the quick reader takes jansson takes too, and reads in the same way.
+ * same values; and the quick reader takes what jansson takes, and reads it in the same way.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -104,6 +104,7 @@ static void check_readers(const char *line, size_t len)
 	struct arena arena;
 	size_t values = 0, i;
 	char *block;
+	bool took;
 
 	if (scan_line(line, len, &values, &err) < 0)
 		return;
@@ -112,13 +113,15 @@ static void check_readers(const char *line, size_t len)
 	block = malloc(len + 1);
 	EXPECT(quick != NULL && slow != NULL && block != NULL);
 	arena = (struct arena){.front = block, .back = block + len + 1};
-	if (tree_read(line, len, quick, values, &arena)) {
-		EXPECT(load_tree(line, len, slow, values, &loaded, &err) == 0);
+	took = tree_read(line, len, quick, values, &arena);
+	EXPECT(took == (load_tree(line, len, slow, values, &loaded, &err) == 0));
+	if (took) {
 		EXPECT(quick[0].nodes == values);
 		for (i = 0; i < values; i++)
 			EXPECT(same_node(&quick[i], &slow[i]));
 		load_free(loaded);
 	}
+	error_clear(&err);
 	free(block);
 	free(slow);
 	free(quick);

@@ -216,9 +216,48 @@ def nested_and_many():
             o.raw(b'{"id":1,"method":"query","params":{"sql":"SELECT 1","bind":[' + b"0," * 900_000 + b"0]}}\n")
             got = code(o)
             suite.check("900,000 values are looked at: too many for the statement", got in (25, -32602), got)
+            many = b'{"id":1,"method":"query","params":{"sql":"SELECT 1","bind":{%s}}}\n'
+            o.raw(many % b",".join(b'"%d":0' % i for i in range(900_000)))
+            suite.same("900,000 members are told apart: the statement has none", code(o), -32602)
+            o.raw(many % b",".join(b'"%d":0' % (i % 899_999) for i in range(900_000)))
+            suite.same("of 900,000 members the last is there twice", code(o), -32700)
+            o.raw(many % b",".join(b'"%d":{}' % i for i in range(450_000)))
+            suite.same("450,000 objects", code(o), -32602)
             suite.same("and the connection goes on", o("ping"), {})
     if memory_counts():
         suite.check("memory stays bounded", d.peak_bytes() < 256 << 20, d.peak_bytes() >> 20)
+
+
+def long_query(id, n):
+    """A request that takes some time to decode, whose answer is its id."""
+    return b'{"id":%d,"method":"query","params":{"sql":"SELECT 1","bind":[%s0]}}\n' % (id, b"0," * n)
+
+
+@suite.section
+def long_lines_are_decoded_beside():
+    """Order, leaving, ending and the daemon's own turn while a line of half a million values is being read."""
+    with d.client() as o:
+        short = b'{"id":%d,"method":"query","params":{"sql":"SELECT 1"}}\n'
+        o.raw(b"".join(short % i + long_query(i + 1, 200_000) for i in (1, 3, 5)) + short % 7)
+        suite.same("answers keep the order of the lines", [o.read(scaled(20))["id"] for _ in range(7)], list(range(1, 8)))
+    with Bystander("long lines of many, some of which leave"):
+        held = [d.client() for _ in range(8)]
+        for o in held:
+            o.raw(long_query(1, 500_000))
+        for o in held[::2]:
+            o.close()
+        suite.same("those that stay are answered", [code(o) for o in held[1::2]], [-32602] * 4)
+        for o in held[1::2]:
+            o.close()
+    until("only we are left", lambda: c("stats")["sessions"] <= 1, 10)
+    own = Daemon()
+    held = [own.client() for _ in range(4)]
+    name = held[3]("hello", protocol=[1, 1])["session"]
+    for o in held:
+        o.raw(long_query(1, 900_000))
+    with own.client() as o:
+        suite.check("another is killed meanwhile", isinstance(o("kill", session=name), dict))
+    suite.same("the end while lines are being decoded", own.stop(), 0)
 
 
 @suite.section
