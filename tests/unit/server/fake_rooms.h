@@ -292,6 +292,7 @@ static void fake_set_up(void)
 	list_init(&server.sessions);
 	list_init(&server.dirty);
 	list_init(&server.spare);
+	beside_init(&server.beside, &server);
 	server.read_buffer = malloc(READ_BYTES);
 	njobs = ends = sweeps = forgotten = heard_len = 0;
 	waiter = NULL;
@@ -307,6 +308,14 @@ static void turn(void)
 		(void)uv_run(&loop, UV_RUN_NOWAIT);
 		connection_flush_all(&server);
 	}
+}
+
+/* Lets what is being decoded beside the loop come back. */
+static inline void let_decode(void)
+{
+	while (server.beside.busy)
+		(void)uv_run(&loop, UV_RUN_ONCE);
+	turn();
 }
 
 /* What the client has received since the last call. */

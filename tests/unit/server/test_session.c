@@ -121,13 +121,58 @@ START_TEST(test_queued_bytes_are_bounded)
 
 	memset(text + n, ' ', 66000);
 	(void)snprintf(text + n + 66000, sizeof text - (size_t)n - 66000, "\"}}\n");
-	for (int i = 0; i < 6; i++) /* one runs, one is the first in line, four more pass 256 KiB */
+	for (int i = 0; i < 6; i++) { /* one runs, one is the first in line, four more pass 256 KiB */
 		say(text);
+		let_decode();
+	}
 	ck_assert(!session->connection.reading);
 	ck_assert_uint_eq(session->line.count, 5);
 	ck_assert_uint_gt(server.input_charged, 6 * 66000);
 	answer("1");
 	ck_assert(session->connection.reading);
+}
+END_TEST
+
+/* Sends a long line and lets it come as far as the pool: it cannot be back before the loop's next turn. */
+static void say_long(void)
+{
+	static const char head[] = "{\"id\":1,\"method\":\"query\",\"params\":{\"sql\":\"", tail[] = "\"}}\n";
+	static char text[LONG_LINE_BYTES + 200];
+
+	memset(text, ' ', sizeof text);
+	memcpy(text, head, sizeof head - 1);
+	memcpy(text + sizeof text - sizeof tail, tail, sizeof tail);
+	ck_assert_int_eq(send(client, text, sizeof text - 1, MSG_NOSIGNAL), sizeof text - 1);
+	while (!session->decoding)
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+	ck_assert(!session->connection.reading);
+	ck_assert_uint_gt(server.input_charged, LONG_LINE_BYTES);
+}
+
+START_TEST(test_long_line_is_decoded_beside_the_loop)
+{
+	say_long();
+	let_decode();
+	ck_assert_uint_eq(njobs, 1);
+	ck_assert(session->connection.reading);
+	answer("1");
+	ck_assert_ptr_nonnull(strstr(heard(), "\"id\":1,\"result\""));
+	ck_assert_uint_eq(server.input_charged, 0);
+}
+END_TEST
+
+/* Whatever its session has come to meanwhile, the line comes back once and is dropped. */
+START_TEST(test_session_that_ends_while_its_line_is_decoded)
+{
+	say_long();
+	if (_i == 0)
+		session_kill(session);
+	else
+		session_close(session, STOP_GONE);
+	let_decode();
+	ck_assert_uint_eq(njobs, 0);
+	ck_assert(list_empty(&server.sessions));
+	ck_assert_uint_eq(server.input_charged, 0);
 }
 END_TEST
 
@@ -579,6 +624,8 @@ int main(void)
 	tcase_add_test(tc, test_duplicate_id_is_refused_at_once);
 	tcase_add_test(tc, test_reading_stops_behind_the_65th_and_a_cancel_behind_64_is_read);
 	tcase_add_test(tc, test_queued_bytes_are_bounded);
+	tcase_add_test(tc, test_long_line_is_decoded_beside_the_loop);
+	tcase_add_loop_test(tc, test_session_that_ends_while_its_line_is_decoded, 0, 2);
 	tcase_add_test(tc, test_cancel_of_a_waiting_statement_answers_without_running_it);
 	tcase_add_test(tc, test_hello_tells_limits_and_must_be_first);
 	tcase_add_test(tc, test_hello_of_another_protocol_is_answered_and_closed);
