@@ -142,6 +142,21 @@ static bool index_gone(struct planning *p, const struct schema_index *x)
 	return false;
 }
 
+int plan_add_index(struct planning *p, const char *name, bool unique, const char *sql, size_t number, bool fresh)
+{
+	struct plan *plan = p->plan;
+	struct plan_index x = {.name = name, .unique = unique, .sql = sql, .fresh = fresh};
+
+	x.shadow_name = pool_printf(p->pool, "%s_x%zu", plan->shadow, number);
+	x.shadow_sql = ddl_shadow_index(p->pool, sql, p->source->name, quote_name(p->pool, x.shadow_name),
+					quote_name(p->pool, plan->shadow), p->err);
+	if (!x.shadow_sql)
+		return -1;
+	plan->indexes = pool_grow(p->pool, plan->indexes, plan->nindexes, sizeof(x));
+	plan->indexes[plan->nindexes++] = x;
+	return 0;
+}
+
 static int plan_indexes(struct planning *p)
 {
 	struct plan *plan = p->plan;
@@ -159,15 +174,8 @@ static int plan_indexes(struct planning *p)
 			plan->dropped[plan->ndropped++] = x->name;
 			continue;
 		}
-		struct plan_index y = {.name = x->name, .unique = x->unique};
-		y.shadow_name = pool_printf(p->pool, "%s_x%zu", plan->shadow, i);
-		y.shadow_sql = ddl_shadow_index(p->pool, p->index_sql[i], p->source->name,
-						quote_name(p->pool, y.shadow_name), quote_name(p->pool, plan->shadow),
-						p->err);
-		if (!y.shadow_sql)
+		if (plan_add_index(p, x->name, x->unique, p->index_sql[i], i, false) != 0)
 			return -1;
-		plan->indexes = pool_grow(p->pool, plan->indexes, plan->nindexes, sizeof(y));
-		plan->indexes[plan->nindexes++] = y;
 	}
 	return 0;
 }
@@ -183,13 +191,9 @@ static int try_target(struct planning *p, struct schema_table **ret)
 		return -1;
 	if (sqlite3_exec(db, p->sql, NULL, NULL, NULL) != SQLITE_OK)
 		goto refused;
-	for (size_t i = 0; i < p->source->nindexes; i++) {
-		bool kept = false;
-		for (size_t k = 0; k < plan->nindexes; k++)
-			kept = kept || plan->indexes[k].name == p->source->indexes[i].name;
-		if (kept && sqlite3_exec(db, p->index_sql[i], NULL, NULL, NULL) != SQLITE_OK)
+	for (size_t i = 0; i < plan->nindexes; i++)
+		if (sqlite3_exec(db, plan->indexes[i].sql, NULL, NULL, NULL) != SQLITE_OK)
 			goto refused;
-	}
 	if (schema_read(p->pool, db, p->source->name, ret, p->err) != 0)
 		goto done;
 	if (sqlite3_exec(db, plan->shadow_sql, NULL, NULL, NULL) != SQLITE_OK)
@@ -225,15 +229,13 @@ static const char *bare_shadow(struct planning *p, const struct ddl *d, const st
 	return pool_str(p->pool, ddl_bare_shadow(d, quote_name(d->pool, p->plan->shadow), !key_index));
 }
 
-static int rebuild(struct planning *p)
+int plan_rebuild(struct planning *p)
 {
 	struct plan *plan = p->plan;
 	struct schema_table *target = NULL;
 	struct pool scratch = {0};
 	struct ddl d;
 
-	if (plan_choose_shadow(p) != 0 || plan_indexes(p) != 0)
-		return -1;
 	int rc = ddl_parse(&scratch, p->sql, &d, p->err);
 	if (rc == 0)
 		plan->shadow_sql = pool_str(p->pool, ddl_shadow(&d, quote_name(&scratch, plan->shadow)));
@@ -256,7 +258,35 @@ static int rebuild(struct planning *p)
 	if (plan_rules(p, target) != 0)
 		return -1;
 	plan_in_place(p, target);
-	return plan->nconsent ? try_dependents(p) : 0;
+	return 0;
+}
+
+static int rebuild(struct planning *p)
+{
+	if (plan_choose_shadow(p) != 0 || plan_indexes(p) != 0 || plan_rebuild(p) != 0)
+		return -1;
+	return p->plan->nconsent ? try_dependents(p) : 0;
+}
+
+int plan_source(struct planning *p, const char *table)
+{
+	if (schema_read(p->pool, p->db, table, &p->source, p->err) != 0)
+		return -1;
+	if (strncasecmp(p->source->name, "sqlite_", 7) == 0 || strncasecmp(p->source->name, "_alterd_", 8) == 0)
+		return error_set(p->err, ERRC_MIGRATION_INVALID,
+				 "table %.200s belongs to the system and cannot be changed", p->source->name);
+	p->plan->source = p->source;
+	p->plan->table = p->source->name;
+	return 0;
+}
+
+int plan_rows(struct planning *p)
+{
+	if (refuse_source(p) != 0)
+		return -1;
+	const char *rows = pool_printf(p->pool, "SELECT EXISTS(SELECT 1 FROM main.%s)",
+				       quote_name(p->pool, p->plan->table));
+	return schema_each(p->db, p->err, row_flag, &p->rows, rows, NULL);
 }
 
 static int make(struct planning *p, const struct alter *alter)
@@ -264,20 +294,11 @@ static int make(struct planning *p, const struct alter *alter)
 	struct plan *plan = p->plan;
 	int rc = 0;
 
-	if (schema_read(p->pool, p->db, alter->table, &p->source, p->err) != 0)
+	if (plan_source(p, alter->table) != 0)
 		return -1;
-	if (strncasecmp(p->source->name, "sqlite_", 7) == 0 || strncasecmp(p->source->name, "_alterd_", 8) == 0)
-		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "table %.200s belongs to the system and cannot be changed", p->source->name);
-	plan->source = p->source;
-	plan->table = p->source->name;
 	if (all_instant(p, alter, &rc))
 		return rc != 0 ? rc : instant(p, alter);
-	if (rc != 0 || refuse_source(p) != 0)
-		return -1;
-	const char *rows = pool_printf(p->pool, "SELECT EXISTS(SELECT 1 FROM main.%s)",
-				       quote_name(p->pool, plan->table));
-	if (schema_each(p->db, p->err, row_flag, &p->rows, rows, NULL) != 0)
+	if (rc != 0 || plan_rows(p) != 0)
 		return -1;
 	p->sql = pool_str(p->pool, p->source->sql);
 	for (size_t i = 0; i < p->source->ncolumns; i++) {
@@ -295,20 +316,23 @@ static int make(struct planning *p, const struct alter *alter)
 	return rc;
 }
 
+int plan_finish(struct planning *p, int rc)
+{
+	sqlite3_close(p->renamed);
+	if (!p->no_memory)
+		return rc;
+	error_clear(p->err);
+	return error_set_sqlite(p->err, SQLITE_NOMEM, "SQLITE_NOMEM", "out of memory");
+}
+
 int plan_make(struct pool *pool, sqlite3 *db, const struct alter *alter, const struct plan_options *options,
 	      struct plan **ret, struct error *err)
 {
 	struct plan *plan = pool_alloc(pool, sizeof(*plan));
 	struct planning p = {.pool = pool, .db = db, .options = options, .plan = plan, .err = err};
-	int rc = make(&p, alter);
 
-	sqlite3_close(p.renamed);
-	if (p.no_memory) {
-		error_clear(err);
-		return error_set_sqlite(err, SQLITE_NOMEM, "SQLITE_NOMEM", "out of memory");
-	}
 	*ret = plan;
-	return rc;
+	return plan_finish(&p, make(&p, alter));
 }
 
 int plan_consent(struct pool *pool, sqlite3 *db, const struct plan *plan, const char **ret, struct error *err)

@@ -60,6 +60,8 @@ struct plan_watch {
 /* An index of the target. It is built on the shadow under another name and takes its own at the swap. */
 struct plan_index {
 	const char *name;
+	const char *sql; /* its CREATE INDEX after the swap */
+	bool fresh;      /* the table has none of that name and text: the shadow's takes the name */
 	const char *shadow_name;
 	const char *shadow_sql;
 	bool unique;
@@ -98,6 +100,10 @@ struct plan {
 	size_t nrenames;
 	const char **renames;
 	const char *rename_to, *rename_sql; /* NULL: the table keeps its name */
+
+	/* Run at the end of the swap's transaction: views and triggers that go, then those that come. */
+	size_t nobjects;
+	const char **objects;
 
 	size_t nconsent;
 	const char **consent; /* dropped columns: values in them need allow_data_loss */

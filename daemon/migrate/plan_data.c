@@ -99,8 +99,7 @@ static bool tells_time(const struct tokens *t, size_t i)
 	return close == i + 2 || (token_is(t, i, "strftime") && commas == 0);
 }
 
-/* The same value whenever it is asked for, from nothing but the row. */
-static int pure(struct planning *p, const char *expr)
+int plan_pure(struct planning *p, const char *expr)
 {
 	struct tokens t;
 
@@ -131,7 +130,8 @@ int plan_update(struct planning *p, const struct action *a)
 		return refuse_column(p, a->name, "is set twice");
 	if (in_foreign_key(p->source, c))
 		return refuse_column(p, a->name, "is part of a foreign key, which a rebuild would not look at");
-	if (refuse_triggers(p, "UPDATE", c->name) != 0 || pure(p, a->text) != 0 || (a->using && pure(p, a->using) != 0))
+	if (refuse_triggers(p, "UPDATE", c->name) != 0 || plan_pure(p, a->text) != 0 ||
+	    (a->using && plan_pure(p, a->using) != 0))
 		return -1;
 	m->using = pool_printf(p->pool, "CASE WHEN (\n%s\n) THEN (\n%s\n) ELSE %s END", a->using ? a->using : "1",
 			       a->text, quote_name(p->pool, c->name));
@@ -148,7 +148,7 @@ int plan_delete(struct planning *p, const struct action *a)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
 				 "a foreign key of table %.100s refers to %.100s: rows cannot be deleted by a rebuild",
 				 p->source->children[0].child, p->source->name);
-	if (a->text && pure(p, a->text) != 0)
+	if (a->text && plan_pure(p, a->text) != 0)
 		return -1;
 	p->plan->filter = a->text ? pool_printf(p->pool, "(\n%s\n) IS NOT TRUE", a->text) : "0";
 	p->changed = true;

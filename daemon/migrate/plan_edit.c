@@ -55,8 +55,7 @@ static bool is_referred(const struct planning *p, const struct schema_column *c,
 	return f->to ? strcasecmp(f->to, c->name) == 0 : c->pk == (int)(i - first) + 1;
 }
 
-/* Another type, USING or collation for a column that foreign keys refer to: only what leaves every reference right. */
-static int check_references(struct planning *p, int source, const char *using, bool collate, enum affinity to)
+int plan_check_references(struct planning *p, int source, const char *using, bool collate, enum affinity to)
 {
 	const struct schema_table *t = p->source;
 
@@ -115,7 +114,7 @@ static int set_type(struct planning *p, const struct action *a, struct ddl *d, s
 	if (ddl_find(it, DDL_GENERATED) && a->using)
 		return refuse_column(p, a->name, "is generated: it takes no USING");
 	if ((a->using || m->source < 0 || schema_affinity(a->text) != p->source->columns[m->source].affinity) &&
-	    check_references(p, m->source, a->using, false, schema_affinity(a->text)) != 0)
+	    plan_check_references(p, m->source, a->using, false, schema_affinity(a->text)) != 0)
 		return -1;
 	if (a->using)
 		m->using = a->using;
@@ -179,9 +178,9 @@ static int set_collate(struct planning *p, const struct action *a, struct ddl *d
 	char *text = pool_printf(d->pool, "COLLATE %s", a->text);
 	if (old && strcasecmp(token_text(d->pool, &d->t, old->key, old->to), text) == 0)
 		return 0;
-	if (check_references(p, m->source, NULL, true, AFFINITY_BLOB) != 0)
+	if (plan_check_references(p, m->source, NULL, true, AFFINITY_BLOB) != 0)
 		return -1;
-	p->recollated = true;
+	p->must_copy = true;
 	take(p, old ? ddl_set_constraint(d, old, text) : ddl_add_constraint(d, it, text));
 	return 0;
 }

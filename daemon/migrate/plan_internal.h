@@ -1,5 +1,6 @@
 /* What the files of the plan share: plan.c (order of work), plan_edit.c (actions on the DDL), plan_try.c (scratch),
- * plan_uses.c (what uses a column), plan_statement.c (what is no ALTER TABLE). */
+ * plan_uses.c (what uses a column), plan_statement.c (what is no ALTER TABLE), plan_byhand.c (a rebuild written by
+ * hand), world.c (a schema without rows). */
 #ifndef ALTERD_MIGRATE_PLAN_INTERNAL_H
 #define ALTERD_MIGRATE_PLAN_INTERNAL_H
 
@@ -13,7 +14,7 @@ struct column_map {
 	int source;        /* column of the source; -1: added */
 	const char *using; /* USING's expression; NULL: the source's column, or the default */
 	bool added;
-	bool plain; /* `using` is stored as an UPDATE would store it: no conversion is refused */
+	bool plain; /* the value is stored as an UPDATE would store it: no conversion is refused */
 };
 
 struct planning {
@@ -25,7 +26,7 @@ struct planning {
 	char *sql;              /* CREATE TABLE as edited so far */
 	bool changed;           /* an action had something to do */
 	bool rows;              /* the table has rows */
-	bool recollated;        /* a column has another collation */
+	bool must_copy;         /* the rows change though their columns look the same: a collation, what is generated */
 	const char **index_sql; /* of each index of the source, with renamed columns under their new names */
 	sqlite3 *renamed;       /* scratch: the schema with its columns renamed; NULL where none is */
 	bool no_memory;         /* a trial ended for want of memory: what was concluded from it is worth nothing */
@@ -34,8 +35,24 @@ struct planning {
 	struct error *err;
 };
 
+/* Reads the table into p->source and the plan; then how its rows are found, and whether there are any. */
+int plan_source(struct planning *p, const char *table);
+int plan_rows(struct planning *p);
+/* From p->sql, p->map and the plan's indexes and shadow to all that a rebuild needs. */
+int plan_rebuild(struct planning *p);
+/* Ends planning, whose result `rc` is: it counts only where memory lasted. */
+int plan_finish(struct planning *p, int rc);
+/* One index of the target: `sql` is its CREATE INDEX, `number` tells it from the others. */
+int plan_add_index(struct planning *p, const char *name, bool unique, const char *sql, size_t number, bool fresh);
+
 /* Applies one action to p->sql and p->map; sets err and returns -1 if it cannot be done. */
 int plan_edit(struct planning *p, const struct action *a);
+
+/*
+ * Another type, USING or collation for column `source` of the source (-1: none) that foreign keys refer to: refused
+ * unless every reference stays right.
+ */
+int plan_check_references(struct planning *p, int source, const char *using, bool collate, enum affinity to);
 
 /* The plan's columns and copying SQL, from the map and the target as SQLite reads it. */
 int plan_map_columns(struct planning *p, const struct schema_table *target);
@@ -55,6 +72,11 @@ int plan_check_parent_keys(struct planning *p, const struct schema_table *target
 /* UPDATE and DELETE, one action of which is a column, resp. all there is. */
 int plan_update(struct planning *p, const struct action *a);
 int plan_delete(struct planning *p, const struct action *a);
+/* The expression over the source has the same value whenever it is asked for, from nothing but the row. */
+int plan_pure(struct planning *p, const char *expr);
+
+/* A rebuild written by hand; *ret_not: it is none, and nothing was done. */
+int plan_byhand(struct planning *p, const char *sql, bool *ret_not);
 
 /* Rules of foreign keys. Then, if no copy is needed, the plan becomes one that checks, or one that is instant. */
 int plan_rules(struct planning *p, const struct schema_table *target);

@@ -347,7 +347,7 @@ void plan_in_place(struct planning *p, const struct schema_table *target)
 	struct plan *plan = p->plan;
 	size_t nrules = plan->nrules;
 
-	if (plan->data || plan->filter || p->recollated || plan->ndropped || plan->nconsent ||
+	if (plan->data || plan->filter || p->must_copy || plan->ndropped || plan->nconsent ||
 	    !same_columns(p, target) || !same_indexes(p->source, target) || !check_rules(p)) {
 		plan->nrules = nrules;
 		return;

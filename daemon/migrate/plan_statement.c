@@ -88,18 +88,6 @@ static int missing(struct planning *p, const struct statement *st, const char *w
 	return error_set(p->err, ERRC_NOT_FOUND, "no such %s: %.200s", what, st->name);
 }
 
-static int source(struct planning *p, const char *table)
-{
-	if (schema_read(p->pool, p->db, table, &p->source, p->err) != 0)
-		return -1;
-	p->plan->source = p->source;
-	p->plan->table = p->source->name;
-	if (reserved(p->source->name))
-		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "table %.200s belongs to the system and cannot be changed", p->source->name);
-	return 0;
-}
-
 /* Views and triggers that would miss the table, and foreign keys that refer to it. */
 static int needed(struct planning *p)
 {
@@ -122,7 +110,7 @@ static int drop_table(struct planning *p, const struct statement *st)
 		return -1;
 	if (!o.type || strcmp(o.type, "index") == 0)
 		return missing(p, st, "table");
-	if (source(p, st->name) != 0 || needed(p) != 0 || plan_choose_shadow(p) != 0)
+	if (plan_source(p, st->name) != 0 || needed(p) != 0 || plan_choose_shadow(p) != 0)
 		return -1;
 	p->plan->strategy = STRATEGY_DROP;
 	p->plan->dropped_name = p->source->name;
@@ -141,7 +129,7 @@ static int drop_index(struct planning *p, const struct statement *st)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
 				 "index %.200s belongs to a UNIQUE or PRIMARY KEY of %.200s: drop the constraint",
 				 o.name, o.table);
-	if (source(p, o.table) != 0 || plan_choose_shadow(p) != 0)
+	if (plan_source(p, o.table) != 0 || plan_choose_shadow(p) != 0)
 		return -1;
 	for (size_t i = 0; i < p->source->nindexes; i++)
 		if (strcmp(p->source->indexes[i].name, o.name) == 0 && p->source->indexes[i].unique &&
@@ -271,7 +259,7 @@ int plan_index(struct planning *p, const struct statement *st)
 		return -1;
 	if (o.type && strcmp(o.type, "index") == 0 && st->if_exists)
 		return nothing(p, o.table);
-	if (source(p, st->table) != 0)
+	if (plan_source(p, st->table) != 0)
 		return -1;
 	/* Columns, functions and whether the name is free are SQLite's to judge. */
 	sqlite3_stmt *stmt = NULL;
@@ -286,11 +274,25 @@ int plan_index(struct planning *p, const struct statement *st)
 	return why ? fallback(p, why) : 0;
 }
 
+static int rebuild_by_hand(struct pool *pool, sqlite3 *db, const char *sql, const struct plan_options *options,
+			   struct plan **ret, bool *ret_not, struct error *err)
+{
+	struct plan *plan = pool_alloc(pool, sizeof(*plan));
+	struct planning p = {.pool = pool, .db = db, .options = options, .plan = plan, .err = err};
+	int rc = plan_byhand(&p, sql, ret_not);
+
+	*ret = plan;
+	return plan_finish(&p, rc);
+}
+
 int plan_statement(struct pool *pool, sqlite3 *db, const char *sql, const struct plan_options *options,
 		   struct plan **ret, struct error *err)
 {
 	struct statement st;
+	bool not_by_hand = false;
 
+	if (rebuild_by_hand(pool, db, sql, options, ret, &not_by_hand, err) != 0 || !not_by_hand)
+		return error_is_set(err) ? -1 : 0;
 	if (statement_parse(pool, sql, &st, err) != 0)
 		return -1;
 	if (st.kind == STATEMENT_ALTER || st.kind == STATEMENT_DATA) {

@@ -61,7 +61,7 @@ struct schema_table {
 	const char *sql;
 	const char *rowid; /* a name that means the rowid; NULL: none does */
 	int alias;         /* the column that is the rowid (INTEGER PRIMARY KEY); -1: none */
-	bool without_rowid, strict, autoincrement;
+	bool without_rowid, strict;
 	size_t ncolumns, nindexes, ntriggers;
 	struct schema_column *columns; /* as declared, hidden ones included */
 	struct schema_index *indexes;  /* in the order of sqlite_schema */

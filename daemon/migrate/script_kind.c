@@ -4,7 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/migrate/byhand.h"
 #include "daemon/migrate/tokenize.h"
+#include "proto/buf.h"
 
 struct looking {
 	struct pool *pool;
@@ -161,10 +163,22 @@ static bool changes_table(const struct script_kind *k)
 	return k->what == SCRIPT_ALTER || k->what == SCRIPT_DROP_COLUMN || k->what == SCRIPT_RENAME_TABLE;
 }
 
+/* All statements that are not passed over, as one text. */
+static const char *join(struct pool *pool, const struct script *script, const struct script_kind *kinds)
+{
+	struct buf text = {0};
+
+	for (size_t i = 0; i < script->n; i++)
+		if (kinds[i].what != SCRIPT_PASSED_OVER)
+			buf_printf(&text, "%s%s", text.len > 0 ? ";\n" : "", script->at[i].sql);
+	return pool_take(pool, &text);
+}
+
 const char *script_as_one(struct pool *pool, const struct script *script, const struct script_kind *kinds,
 			  int64_t *ret_line)
 {
-	const char *sql = NULL, *table = NULL;
+	const char *table = NULL;
+	struct byhand byhand;
 	bool alters = true;
 	size_t n = 0;
 
@@ -177,9 +191,8 @@ const char *script_as_one(struct pool *pool, const struct script *script, const 
 		table = k->what == SCRIPT_RENAME_TABLE ? k->other : k->name;
 		if (n++ == 0)
 			*ret_line = script->at[i].line;
-		if (n > 1 && !alters)
-			return NULL;
-		sql = sql ? pool_printf(pool, "%s;\n%s", sql, script->at[i].sql) : script->at[i].sql;
 	}
-	return sql;
+	if (n == 0 || (n > 1 && !alters && !byhand_read(pool, script, kinds, &byhand)))
+		return NULL;
+	return join(pool, script, kinds);
 }

@@ -32,8 +32,9 @@ struct script_kind {
 int script_kinds(struct pool *pool, const struct script *script, struct script_kind **ret, struct error *err);
 
 /*
- * The script as one statement that can be run online, passing over what is passed over: it holds one, or changes of one
- * table alone, which become one change. NULL: it is neither. `line` is where it begins.
+ * The script as one text that can be run online, passing over what is passed over: it holds one statement, or changes
+ * of one table alone, which become one change, or it is a rebuild written by hand (byhand.h). NULL: it is none of
+ * these. `line` is where it begins.
  */
 const char *script_as_one(struct pool *pool, const struct script *script, const struct script_kind *kinds,
 			  int64_t *ret_line);

@@ -91,6 +91,8 @@ static int exchange_indexes(struct db *db, struct pool *pool, const struct plan 
 {
 	for (size_t i = 0; i < plan->nindexes; i++) {
 		const struct plan_index *x = &plan->indexes[i];
+		if (x->fresh)
+			continue;
 		if (exchange_roots(db, "index", x->name, x->shadow_name, err) != 0 ||
 		    disown_index(db, pool, source_index(plan, x->name), x->shadow_name, x->shadow_name, err) != 0)
 			return -1;
@@ -103,6 +105,14 @@ static int exchange_indexes(struct db *db, struct pool *pool, const struct plan 
 		if (gone && disown_index(db, pool, x, x->name, pool_printf(pool, "%s_o%zu", plan->shadow, i), err) != 0)
 			return -1;
 	}
+	/* Now that no other has the name. */
+	for (size_t i = 0; i < plan->nindexes; i++)
+		if (plan->indexes[i].fresh &&
+		    db_exec(db, err,
+			    "UPDATE main.sqlite_schema SET name=%Q,tbl_name=%Q,sql=%Q WHERE type='index' AND name=%Q",
+			    plan->indexes[i].name, plan->table, plan->indexes[i].sql,
+			    plan->indexes[i].shadow_name) != 0)
+			return -1;
 	/* The shadow's automatic indexes: sqlite_autoindex_<table>_<n>, numbered by the CREATE TABLE, the same in both.
 	 */
 	return db_exec(db, err,
@@ -188,6 +198,8 @@ static int swap(struct migration *m, struct db *db, struct error *err)
 		rc = check_schema(m, db, &pool, err);
 	if (rc == 0 && m->plan->rename_sql)
 		rc = db_exec(db, err, "%s", m->plan->rename_sql);
+	for (size_t i = 0; rc == 0 && i < m->plan->nobjects; i++)
+		rc = db_exec(db, err, "%s", m->plan->objects[i]);
 	pool_free(&pool);
 	return rc;
 }

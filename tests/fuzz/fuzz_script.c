@@ -1,12 +1,14 @@
 /*
  * Scripts and folders: any bytes are split or refused with a line, each statement stands in the text and alone is one
- * statement; and as a migration file under the names of each format they are read or refused with the file's name.
+ * statement; each has a kind, and what is run as one change is made of them; and as a migration file under the names of
+ * each format they are read or refused with the file's name.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/migrate/folder.h"
+#include "daemon/migrate/script_kind.h"
 #include "proto/value.h"
 
 #define EXPECT(expression)                                                                                             \
@@ -37,6 +39,31 @@ static void check_statements(const struct script *s, const char *text, size_t n)
 		EXPECT(s->at[i].line >= 1 && *sql != '\0' && memmem(text, n, sql, strlen(sql)) != NULL);
 		EXPECT(script_split(&pool, sql, strlen(sql), 1, &one, &err) == 0);
 		EXPECT(one.n == 1 && one.at[0].line == 1 && strcmp(one.at[0].sql, sql) == 0);
+	}
+	pool_free(&pool);
+}
+
+/* Statements have kinds, and what is one change holds those that are not passed over, and no others. */
+static void check_kinds(const struct script *s)
+{
+	struct pool pool = {0};
+	struct error err = {0};
+	struct script_kind *kinds = NULL;
+	struct script joined;
+	size_t n = 0;
+	int64_t line = 0;
+
+	EXPECT(script_kinds(&pool, s, &kinds, &err) == 0);
+	const char *one = script_as_one(&pool, s, kinds, &line);
+	if (one) {
+		EXPECT(script_split(&pool, one, strlen(one), 1, &joined, &err) == 0);
+		for (size_t i = 0; i < s->n; i++) {
+			if (kinds[i].what == SCRIPT_PASSED_OVER)
+				continue;
+			EXPECT(n < joined.n && strcmp(joined.at[n].sql, s->at[i].sql) == 0);
+			n++;
+		}
+		EXPECT(n == joined.n && n > 0 && line >= 1);
 	}
 	pool_free(&pool);
 }
@@ -104,10 +131,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error err = {0};
 	struct script script;
 
-	if (script_split(&pool, text, size, 1, &script, &err) == 0)
+	if (script_split(&pool, text, size, 1, &script, &err) == 0) {
 		check_statements(&script, text, size);
-	else
+		check_kinds(&script);
+	} else {
 		expect_error(&err, "\"line\":");
+	}
 	pool_free(&pool);
 	for (size_t k = 0; k < sizeof(tries) / sizeof(tries[0]); k++)
 		check_folder(tries[k].name, tries[k].format, text, size);

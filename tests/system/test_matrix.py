@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 from daemon import Daemon
 from limits import first_seed
 from live import SETTINGS, Run, daemon_for
+from matrix_byhand import CASES as BY_HAND
 from matrix_cases import CASES
 from suite import Suite
 
@@ -30,7 +31,7 @@ def matrix():
     suite.note("--seed %d" % args.seed)
     done, refused = 0, []
     rng = random.Random(args.seed)
-    for case in CASES:
+    for case in CASES + BY_HAND:
         seed = rng.randrange(1 << 30)
         if args.names and not any(n in case.name for n in args.names):
             continue

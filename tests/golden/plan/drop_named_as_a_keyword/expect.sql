@@ -6,3 +6,5 @@ CREATE INDEX "_alterd_t_new_x0" ON "_alterd_t_new"(n DESC)
 CREATE INDEX "_alterd_t_new_x1" ON "_alterd_t_new"(n || 'desc' DESC) WHERE n BETWEEN 2 AND 3
 n = "n"
 key "rowid" = "rowid"
+consent desc
+consent between

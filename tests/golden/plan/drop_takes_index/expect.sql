@@ -5,3 +5,4 @@ CREATE INDEX "_alterd_t_new_x2" ON "_alterd_t_new"(c)
 a = "a"
 c = "c"
 key "rowid" = "rowid"
+consent b

@@ -1,0 +1,2 @@
+instant
+CREATE TABLE "t"(id INTEGER PRIMARY KEY, a TEXT DEFAULT 'x')

@@ -1,0 +1,2 @@
+CREATE TABLE n(a);
+INSERT INTO n(rowid, a) SELECT rowid + 1, a FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t
