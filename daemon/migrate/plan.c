@@ -157,7 +157,7 @@ int plan_add_index(struct planning *p, const char *name, bool unique, const char
 	return 0;
 }
 
-static int plan_indexes(struct planning *p)
+int plan_indexes(struct planning *p)
 {
 	struct plan *plan = p->plan;
 	for (size_t i = 0; i < p->source->nindexes; i++) {
@@ -300,11 +300,7 @@ static int make(struct planning *p, const struct alter *alter)
 		return rc != 0 ? rc : instant(p, alter);
 	if (rc != 0 || plan_rows(p) != 0)
 		return -1;
-	p->sql = pool_str(p->pool, p->source->sql);
-	for (size_t i = 0; i < p->source->ncolumns; i++) {
-		p->map = pool_grow(p->pool, p->map, p->nmap, sizeof(*p->map));
-		p->map[p->nmap++] = (struct column_map){.name = p->source->columns[i].name, .source = (int)i};
-	}
+	plan_map_source(p);
 	for (size_t i = 0; i < alter->n; i++)
 		if (plan_edit(p, &alter->actions[i]) != 0)
 			return -1;
@@ -314,6 +310,15 @@ static int make(struct planning *p, const struct alter *alter)
 	else if (rc == 0 && (plan->nrenames || plan->rename_sql))
 		plan_only_renames(p);
 	return rc;
+}
+
+void plan_map_source(struct planning *p)
+{
+	p->sql = pool_str(p->pool, p->source->sql);
+	for (size_t i = 0; i < p->source->ncolumns; i++) {
+		p->map = pool_grow(p->pool, p->map, p->nmap, sizeof(*p->map));
+		p->map[p->nmap++] = (struct column_map){.name = p->source->columns[i].name, .source = (int)i};
+	}
 }
 
 int plan_finish(struct planning *p, int rc)

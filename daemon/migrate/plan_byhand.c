@@ -16,8 +16,8 @@
 
 struct hand {
 	struct planning *p;
-	struct script script;
-	struct script_kind *kinds;
+	const struct script *script;
+	const struct script_kind *kinds;
 	struct byhand words;
 	sqlite3 *db; /* the schema as the statements leave it */
 	struct world before, after;
@@ -41,7 +41,7 @@ static int rehearse(struct hand *h, size_t from, size_t to)
 			      sqlite3_exec(h->db,
 					   legacy ? "PRAGMA legacy_alter_table=ON" : "PRAGMA legacy_alter_table=OFF",
 					   NULL, NULL, NULL)) ||
-		    !trial_ok(h->p, sqlite3_exec(h->db, h->script.at[i].sql, NULL, NULL, NULL)))
+		    !trial_ok(h->p, sqlite3_exec(h->db, h->script->at[i].sql, NULL, NULL, NULL)))
 			return refuse(h, sqlite3_errmsg(h->db));
 	}
 	return 0;
@@ -63,7 +63,7 @@ static const char *last_name(const struct hand *h)
 {
 	const char *name = h->words.into;
 
-	for (size_t i = h->words.copy + 1; i < h->script.n; i++)
+	for (size_t i = h->words.copy + 1; i < h->script->n; i++)
 		if (h->kinds[i].what == SCRIPT_RENAME_TABLE && strcasecmp(h->kinds[i].name, name) == 0)
 			name = h->kinds[i].other;
 	return name;
@@ -130,7 +130,7 @@ static int look(struct hand *h)
 	struct planning *p = h->p;
 
 	if (world_open(p->pool, p->db, &h->db, p->err) != 0 || world_read(p->pool, h->db, &h->before, p->err) != 0 ||
-	    rehearse(h, 0, h->words.copy) != 0 || check_into(h) != 0 || rehearse(h, h->words.copy, h->script.n) != 0 ||
+	    rehearse(h, 0, h->words.copy) != 0 || check_into(h) != 0 || rehearse(h, h->words.copy, h->script->n) != 0 ||
 	    world_read(p->pool, h->db, &h->after, p->err) != 0)
 		return -1;
 	if (strcasecmp(last_name(h), p->source->name) != 0)
@@ -427,24 +427,14 @@ static int make(struct hand *h)
 	return warn_broken(p);
 }
 
-int plan_byhand(struct planning *p, const char *sql, bool *ret_not)
+int plan_byhand(struct planning *p, const struct script *script, const struct script_kind *kinds, bool *ret_not)
 {
-	struct hand h = {.p = p};
-	struct error none = {0};
+	struct hand h = {.p = p, .script = script, .kinds = kinds};
 
-	*ret_not = script_split(p->pool, sql, strlen(sql), 1, &h.script, &none) != 0 || h.script.n < 2 ||
-		   script_kinds(p->pool, &h.script, &h.kinds, &none) != 0 ||
-		   !byhand_read(p->pool, &h.script, h.kinds, &h.words);
-	error_clear(&none);
+	*ret_not = !byhand_read(p->pool, script, kinds, &h.words);
 	if (*ret_not)
 		return 0;
 	int rc = make(&h);
 	sqlite3_close(h.db);
-	/* That there is no such table is told where the statements are run. */
-	if (rc != 0 && p->err->code == errc_code(ERRC_NOT_FOUND)) {
-		const char *why = pool_str(p->pool, p->err->message);
-		error_clear(p->err);
-		(void)refuse(&h, why);
-	}
 	return rc;
 }

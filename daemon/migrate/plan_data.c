@@ -38,7 +38,7 @@ static int fires(struct planning *p, const struct schema_trigger *trigger, const
 	return 0;
 }
 
-static int refuse_triggers(struct planning *p, const char *event, const char *column)
+int plan_refuse_triggers(struct planning *p, const char *event, const char *column)
 {
 	for (size_t i = 0; i < p->source->ntriggers; i++) {
 		bool would = false;
@@ -130,7 +130,7 @@ int plan_update(struct planning *p, const struct action *a)
 		return refuse_column(p, a->name, "is set twice");
 	if (in_foreign_key(p->source, c))
 		return refuse_column(p, a->name, "is part of a foreign key, which a rebuild would not look at");
-	if (refuse_triggers(p, "UPDATE", c->name) != 0 || plan_pure(p, a->text) != 0 ||
+	if (plan_refuse_triggers(p, "UPDATE", c->name) != 0 || plan_pure(p, a->text) != 0 ||
 	    (a->using && plan_pure(p, a->using) != 0))
 		return -1;
 	m->using = pool_printf(p->pool, "CASE WHEN (\n%s\n) THEN (\n%s\n) ELSE %s END", a->using ? a->using : "1",
@@ -142,7 +142,7 @@ int plan_update(struct planning *p, const struct action *a)
 
 int plan_delete(struct planning *p, const struct action *a)
 {
-	if (refuse_triggers(p, "DELETE", NULL) != 0)
+	if (plan_refuse_triggers(p, "DELETE", NULL) != 0)
 		return -1;
 	if (p->source->nchildren)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,

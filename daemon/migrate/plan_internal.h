@@ -1,11 +1,12 @@
 /* What the files of the plan share: plan.c (order of work), plan_edit.c (actions on the DDL), plan_try.c (scratch),
  * plan_uses.c (what uses a column), plan_statement.c (what is no ALTER TABLE), plan_byhand.c (a rebuild written by
- * hand), world.c (a schema without rows). */
+ * hand), plan_series.c (several statements about one table), world.c (a schema without rows). */
 #ifndef ALTERD_MIGRATE_PLAN_INTERNAL_H
 #define ALTERD_MIGRATE_PLAN_INTERNAL_H
 
 #include "daemon/migrate/ddl.h"
 #include "daemon/migrate/plan.h"
+#include "daemon/migrate/script_kind.h"
 #include "daemon/migrate/statement.h"
 
 /* Where a column of the table being edited comes from. */
@@ -14,6 +15,7 @@ struct column_map {
 	int source;        /* column of the source; -1: added */
 	const char *using; /* USING's expression; NULL: the source's column, or the default */
 	bool added;
+	bool stale; /* a statement before the one in hand has changed its values */
 	bool plain; /* the value is stored as an UPDATE would store it: no conversion is refused */
 };
 
@@ -40,6 +42,9 @@ int plan_source(struct planning *p, const char *table);
 int plan_rows(struct planning *p);
 /* From p->sql, p->map and the plan's indexes and shadow to all that a rebuild needs. */
 int plan_rebuild(struct planning *p);
+/* p->sql and p->map as the source has them; the source's indexes as far as the map leaves them. */
+void plan_map_source(struct planning *p);
+int plan_indexes(struct planning *p);
 /* Ends planning, whose result `rc` is: it counts only where memory lasted. */
 int plan_finish(struct planning *p, int rc);
 /* One index of the target: `sql` is its CREATE INDEX, `number` tells it from the others. */
@@ -75,8 +80,12 @@ int plan_delete(struct planning *p, const struct action *a);
 /* The expression over the source has the same value whenever it is asked for, from nothing but the row. */
 int plan_pure(struct planning *p, const char *expr);
 
-/* A rebuild written by hand; *ret_not: it is none, and nothing was done. */
-int plan_byhand(struct planning *p, const char *sql, bool *ret_not);
+/* A trigger that would fire for each row, of this event (on this column, or NULL): refused by name. */
+int plan_refuse_triggers(struct planning *p, const char *event, const char *column);
+
+/* Scripts of several statements; *ret_not: it is none of these, and nothing was done. */
+int plan_byhand(struct planning *p, const struct script *script, const struct script_kind *kinds, bool *ret_not);
+int plan_series(struct planning *p, const struct script *script, const struct script_kind *kinds, bool *ret_not);
 
 /* Rules of foreign keys. Then, if no copy is needed, the plan becomes one that checks, or one that is instant. */
 int plan_rules(struct planning *p, const struct schema_table *target);

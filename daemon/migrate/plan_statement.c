@@ -274,24 +274,42 @@ int plan_index(struct planning *p, const struct statement *st)
 	return why ? fallback(p, why) : 0;
 }
 
-static int rebuild_by_hand(struct pool *pool, sqlite3 *db, const char *sql, const struct plan_options *options,
-			   struct plan **ret, bool *ret_not, struct error *err)
+/* Several statements as one change; *ret_not: they are none that is known. */
+static int one_change(struct pool *pool, sqlite3 *db, const char *sql, const struct plan_options *options,
+		      struct plan **ret, bool *ret_not, struct error *err)
 {
 	struct plan *plan = pool_alloc(pool, sizeof(*plan));
 	struct planning p = {.pool = pool, .db = db, .options = options, .plan = plan, .err = err};
-	int rc = plan_byhand(&p, sql, ret_not);
+	struct script script;
+	struct script_kind *kinds = NULL;
+	struct error none = {0};
 
+	*ret_not = script_split(pool, sql, strlen(sql), 1, &script, &none) != 0 || script.n < 2 ||
+		   script_kinds(pool, &script, &kinds, &none) != 0;
+	error_clear(&none);
+	if (*ret_not)
+		return 0;
 	*ret = plan;
-	return plan_finish(&p, rc);
+	int rc = plan_byhand(&p, &script, kinds, ret_not);
+	if (*ret_not)
+		rc = plan_series(&p, &script, kinds, ret_not);
+	rc = plan_finish(&p, rc);
+	/* That there is no such table is told where the statements are run as they stand. */
+	if (rc != 0 && err->code == errc_code(ERRC_NOT_FOUND)) {
+		const char *why = pool_str(pool, err->message);
+		error_clear(err);
+		(void)error_set(err, ERRC_MIGRATION_INVALID, "%s", why);
+	}
+	return rc;
 }
 
 int plan_statement(struct pool *pool, sqlite3 *db, const char *sql, const struct plan_options *options,
 		   struct plan **ret, struct error *err)
 {
 	struct statement st;
-	bool not_by_hand = false;
+	bool others = false;
 
-	if (rebuild_by_hand(pool, db, sql, options, ret, &not_by_hand, err) != 0 || !not_by_hand)
+	if (one_change(pool, db, sql, options, ret, &others, err) != 0 || !others)
 		return error_is_set(err) ? -1 : 0;
 	if (statement_parse(pool, sql, &st, err) != 0)
 		return -1;

@@ -113,10 +113,16 @@ int try_default(struct planning *p, const struct schema_column *c, const char **
 	}
 	if (scratch_open(&db, true, err) != 0)
 		return -1;
-	const char *sql = pool_printf(p->pool, "CREATE TABLE d(x %s DEFAULT %s%s%s); INSERT INTO d DEFAULT VALUES",
-				      c->type, call ? "(" : "", c->dflt, call ? ")" : "");
-	int rc = 0;
-	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+	/* A word that stands alone is a string, and an expression stands in parentheses, which the pragma leaves out.
+	 */
+	int rc = SQLITE_ERROR;
+	for (int alone = !call; alone >= 0 && rc != SQLITE_OK; alone--)
+		rc = sqlite3_exec(db,
+				  pool_printf(p->pool,
+					      "CREATE TABLE d(x %s DEFAULT %s%s%s); INSERT INTO d DEFAULT VALUES",
+					      c->type, alone ? "" : "(", c->dflt, alone ? "" : ")"),
+				  NULL, NULL, NULL);
+	if (!trial_ok(p, rc))
 		rc = invalid(db, c->dflt, err);
 	else
 		rc = schema_each(db, err, literal, arg, "SELECT quote(x) FROM d", NULL);

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "daemon/migrate/byhand.h"
+#include "daemon/migrate/series.h"
 #include "daemon/migrate/tokenize.h"
 #include "proto/buf.h"
 
@@ -179,6 +180,7 @@ const char *script_as_one(struct pool *pool, const struct script *script, const 
 {
 	const char *table = NULL;
 	struct byhand byhand;
+	struct series series;
 	bool alters = true;
 	size_t n = 0;
 
@@ -192,7 +194,8 @@ const char *script_as_one(struct pool *pool, const struct script *script, const 
 		if (n++ == 0)
 			*ret_line = script->at[i].line;
 	}
-	if (n == 0 || (n > 1 && !alters && !byhand_read(pool, script, kinds, &byhand)))
+	if (n == 0 || (n > 1 && !alters && !byhand_read(pool, script, kinds, &byhand) &&
+		       !series_read(pool, script, kinds, &series)))
 		return NULL;
 	return join(pool, script, kinds);
 }

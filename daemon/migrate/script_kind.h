@@ -33,8 +33,8 @@ int script_kinds(struct pool *pool, const struct script *script, struct script_k
 
 /*
  * The script as one text that can be run online, passing over what is passed over: it holds one statement, or changes
- * of one table alone, which become one change, or it is a rebuild written by hand (byhand.h). NULL: it is none of
- * these. `line` is where it begins.
+ * of one table alone (series.h), or a rebuild written by hand (byhand.h). NULL: it is none of these. `line` is where it
+ * begins.
  */
 const char *script_as_one(struct pool *pool, const struct script *script, const struct script_kind *kinds,
 			  int64_t *ret_line);

@@ -137,3 +137,39 @@ byhand(
     "ALTER TABLE n RENAME TO t",
     tables=["t", "c"],
 )
+
+
+def series(name, schema, *script, **more):
+    CASES.append(Case("a series: " + name, schema, ";\n".join(script), statements=list(script), **more))
+
+
+series(
+    "a column, its values, its index",
+    "CREATE TABLE t(%s, a TEXT, n INT) ;; CREATE INDEX t_n ON t(n)" % ID,
+    "ALTER TABLE t ADD COLUMN low TEXT DEFAULT 'none'",
+    "UPDATE t SET low = lower(a) WHERE a IS NOT NULL AND low = 'none'",
+    "CREATE INDEX t_low ON t(low, n DESC)",
+    "DROP INDEX t_n",
+)
+series(
+    "two updates of a column each",
+    "CREATE TABLE t(%s, a TEXT, n INT)" % ID,
+    "UPDATE t SET a = upper(a)",
+    "UPDATE t SET n = n * 2 WHERE n > 0",
+)
+series(
+    "what is copied is dropped",
+    "CREATE TABLE t(%s, a TEXT, n INT)" % ID,
+    "ALTER TABLE t ADD COLUMN b TEXT NOT NULL DEFAULT ''",
+    "UPDATE t SET b = ifnull(t.a, '-')",
+    "ALTER TABLE t DROP COLUMN a",
+    force=True,
+)
+series(
+    "a unique index that the values do not allow",
+    "CREATE TABLE t(%s, a TEXT, n INT)" % ID,
+    "ALTER TABLE t ADD COLUMN c INT",
+    "UPDATE t SET c = 1",
+    "CREATE UNIQUE INDEX t_c ON t(c)",
+    fails="UNIQUE",
+)

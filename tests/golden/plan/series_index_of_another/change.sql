@@ -1,0 +1,1 @@
+ALTER TABLE t ADD c; DROP INDEX u_x

@@ -1,0 +1,1 @@
+ALTER TABLE t ADD c; CREATE INDEX t_d ON t(d)
