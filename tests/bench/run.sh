@@ -4,7 +4,7 @@
 # command, one run, one machine; prints medians, spread, ratios, and whether the aims were reached.
 #
 #   tests/bench/run.sh [--rounds N] [--seconds N] [--rows N] [PART..]
-#       parts: select update sqlite change scale statements peers (all)
+#       parts: select update sqlite change scale statements folders peers (all)
 #
 # How it is measured. All servers keep their default durability (PostgreSQL: fsync and synchronous_commit on; MariaDB:
 # a sync at each commit; alterd: synchronous=FULL), on the same file system, over a Unix socket, with the same rows.
@@ -13,7 +13,7 @@
 # alterd may be an error, and the tables must hold what the acknowledged writes make of them.
 #
 # select, update: pgbench and load run with one thread and with two; of PostgreSQL the faster counts, and so of alterd.
-# change, scale, statements, peers: load, change and table of felt/felt.h and lib/felt.sh.
+# change, scale, statements, folders, peers: load, change and table of felt/felt.h and lib/felt.sh.
 #
 # Installs what is missing (postgresql-15, mariadb-server-core and percona-toolkit among it), builds build-release/,
 # needs about 6 GB in /var/tmp ($BENCH_DIR) for the whole, 1.5 GB for any part but scale and peers.
@@ -23,7 +23,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 here=$root/tests/bench
 # shellcheck source=tests/bench/common.sh
 . "$here/common.sh"
-for part in samples postgres mariadb rates felt change peers; do
+for part in samples postgres mariadb rates felt change folders peers; do
 	# shellcheck source=/dev/null
 	. "$here/lib/$part.sh"
 done
@@ -69,13 +69,13 @@ while [ $# -gt 0 ]; do
 		printf -v "${1#--}" %s "$2"
 		shift
 		;;
-	select | update | sqlite | change | scale | statements | peers) parts+=("$1") ;;
+	select | update | sqlite | change | scale | statements | folders | peers) parts+=("$1") ;;
 	*) sed -n '2,7s/^# \{0,1\}//p' "$0" && exit 64 ;;
 	esac
 	shift
 done
 [ $((rows % 100000)) = 0 ] || fail "--rows must be a multiple of 100000 (pgbench's scale)"
-[ ${#parts[@]} -gt 0 ] || parts=(select update sqlite change scale statements peers)
+[ ${#parts[@]} -gt 0 ] || parts=(select update sqlite change scale statements folders peers)
 
 install_missing "${build_packages[@]}" sqlite3 postgresql-15 util-linux
 build_programs "$root" "$build" Release alterd alterctl bench_load bench_sqlite bench_felt_alterd bench_felt_sqlite
