@@ -96,6 +96,12 @@ static const char *const foreign_ops[] = {"UPDATE t SET amount=amount+1 WHERE id
 	"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<120)"                                    \
 	"INSERT INTO t SELECT i, i*7%50, printf('note %.*c', i%40, 'x'), 'u'||i FROM n;"
 #define CHANGE "ALTER TABLE t ALTER amount TYPE REAL, ADD c TEXT NOT NULL DEFAULT 'eur'"
+#define BY_HAND                                                                                                        \
+	"ALTER TABLE t RENAME TO _t_old;"                                                                              \
+	"CREATE TABLE t(id INTEGER PRIMARY KEY, amount REAL, note TEXT, u TEXT, c TEXT NOT NULL DEFAULT 'eur');"       \
+	"INSERT INTO t(id,amount,note,u) SELECT id,amount,note,u FROM _t_old; DROP TABLE _t_old;"                      \
+	"CREATE UNIQUE INDEX tu ON t(u); CREATE INDEX tn ON t(note, amount DESC);"                                     \
+	"CREATE TRIGGER tt AFTER DELETE ON t BEGIN SELECT 1; END"
 #define HAS_C "SELECT count(*) FROM pragma_table_info('t') WHERE name='c'"
 #define HAS_TA "SELECT count(*) FROM sqlite_schema WHERE name='ta'"
 #define OLD_ROWS "SELECT id,amount,typeof(amount),note,u FROM t ORDER BY id"
@@ -110,6 +116,8 @@ static const struct scenario scenarios[] = {
 	{"refused", TABLE, "ALTER TABLE t ALTER amount TYPE REAL, ADD UNIQUE(amount)", "failed", "SELECT 0", OLD_ROWS,
 	 OLD_ROWS, OLD_ROWS, rebuild_ops},
 	{"foreign", TABLE, CHANGE, "done", HAS_C, OLD_ROWS, NEW_ROWS, AS_REAL, foreign_ops},
+	{"by hand", TABLE, BY_HAND, "done", HAS_C " AND EXISTS(SELECT 1 FROM sqlite_schema WHERE name='tt')", OLD_ROWS,
+	 NEW_ROWS, AS_REAL, rebuild_ops},
 	{"drop table", TABLE, "DROP TABLE t", "done", "SELECT count(*)=0 FROM sqlite_schema WHERE name='t'", OLD_ROWS,
 	 "SELECT 'gone'", "SELECT 'gone'", rebuild_ops},
 	{"drop index", TABLE, "DROP INDEX tn", "done", "SELECT count(*)=0 FROM sqlite_schema WHERE name='tn'", OLD_ROWS,
