@@ -204,5 +204,5 @@ bool byhand_read(struct pool *pool, const struct script *script, const struct sc
 		if (part == PART_NONE || (part == PART_COPY && (parts[part] > 1 || !read_copy(&r))))
 			return false;
 	}
-	return parts[PART_CREATE] == 1 && parts[PART_COPY] == 1 && parts[PART_DROP] > 0 && parts[PART_RENAME] > 0;
+	return parts[PART_CREATE] > 0 && parts[PART_COPY] == 1 && parts[PART_DROP] > 0 && parts[PART_RENAME] > 0;
 }

@@ -5,8 +5,8 @@
  *     CREATE TABLE new (..); INSERT INTO new SELECT .. FROM t; DROP TABLE t; ALTER TABLE new RENAME TO t;
  *     ALTER TABLE t RENAME TO old; CREATE TABLE t (..); INSERT INTO t SELECT .. FROM old; DROP TABLE old;
  *
- * with what belongs to the table around them: indexes, triggers, views. Pure: by their words alone, names do not count.
- * Whether they fit the schema, and each other, is the plan's to say (plan_byhand.c).
+ * with what may stand around them: indexes, triggers, views, tables that are new. Pure: by their words alone, names do
+ * not count. Whether they fit the schema, and each other, is the plan's to say (plan_byhand.c).
  */
 #ifndef ALTERD_MIGRATE_BYHAND_H
 #define ALTERD_MIGRATE_BYHAND_H

@@ -52,7 +52,7 @@ static int refuse_source(struct planning *p)
 }
 
 /* An ADD COLUMN that SQLite does by writing the schema alone. */
-static bool instant_add(struct planning *p, const struct action *a)
+bool plan_instant(struct planning *p, const struct action *a)
 {
 	struct pool scratch = {0};
 	struct error why = {0};
@@ -60,7 +60,8 @@ static bool instant_add(struct planning *p, const struct action *a)
 	bool instant = false;
 	const char *sql = pool_printf(&scratch, "CREATE TABLE x(y, %s %s)", a->quoted_name, a->text);
 
-	if (!a->using && ddl_parse(&scratch, sql, &d, &why) == 0 && d.n == 2 && d.items[1].name) {
+	if (a->kind == ACTION_ADD_COLUMN && !a->using && ddl_parse(&scratch, sql, &d, &why) == 0 && d.n == 2 &&
+	    d.items[1].name) {
 		const struct ddl_item *it = &d.items[1];
 		const struct ddl_constraint *dflt = ddl_find(it, DDL_DEFAULT);
 		bool literal = !dflt ||
@@ -112,7 +113,7 @@ static bool all_instant(struct planning *p, const struct alter *alter, int *ret)
 	for (size_t i = 0; i < alter->n; i++) {
 		const struct action *a = &alter->actions[i];
 		bool rename = a->kind == ACTION_RENAME_COLUMN || a->kind == ACTION_RENAME_TABLE;
-		others = others || (!rename && !(a->kind == ACTION_ADD_COLUMN && instant_add(p, a)));
+		others = others || (!rename && !plan_instant(p, a));
 		if (rename && a->kind == ACTION_RENAME_TABLE &&
 		    (strncasecmp(a->text, "_alterd_", 8) == 0 || strncasecmp(a->text, "sqlite_", 7) == 0))
 			*ret = error_set(p->err, ERRC_MIGRATION_INVALID, "the name %.100s is reserved", a->text);

@@ -42,6 +42,8 @@ int plan_source(struct planning *p, const char *table);
 int plan_rows(struct planning *p);
 /* From p->sql, p->map and the plan's indexes and shadow to all that a rebuild needs. */
 int plan_rebuild(struct planning *p);
+/* An ADD COLUMN that SQLite does by writing the schema alone. */
+bool plan_instant(struct planning *p, const struct action *a);
 /* p->sql and p->map as the source has them; the source's indexes as far as the map leaves them. */
 void plan_map_source(struct planning *p);
 int plan_indexes(struct planning *p);

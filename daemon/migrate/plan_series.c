@@ -10,6 +10,7 @@
 
 #include "daemon/migrate/plan_internal.h"
 #include "daemon/migrate/series.h"
+#include "daemon/migrate/world.h"
 
 struct making {
 	struct planning *p;
@@ -241,6 +242,18 @@ static int drop_index(struct making *k, const struct statement *st)
 	return 0;
 }
 
+static bool reserved(const char *name)
+{
+	return strncasecmp(name, "sqlite_", 7) == 0 || strncasecmp(name, "_alterd_", 8) == 0;
+}
+
+static int try_statement(struct making *k, sqlite3 *db, const char *sql, const char *name)
+{
+	if (reserved(name))
+		return refuse(k, name, "is a name that is reserved");
+	return trial_ok(k->p, sqlite3_exec(db, sql, NULL, NULL, NULL)) ? 0 : refuse(k, name, sqlite3_errmsg(db));
+}
+
 /* SQLite runs the statement over the changed table; the name must be nobody's in the file. */
 static int create_index(struct making *k, sqlite3 *db, const struct statement *st)
 {
@@ -248,24 +261,20 @@ static int create_index(struct making *k, sqlite3 *db, const struct statement *s
 	const char *texts[] = {st->name, NULL};
 	bool taken = false;
 
-	if (strncasecmp(st->name, "_alterd_", 8) == 0)
-		return refuse(k, st->name, "is a name that is reserved");
 	if (schema_each(p->db, p->err, schema_row_exists, &taken,
 			"SELECT 1 FROM main.sqlite_schema WHERE lower(name)=lower(?1) AND type<>'trigger'", texts) != 0)
 		return -1;
 	if (taken && !is_gone(k, st->name))
 		return refuse(k, st->name, "is there already");
-	return trial_ok(p, sqlite3_exec(db, st->sql, NULL, NULL, NULL)) ? 0 : refuse(k, st->name, sqlite3_errmsg(db));
+	return try_statement(k, db, st->sql, st->name);
 }
 
-/* The statements about indexes, in their order, over the table as it will be. */
+/* The statements about the table's indexes, in their order. */
 static int run_indexes(struct making *k, sqlite3 *db)
 {
 	struct planning *p = k->p;
 	struct schema_table *t = NULL;
 
-	if (!trial_ok(p, sqlite3_exec(db, p->sql, NULL, NULL, NULL)))
-		return refuse(k, p->source->name, sqlite3_errmsg(db));
 	for (size_t i = 0; i < k->series.n; i++) {
 		const struct statement *st = &k->series.at[i];
 		if (st->kind == STATEMENT_DROP_INDEX && drop_index(k, st) != 0)
@@ -283,20 +292,66 @@ static int run_indexes(struct making *k, sqlite3 *db)
 	return 0;
 }
 
-static int make(struct making *k)
+/* What stands beside the table's own statements is run at the end, if SQLite takes it. */
+static int run_objects(struct making *k, sqlite3 *db)
+{
+	struct plan *plan = k->p->plan;
+
+	for (size_t i = 0; i < k->series.nobjects; i++)
+		if (try_statement(k, db, k->series.objects[i].sql, k->series.objects[i].name) != 0)
+			return -1;
+	plan->objects = pool_alloc(k->p->pool, (k->series.nobjects + 1) * sizeof(*plan->objects));
+	for (size_t i = 0; i < k->series.nobjects; i++)
+		plan->objects[plan->nobjects++] = k->series.objects[i].sql;
+	return 0;
+}
+
+/* The schema with the table as it will be, and without what hangs on it. */
+static int run_in_world(struct making *k)
 {
 	struct planning *p = k->p;
 	sqlite3 *db = NULL;
+	int rc = world_open(p->pool, p->db, &db, p->err);
 
-	if (plan_source(p, k->series.table) != 0 || plan_rows(p) != 0)
+	if (rc == 0)
+		rc = try_statement(
+			k, db, pool_printf(p->pool, "DROP TABLE %s; %s", quote_name(p->pool, p->source->name), p->sql),
+			p->source->name);
+	if (rc == 0)
+		rc = run_indexes(k, db);
+	if (rc == 0)
+		rc = run_objects(k, db);
+	sqlite3_close(db);
+	return rc;
+}
+
+/* SQLite does it by writing the schema alone, as the statements stand. */
+static bool takes_no_time(struct making *k)
+{
+	for (size_t i = 0; i < k->series.n; i++) {
+		const struct statement *st = &k->series.at[i];
+		for (size_t a = 0; a < st->alter.n; a++)
+			if (!plan_instant(k->p, &st->alter.actions[a]))
+				return false;
+		if (st->kind != STATEMENT_ALTER)
+			return false;
+	}
+	return true;
+}
+
+static int make(struct making *k)
+{
+	struct planning *p = k->p;
+
+	if (plan_source(p, k->series.table) != 0)
+		return -1;
+	if (takes_no_time(k))
+		return refuse(k, k->series.table, "is changed at once as they stand");
+	if (plan_rows(p) != 0)
 		return -1;
 	plan_map_source(p);
 	if (apply(k) != 0 || plan_try_renames(p) != 0 || plan_choose_shadow(p) != 0 || plan_indexes(p) != 0 ||
-	    scratch_open(&db, true, p->err) != 0)
-		return -1;
-	int rc = run_indexes(k, db);
-	sqlite3_close(db);
-	if (rc != 0 || plan_rebuild(p) != 0)
+	    run_in_world(k) != 0 || plan_rebuild(p) != 0)
 		return -1;
 	return p->plan->nconsent ? try_dependents(p) : 0;
 }

@@ -173,3 +173,24 @@ series(
     "CREATE UNIQUE INDEX t_c ON t(c)",
     fails="UNIQUE",
 )
+series(
+    "tables, a view and a trigger that are new",
+    "CREATE TABLE t(%s, a TEXT, n INT)" % ID,
+    "CREATE TABLE log(id INTEGER PRIMARY KEY, what TEXT, t INT REFERENCES t(id) ON DELETE SET NULL)",
+    "CREATE INDEX log_t ON log(t)",
+    "ALTER TABLE t ADD COLUMN low TEXT",
+    "UPDATE t SET low = lower(a)",
+    "CREATE VIEW lows AS SELECT low, count(*) AS n FROM t GROUP BY low",
+    "CREATE TRIGGER t_gone AFTER DELETE ON t BEGIN INSERT INTO log(what) VALUES(old.low); END",
+)
+byhand(
+    "a table that is new beside it",
+    "CREATE TABLE t(%s, a TEXT, n INT)" % ID,
+    "CREATE TABLE kind(id INTEGER PRIMARY KEY, word TEXT UNIQUE)",
+    "CREATE TABLE n(%s, a TEXT, n INT, kind INT)" % ID,
+    "INSERT INTO n(id, a, n) SELECT id, a, n FROM t",
+    "DROP TABLE t",
+    "ALTER TABLE n RENAME TO t",
+    "CREATE INDEX t_kind ON t(kind)",
+    "CREATE INDEX kind_word ON kind(word DESC)",
+)
