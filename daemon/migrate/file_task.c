@@ -247,7 +247,7 @@ static void looked(struct mail *mail)
 	}
 	if (t->ran && t->rc == 0 && t->op == OP_MIGRATE_LIST && !t->sent)
 		keep_listing(t);
-	bool reads = t->op == OP_MIGRATE_LIST || t->op == OP_MIGRATE_PLAN;
+	bool reads = t->op == OP_MIGRATE_LIST || t->op == OP_MIGRATE_PLAN || t->op == OP_MIGRATE_VALIDATE;
 	if (!t->ran || t->rc != 0 || reads || (is_run(t) && only_one(t) != 0)) {
 		finish(t);
 		return;
@@ -281,6 +281,10 @@ static void take_files(struct file_task *t, const struct params *p)
 			.name = pool_str(&t->pool, p->files[i].name),
 			.text = pool_dup(&t->pool, p->files[i].sql, p->files[i].sql_len),
 			.len = p->files[i].sql_len};
+	if (params_has(p, PARAM_SCHEMA))
+		t->schema = (struct folder_file){.name = pool_str(&t->pool, p->schema.name),
+						 .text = pool_dup(&t->pool, p->schema.sql, p->schema.sql_len),
+						 .len = p->schema.sql_len};
 }
 
 static int take_options(struct file_task *t, const struct params *p)
@@ -301,6 +305,13 @@ static int take_options(struct file_task *t, const struct params *p)
 	t->format = folder_format_by_name(format ? format : "auto");
 	if (t->format == FOLDER_FORMAT_COUNT)
 		return error_set(&t->err, ERRC_INVALID_PARAMS, "no form of migration files is called %.60s", format);
+	if (t->op == OP_MIGRATE_BASELINE && !params_has(p, PARAM_VERSION)) {
+		if (t->from_tool && strcmp(t->from_tool, FROM_USER_VERSION) == 0)
+			return 0;
+		return error_set(&t->err, ERRC_INVALID_PARAMS,
+				 "migrate.baseline needs the parameter version, or from "
+				 "\"" FROM_USER_VERSION "\"");
+	}
 	if ((t->op == OP_MIGRATE_BASELINE || t->op == OP_MIGRATE_REPAIR) && t->version < 1)
 		return error_set(&t->err, ERRC_INVALID_PARAMS, "versions begin with 1");
 	return 0;

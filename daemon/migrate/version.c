@@ -148,6 +148,8 @@ int version_record(struct migration *m, struct db *db, struct error *err)
 	int rc = steps_read(db, m->r->id, m->r->run.step, &pool, &step, err);
 	if (rc == 0 && step.down) {
 		rc = history_remove(db, step.version, err);
+	} else if (rc == 0 && step.schema) {
+		rc = history_date(db, &pool, m->r->applied_by, err);
 	} else if (rc == 0) {
 		clock_format(clock_wall_ms(), 3, now);
 		struct applied a = {.version = step.version,
