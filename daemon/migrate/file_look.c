@@ -5,6 +5,7 @@
 #include "daemon/migrate/consent.h"
 #include "daemon/migrate/file_task.h"
 #include "daemon/migrate/folder_dir.h"
+#include "daemon/migrate/mirror.h"
 
 static int read_files(struct file_task *t)
 {
@@ -150,6 +151,8 @@ int file_look(struct file_task *t, struct db *db)
 		return -1;
 	if (t->schema.name)
 		file_schema_step(t);
+	if (t->mirror && t->run.n > 0 && mirror_may_follow(db, folder, t->schema.name != NULL, &t->err) != 0)
+		return -1;
 	if (t->op == OP_MIGRATE_PLAN)
 		return file_plan(t, db, &t->err);
 	for (size_t i = 0; i < t->run.n; i++)

@@ -329,6 +329,7 @@ void migrator_files(struct migrator *m, const struct request *request, uint32_t 
 				.wait = p->wait,
 				.postpone = p->postpone_cutover,
 				.dry_run = p->dry_run,
+				.mirror = m->config.mirror,
 				.version = p->version};
 	list_push(&m->file_tasks, &t->node);
 	take_files(t, p);

@@ -22,6 +22,7 @@ struct file_task {
 	enum op op;
 	uint32_t uid;
 	bool wait, postpone, dry_run;
+	bool mirror;     /* the history of another tool is kept in step */
 	int64_t version; /* baseline, repair; 0: not said */
 	const char *from_tool;
 	bool ran;

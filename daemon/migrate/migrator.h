@@ -30,6 +30,7 @@ struct migrator_config {
 	int64_t client_wait_ms; /* a client's wait for the writer that puts off the next step; 0: none */
 	const char *folder;     /* of migration files; "": none. Borrowed, as the next is */
 	const char *format;     /* of the files */
+	bool mirror;            /* the history of another tool is kept in step */
 	int64_t retry_ms;       /* tests: wait after the disk was full or the like; 0: 250 ms, and longer each time */
 };
 

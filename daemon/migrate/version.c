@@ -8,6 +8,7 @@
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
 #include "daemon/migrate/history.h"
+#include "daemon/migrate/mirror.h"
 #include "daemon/migrate/script_kind.h"
 
 /* What history tells of a script that is not one statement. */
@@ -162,6 +163,8 @@ int version_record(struct migration *m, struct db *db, struct error *err)
 				    .down_sql = step.down_sql};
 		rc = history_add(db, &a, err);
 	}
+	if (rc == 0 && m->allow.mirror)
+		rc = mirror_version(db, &pool, &step, m->r->applied_by, err);
 	pool_free(&pool);
 	return rc;
 }
