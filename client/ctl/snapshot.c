@@ -6,11 +6,12 @@
 
 /*
  * alterd_migrations differs by its times, and is no part of what migrations make. The tables behind a virtual table
- * come with it.
+ * come with it. The pragma reads the whole schema each time it is asked: once is enough.
  */
 static const char objects_sql[] =
-	"SELECT s.type, s.name, s.sql, ifnull(l.wr,0), ifnull(l.type,'')='virtual' FROM sqlite_schema s"
-	" LEFT JOIN pragma_table_list l ON l.schema='main' AND l.name=s.name AND s.type='table'"
+	"WITH l AS MATERIALIZED (SELECT name, wr, type FROM pragma_table_list WHERE schema='main')"
+	" SELECT s.type, s.name, s.sql, ifnull(l.wr,0), ifnull(l.type,'')='virtual' FROM sqlite_schema s"
+	" LEFT JOIN l ON l.name=s.name AND s.type='table'"
 	" WHERE s.sql IS NOT NULL AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND s.name NOT LIKE '\\_alterd\\_%'"
 	" ESCAPE '\\' AND s.tbl_name<>'alterd_migrations' AND ifnull(l.type,'')<>'shadow' ORDER BY CASE s.type WHEN"
 	" 'table' THEN ifnull(l.type,'')='virtual' WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, s.name";
@@ -130,11 +131,14 @@ void snapshot_free(struct snapshot *s)
 	*s = (struct snapshot){0};
 }
 
-static const struct snapshot_object *find(const struct snapshot *s, const struct snapshot_object *o)
+/* `guess`: where it stands unless the two differ before it. */
+static const struct snapshot_object *find(const struct snapshot *s, const struct snapshot_object *o, size_t guess)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->at[i].name, o->name) == 0 && strcmp(s->at[i].type, o->type) == 0)
-			return &s->at[i];
+	for (size_t i = 0; i < s->n; i++) {
+		const struct snapshot_object *at = &s->at[(guess + i) % s->n];
+		if (strcmp(at->name, o->name) == 0 && strcmp(at->type, o->type) == 0)
+			return at;
+	}
 	return NULL;
 }
 
@@ -148,7 +152,7 @@ enum likeness snapshot_compare(const struct snapshot *a, const struct snapshot *
 	enum likeness all = SAME;
 
 	for (size_t i = 0; i < a->n; i++) {
-		const struct snapshot_object *other = find(b, &a->at[i]);
+		const struct snapshot_object *other = find(b, &a->at[i], i);
 		enum likeness like = other ? sql_compare(a->at[i].sql, other->sql) : DIFFERENT;
 		if (!other)
 			tell(out, &a->at[i], "is missing");
@@ -159,7 +163,7 @@ enum likeness snapshot_compare(const struct snapshot *a, const struct snapshot *
 		all = like > all ? like : all;
 	}
 	for (size_t i = 0; i < b->n; i++) {
-		if (find(a, &b->at[i]))
+		if (find(a, &b->at[i], i))
 			continue;
 		tell(out, &b->at[i], "is left over");
 		all = DIFFERENT;

@@ -131,6 +131,8 @@ enum likeness sql_compare(const char *a, const char *b)
 	struct buf x = {0}, y = {0};
 	enum likeness like = DIFFERENT;
 
+	if (strcmp(a, b) == 0)
+		return SAME;
 	canonical(a, &x);
 	canonical(b, &y);
 	if (strcmp(buf_cstr(&x), buf_cstr(&y)) == 0)
