@@ -57,11 +57,11 @@ static void add_version(struct lines *l, int64_t version, const char *name, cons
 
 static int own_history(struct alterd_conn *conn, struct lines *l)
 {
-	static const char sql[] = "SELECT version," LITERAL("name") ",quote(checksum)," LITERAL(
-		"down_sql") ",row_number() OVER (ORDER BY applied_at,version),(SELECT count(*) FROM alterd_migrations "
-			    "a,"
-			    " alterd_migrations b WHERE a.version<b.version AND (a.applied_at>b.applied_at))"
-			    " FROM alterd_migrations ORDER BY version";
+	/* n is the place by time, m the one by number. */
+	static const char sql[] =
+		"WITH h AS (SELECT *, row_number() OVER (ORDER BY applied_at,version) AS n, row_number() OVER (ORDER BY"
+		" version) AS m FROM alterd_migrations) SELECT version," LITERAL("name") ",quote(checksum)," LITERAL(
+			"down_sql") ",n,(SELECT count(*) FROM h WHERE n<>m) FROM h ORDER BY version";
 	struct alterd_result *r = NULL;
 	int rc = alterd_query(conn, sql, NULL, 0, &r);
 

@@ -148,6 +148,7 @@ static void show(const struct validate *v)
 	if (v->nproblems)
 		buf_printf(&out, ", %zu problem%s", v->nproblems, v->nproblems == 1 ? "" : "s");
 	buf_putc(&out, '\n');
+	print_out(&out);
 	for (size_t i = 0; i < v->nwarnings; i++) {
 		buf_reset(&text, 4096);
 		text_flat(&text, v->warnings[i]);
@@ -158,7 +159,6 @@ static void show(const struct validate *v)
 		add_place(&text, &v->problems[i]);
 		say("%s", buf_cstr(&text));
 	}
-	print_out(&out);
 	buf_free(&out);
 	buf_free(&text);
 }

@@ -98,7 +98,7 @@ static int look_baseline(struct file_task *t, struct db *db)
 	return 0;
 }
 
-static int look_repair(struct file_task *t)
+static int look_repair(struct file_task *t, struct db *db)
 {
 	if (need_folder(t) != 0)
 		return -1;
@@ -108,8 +108,11 @@ static int look_repair(struct file_task *t)
 				 (long long)t->version);
 	if (!history_find(&t->history, t->version))
 		return error_set(&t->err, ERRC_WRONG_STATE, "version %lld is not applied", (long long)t->version);
+	t->repaired = v;
 	t->checksum = v->checksum;
-	return 0;
+	if (!t->mirror)
+		return 0;
+	return mirror_may_follow(db, &t->folder, false, &t->err);
 }
 
 /* Another tool's history; it is recorded as alterd's own with the first run. */
@@ -141,7 +144,7 @@ int file_look(struct file_task *t, struct db *db)
 	case OP_MIGRATE_BASELINE:
 		return look_baseline(t, db);
 	case OP_MIGRATE_REPAIR:
-		return look_repair(t);
+		return look_repair(t, db);
 	default:
 		break;
 	}

@@ -11,6 +11,7 @@
 #include "daemon/lib/fault.h"
 #include "daemon/lib/log.h"
 #include "daemon/migrate/catalog.h"
+#include "daemon/migrate/mirror.h"
 #include "proto/response.h"
 
 static bool is_run(const struct file_task *t)
@@ -101,6 +102,13 @@ static int write_run(struct file_task *t, struct db *db)
 	return 0;
 }
 
+static int write_repair(struct file_task *t, struct db *db)
+{
+	if (history_set_checksum(db, t->version, t->checksum, &t->err) != 0)
+		return -1;
+	return t->mirror ? mirror_checksum(db, t->repaired, &t->err) : 0;
+}
+
 static void write_task(struct job *job, struct db *db)
 {
 	struct file_task *t = CONTAINER_OF(job, struct file_task, job);
@@ -112,7 +120,7 @@ static void write_task(struct job *job, struct db *db)
 	else if (t->rc == 0 && t->op == OP_MIGRATE_BASELINE)
 		t->rc = write_history(t, db);
 	else if (t->rc == 0)
-		t->rc = history_set_checksum(db, t->version, t->checksum, &t->err);
+		t->rc = write_repair(t, db);
 	if (t->rc != 0 || (t->rc = db_commit(db, &t->err)) != 0)
 		db_rollback(db);
 	(void)FAULT("alter-committed");

@@ -44,8 +44,9 @@ struct file_task {
 	struct run run;
 	struct applied *record; /* baseline: versions to record */
 	size_t nrecord;
-	const char *checksum; /* repair */
-	struct record *r;     /* the run's job */
+	const struct version *repaired; /* repair */
+	const char *checksum;
+	struct record *r; /* the run's job */
 	struct buf answer;
 	/* migrate.list: what migrate.status tells of the daemon's own folder. */
 	int64_t latest;

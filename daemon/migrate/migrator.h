@@ -58,8 +58,8 @@ struct migrator_wait {
  */
 void migrator_alter(struct migrator *m, const struct params *params, struct migrator_wait *w);
 /*
- * migrate.plan, up, down, to, list, baseline, repair: migration files, those sent with the request or those of the
- * daemon's folder, and the history in the database. `uid` is who asks.
+ * migrate.plan, up, down, to, list, validate, baseline, repair: migration files, those sent with the request or those
+ * of the daemon's folder, and the history in the database. `uid` is who asks.
  */
 void migrator_files(struct migrator *m, const struct request *request, uint32_t uid, struct migrator_wait *w);
 /* True if the database had nothing in it when it was opened. */

@@ -125,6 +125,9 @@ static int up_flyway(struct mirror *m)
 		       m->applied_by ? m->applied_by : "");
 }
 
+/* Versions of several parts are not alterd's. */
+#define FLYWAY_NUMBER " version GLOB '[0-9]*' AND version NOT GLOB '*[^0-9]*' AND CAST(version AS INTEGER)"
+
 /* `down` NULL: `up` does both. sqlx knows its files by their bytes, not by a form (compared below). */
 static const struct tool {
 	const char *name;
@@ -140,10 +143,7 @@ static const struct tool {
 	 "DELETE FROM main.__diesel_schema_migrations WHERE"
 	 " CAST(replace(replace(version,'-',''),'_','') AS INTEGER)=%lld",
 	 FOLDER_DIESEL},
-	{"flyway", up_flyway,
-	 "DELETE FROM main.flyway_schema_history WHERE version GLOB '[0-9]*' AND version NOT GLOB '*[^0-9]*' AND"
-	 " CAST(version AS INTEGER)=%lld",
-	 FOLDER_FLYWAY},
+	{"flyway", up_flyway, "DELETE FROM main.flyway_schema_history WHERE" FLYWAY_NUMBER "=%lld", FOLDER_FLYWAY},
 };
 
 static const struct tool *tool_named(const char *name)
@@ -222,4 +222,19 @@ int mirror_version(struct db *db, struct pool *pool, const struct run_step *step
 		(void)cannot(name, why.message, err);
 	error_clear(&why);
 	return rc;
+}
+
+int mirror_checksum(struct db *db, const struct version *v, struct error *err)
+{
+	const char *name;
+
+	if (adopt_tool(db_handle(db), &name, err) != 0)
+		return -1;
+	if (name && strcmp(name, "sqlx") == 0)
+		return db_exec(db, err, "UPDATE main._sqlx_migrations SET checksum=x'%s' WHERE version=%lld",
+			       v->sqlx_checksum, (long long)v->number);
+	if (name && strcmp(name, "flyway") == 0)
+		return db_exec(db, err, "UPDATE main.flyway_schema_history SET checksum=%d WHERE" FLYWAY_NUMBER "=%lld",
+			       (int)crc_of_lines(v->up.text ? v->up.text : ""), (long long)v->number);
+	return 0;
 }

@@ -13,6 +13,8 @@
  * is none. `schema`: the run begins with a dump. Any lane, inside a transaction.
  */
 int mirror_may_follow(struct db *db, const struct folder *folder, bool schema, struct error *err);
+/* Writer; in the transaction that accepts a changed file: its checksum, where the tool compares one. */
+int mirror_checksum(struct db *db, const struct version *v, struct error *err);
 
 /* Writer; in the transaction that records the version, behind the history's own line. */
 int mirror_version(struct db *db, struct pool *pool, const struct run_step *step, const char *applied_by,

@@ -133,6 +133,24 @@ def diesel():
 
 
 @suite.section
+def repair():
+    for tool, seen in (("sqlx", "lower(hex(checksum)) FROM _sqlx_migrations"), ("flyway", "checksum FROM flyway_schema_history")):
+        d = at_two(TOOLS[tool][0], ON)
+        files = pairs(tool)
+        with d.client() as c:
+            c("migrate.up", files=files, format=tool, wait=True)
+            before = [r[0] for r in c.rows("SELECT " + seen + " ORDER BY version")]
+            text = "-- more\n" + files[4]["sql"]
+            suite.same(tool + ": the third", files[4]["name"].split("__")[0].split("_")[0].strip("V"), "3")
+            c("migrate.repair", version=3, files=files[:4] + [dict(files[4], sql=text)] + files[5:], format=tool)
+            n = zlib.crc32(text.replace("\r", "").replace("\n", "").encode())
+            want = hashlib.sha384(text.encode()).hexdigest() if tool == "sqlx" else n - (1 << 32) if n >= 1 << 31 else n
+            after = [r[0] for r in c.rows("SELECT " + seen + " ORDER BY version")]
+            suite.same(tool + ": the file as it is now", after, before[:2] + [want] + before[3:])
+        d.finish()
+
+
+@suite.section
 def off():
     table, query, want = TOOLS["goose"]
     d = at_two(table, {})
