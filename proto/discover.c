@@ -31,6 +31,9 @@ static const char *schema_of(enum param_type type)
 		return "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"name\",\"sql\"],"
 		       "\"properties\":{"
 		       "\"name\":{\"type\":\"string\"},\"sql\":{\"type\":\"string\"}},\"additionalProperties\":false}}";
+	case PARAM_TYPE_FILE:
+		return "{\"type\":\"object\",\"required\":[\"name\",\"sql\"],\"properties\":{"
+		       "\"name\":{\"type\":\"string\"},\"sql\":{\"type\":\"string\"}},\"additionalProperties\":false}";
 	case PARAM_TYPE_REQID:
 		return "{\"type\":[\"integer\",\"string\"]}";
 	case PARAM_TYPE_RANGE:

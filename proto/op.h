@@ -45,10 +45,11 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(TO, "to", NUMBER0, "the version to end at")                                                                  \
 	X(STEPS, "steps", COUNT, "how many versions")                                                                  \
 	X(FILES, "files", FILES, "array of {name, sql}: migration files, in place of the daemon's folder")             \
+	X(SCHEMA, "schema", FILE, "{name, sql}: a dump that a fresh database is made from first")                      \
 	X(FORMAT, "format", STRING, "whose form the files have; \"auto\" looks at them")                               \
 	X(ALLOW_OUT_OF_ORDER, "allow_out_of_order", BOOL, "run files below the present version, too")                  \
 	X(VERSION, "version", NUMBER0, "a version")                                                                    \
-	X(FROM, "from", STRING, "the tool whose history is taken over; \"auto\" looks for it")                         \
+	X(FROM, "from", STRING, "the tool whose history is taken over, \"auto\" or \"user_version\"")                  \
 	X(DRY_RUN, "dry_run", BOOL, "true: tell, and write nothing")
 
 enum param {
@@ -88,10 +89,11 @@ enum param {
 	X(MIGRATE_ALTER, "migrate.alter", OP_STATEMENT, ROLE_MIGRATE, P(SQL),                                          \
 	  P(WAIT) | P(ALLOW_DATA_LOSS) | P(POSTPONE_CUTOVER), "change a table online")                                 \
 	X(MIGRATE_PLAN, "migrate.plan", OP_STATEMENT, ROLE_RO, 0,                                                      \
-	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(ALLOW_OUT_OF_ORDER), "what up or to would do; writes nothing")   \
+	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(ALLOW_OUT_OF_ORDER) | P(SCHEMA),                                 \
+	  "what up or to would do; writes nothing")                                                                    \
 	X(MIGRATE_UP, "migrate.up", OP_STATEMENT, ROLE_MIGRATE, 0,                                                     \
 	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(WAIT) | P(ALLOW_DATA_LOSS) | P(ALLOW_OUT_OF_ORDER) |             \
-		  P(POSTPONE_CUTOVER),                                                                                 \
+		  P(POSTPONE_CUTOVER) | P(SCHEMA),                                                                     \
 	  "run the migration files that are pending")                                                                  \
 	X(MIGRATE_DOWN, "migrate.down", OP_STATEMENT, ROLE_MIGRATE, 0,                                                 \
 	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(WAIT) | P(ALLOW_DATA_LOSS) | P(POSTPONE_CUTOVER),                \
@@ -101,8 +103,10 @@ enum param {
 	  "go to a version, up or down")                                                                               \
 	X(MIGRATE_LIST, "migrate.list", OP_STATEMENT, ROLE_RO, 0, P(FILES) | P(FORMAT),                                \
 	  "the versions, applied and pending")                                                                         \
-	X(MIGRATE_BASELINE, "migrate.baseline", OP_STATEMENT, ROLE_MIGRATE, P(VERSION),                                \
-	  P(FROM) | P(DRY_RUN) | P(FILES) | P(FORMAT), "record versions as applied without running them")              \
+	X(MIGRATE_VALIDATE, "migrate.validate", OP_STATEMENT, ROLE_RO, 0, P(FILES) | P(FORMAT),                        \
+	  "what is wrong with the migration files; writes nothing")                                                    \
+	X(MIGRATE_BASELINE, "migrate.baseline", OP_STATEMENT, ROLE_MIGRATE, 0,                                         \
+	  P(VERSION) | P(FROM) | P(DRY_RUN) | P(FILES) | P(FORMAT), "record versions as applied without running them") \
 	X(MIGRATE_REPAIR, "migrate.repair", OP_STATEMENT, ROLE_MIGRATE, P(VERSION), P(FILES) | P(FORMAT),              \
 	  "accept an applied file as it is now")                                                                       \
 	X(MIGRATE_STATUS, "migrate.status", OP_CONTROL, ROLE_RO, 0, 0, "the running migration, else the last one")     \

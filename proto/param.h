@@ -18,6 +18,7 @@ enum param_type {
 	PARAM_TYPE_INT64,
 	PARAM_TYPE_BOOL,
 	PARAM_TYPE_FILES,
+	PARAM_TYPE_FILE,
 };
 
 struct param_info {

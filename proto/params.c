@@ -108,29 +108,30 @@ static int decode_steps(struct decoder *d, const struct node *v)
 	return 0;
 }
 
-static int decode_file(struct decoder *d, const struct node *v, long index, struct file *ret)
+/* `name` is what messages call it. */
+static int decode_file(struct decoder *d, const struct node *v, const char *name, struct file *ret)
 {
 	struct file file = {0};
 	const struct node *member = node_first(v);
 	size_t len = 0;
 
 	if (v->type != NODE_OBJECT)
-		return error_set(d->err, ERRC_INVALID_PARAMS, "files[%ld] must be an object", index);
+		return error_set(d->err, ERRC_INVALID_PARAMS, "%s must be an object", name);
 	for (uint32_t i = 0; i < v->count; i++, member = node_next(member)) {
 		bool is_name = strcmp(member->key, "name") == 0;
 		if (!is_name && strcmp(member->key, "sql") != 0)
-			return error_set(d->err, ERRC_INVALID_PARAMS, "files[%ld] has an unknown key \"%.64s\"", index,
+			return error_set(d->err, ERRC_INVALID_PARAMS, "%s has an unknown key \"%.64s\"", name,
 					 member->key);
 		if (member->type != NODE_STRING || memchr(member->s.p, '\0', member->s.n) != NULL)
-			return error_set(d->err, ERRC_INVALID_PARAMS, "files[%ld].%s must be a string without NUL",
-					 index, member->key);
+			return error_set(d->err, ERRC_INVALID_PARAMS, "%s.%s must be a string without NUL", name,
+					 member->key);
 		if (decode_keep(d, member->s.p, member->s.n, is_name ? &file.name : &file.sql) < 0)
 			return -1;
 		if (!is_name)
 			len = member->s.n;
 	}
 	if (file.name == NULL || file.sql == NULL)
-		return error_set(d->err, ERRC_INVALID_PARAMS, "files[%ld] needs \"name\" and \"sql\"", index);
+		return error_set(d->err, ERRC_INVALID_PARAMS, "%s needs \"name\" and \"sql\"", name);
 	file.sql_len = len;
 	*ret = file;
 	return 0;
@@ -147,7 +148,10 @@ static int decode_files(struct decoder *d, const struct node *v)
 	if (files == NULL)
 		return error_set(d->err, ERRC_INTERNAL, "out of memory");
 	for (uint32_t i = 0; i < v->count; i++, element = node_next(element)) {
-		if (decode_file(d, element, (long)i, &files[i]) < 0)
+		char name[32];
+
+		(void)snprintf(name, sizeof name, "files[%u]", i);
+		if (decode_file(d, element, name, &files[i]) < 0)
 			return -1;
 	}
 	d->params->files = files;
@@ -320,6 +324,9 @@ static int decode_param(struct decoder *d, enum param which, const struct node *
 		break;
 	case PARAM_TYPE_FILES:
 		rc = decode_files(d, v);
+		break;
+	case PARAM_TYPE_FILE:
+		rc = decode_file(d, v, info->name, &d->params->schema);
 		break;
 	case PARAM_TYPE_REQID:
 		rc = decode_request_id(d, v);

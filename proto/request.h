@@ -81,6 +81,7 @@ struct params {
 	int64_t nsteps_asked; /* steps */
 	const struct file *files;
 	size_t nfiles;
+	struct file schema; /* name NULL if absent */
 	const char *format;
 	bool allow_out_of_order;
 	int64_t version;

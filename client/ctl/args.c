@@ -14,7 +14,19 @@
 
 #define TIMEOUT_MAX_S 86400.0
 
-enum takes { NOTHING, SOCKET, TIMEOUT, NULL_WORD, DIR_PATH, TO_VERSION, FORMAT, FROM_TOOL };
+enum takes {
+	NOTHING,
+	SOCKET,
+	TIMEOUT,
+	NULL_WORD,
+	DIR_PATH,
+	TO_VERSION,
+	FORMAT,
+	FROM_TOOL,
+	CHECK_FILE,
+	DUMP_FILE,
+	SCHEMA_FILE
+};
 
 static const struct option {
 	const char *name;
@@ -44,6 +56,10 @@ static const struct option {
 	{"--allow-out-of-order", 0, FLAG_OUT_OF_ORDER, NOTHING},
 	{"--dry-run", 'n', FLAG_DRY_RUN, NOTHING},
 	{"--timestamp", 0, FLAG_TIMESTAMP, NOTHING},
+	{"--user-version", 0, FLAG_USER_VERSION, NOTHING},
+	{"--check", 0, FLAG_CHECK, CHECK_FILE},
+	{"--dump", 0, FLAG_DUMP, DUMP_FILE},
+	{"--schema", 0, FLAG_SCHEMA, SCHEMA_FILE},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
@@ -148,6 +164,15 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 		return take_format(c, value);
 	case FROM_TOOL:
 		c->from = value;
+		return 0;
+	case CHECK_FILE:
+		c->check = value;
+		return 0;
+	case DUMP_FILE:
+		c->dump = value;
+		return 0;
+	case SCHEMA_FILE:
+		c->schema = value;
 		return 0;
 	case NOTHING:
 		break;

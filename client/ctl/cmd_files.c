@@ -115,8 +115,18 @@ int cmd_up(struct ctl *c, int argc, char **argv)
 	struct buf params = {0};
 	int code = files_params(c, argc, argv, &params);
 
+	/* What is not waited for has not been successful yet. */
+	if (!code && c->dump && (has(c, FLAG_DRY_RUN) || has(c, FLAG_DETACH) || has(c, FLAG_POSTPONE))) {
+		say("--dump writes the schema when the run has ended: it excludes --dry-run, --detach and "
+		    "--postpone-cutover");
+		code = EXIT_USAGE;
+	}
+	if (!code)
+		code = schema_params(c, &params);
 	if (!code)
 		code = has(c, FLAG_DRY_RUN) ? show_plan(c, &params) : run(c, &r, &params);
+	if (!code && c->dump)
+		code = dump_write(c);
 	buf_free(&params);
 	return code;
 }
@@ -242,17 +252,26 @@ int cmd_baseline(struct ctl *c, int argc, char **argv)
 {
 	struct buf params = {0};
 	struct doc *d = NULL;
-	int64_t version;
-	int code = version_of("baseline", argv[1], &version);
+	int64_t version = 0;
+	bool counts = has(c, FLAG_USER_VERSION) || (c->from && strcmp(c->from, "user_version") == 0);
+	int code = argc > 1 ? version_of("baseline", argv[1], &version) : 0;
 
-	(void)argc;
+	if (argc == 1 && !counts) {
+		say("baseline takes a version, or --user-version");
+		return EXIT_USAGE;
+	}
+	if (has(c, FLAG_USER_VERSION) && c->from) {
+		say("--user-version and --from exclude each other");
+		return EXIT_USAGE;
+	}
 	if (!code)
 		code = files_params(c, 1, argv, &params);
 	if (code)
 		goto out;
-	jw_int(&params, "version", version);
-	if (c->from)
-		jw_str(&params, "from", c->from);
+	if (argc > 1)
+		jw_int(&params, "version", version);
+	if (counts || c->from)
+		jw_str(&params, "from", counts ? "user_version" : c->from);
 	if (has(c, FLAG_DRY_RUN))
 		jw_bool(&params, "dry_run", true);
 	jw_close(&params, '}');

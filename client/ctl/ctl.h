@@ -6,6 +6,7 @@
  *     table.c    rows in aligned columns         progress.c a migration job as one line
  *     dir.c      the migration files of --dir    start.c    starting a job, asking for consent
  *     cmd_*.c    the commands, a family each     watch.c    following a job until it ends
+ *     diff.c     two texts, line by line         scratch.h  a private daemon, for validate and dump
  *
  * stdout carries results, stderr everything else. A command returns its exit code.
  */
@@ -55,6 +56,10 @@ enum flag {
 	FLAG_OUT_OF_ORDER = 1 << 15,
 	FLAG_DRY_RUN = 1 << 16,
 	FLAG_TIMESTAMP = 1 << 17,
+	FLAG_USER_VERSION = 1 << 18,
+	FLAG_CHECK = 1 << 19,
+	FLAG_DUMP = 1 << 20,
+	FLAG_SCHEMA = 1 << 21,
 };
 
 struct ctl {
@@ -64,6 +69,9 @@ struct ctl {
 	const char *dir;       /* NULL: the daemon's own folder */
 	const char *format;    /* of the files; NULL: the daemon finds out */
 	const char *from;      /* the tool whose history a baseline takes over, NULL: none named */
+	const char *check;     /* the file a dump is compared with */
+	const char *dump;      /* the file the schema is written to after a run */
+	const char *schema;    /* the file a fresh database is made from */
 	int64_t to;            /* with FLAG_TO */
 	int timeout_ms;        /* -1: none */
 	bool out_tty, err_tty, in_tty;
@@ -194,6 +202,23 @@ int report_job(const struct ctl *c, const struct doc_node *job);
 /* With --dir: appends its files to a JSON object as "files". 0, or an exit code with the reason told. */
 int dir_files(const struct ctl *c, struct buf *params);
 
+/* ---- diff.c ---- */
+
+/*
+ * Appends the lines of `a` that go (-) and those of `b` that come (+), with a little around them and at most `most`
+ * lines; nothing if the texts have the same lines. Line ends of CRLF count as LF.
+ */
+void diff_lines(const char *a, const char *b, size_t most, struct buf *out);
+
+/* ---- cmd_dump.c ---- */
+
+/* Appends the schema and the versions of the database. -1: the connection's error says why. */
+int dump_text(struct alterd_conn *conn, struct buf *out, int64_t *ret_version);
+/* With --dump, connected: writes them to the file. 0, or an exit code with the reason told. */
+int dump_write(struct ctl *c);
+/* With --schema: appends the file to a JSON object as "schema". 0, or an exit code with the reason told. */
+int schema_params(const struct ctl *c, struct buf *params);
+
 /* ---- start.c ---- */
 
 /*
@@ -255,6 +280,8 @@ int cmd_redo(struct ctl *c, int argc, char **argv);
 int cmd_new(struct ctl *c, int argc, char **argv);
 int cmd_baseline(struct ctl *c, int argc, char **argv);
 int cmd_repair(struct ctl *c, int argc, char **argv);
+int cmd_validate(struct ctl *c, int argc, char **argv);
+int cmd_dump(struct ctl *c, int argc, char **argv);
 /* N, --to, --dir and --format as the beginning of a JSON object. 0 or an exit code with the reason told. */
 int files_params(struct ctl *c, int argc, char **argv, struct buf *params);
 /* migrate.plan with these parameters, which it ends, as text. */

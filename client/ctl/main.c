@@ -81,13 +81,15 @@ const struct command commands[] = {
 	 "\n"
 	 "For each version and statement: how it is done, the table and its rows, the space it needs,\n"
 	 "how long it holds up writes, and warnings.\n" FILES_HELP},
-	{"up", cmd_up, 0, 1, RUN_FLAGS | FLAG_TO | FLAG_OUT_OF_ORDER | FLAG_DRY_RUN, "[OPTION...] [N | --to VERSION]",
-	 "apply pending migrations, showing the progress",
+	{"up", cmd_up, 0, 1, RUN_FLAGS | FLAG_TO | FLAG_OUT_OF_ORDER | FLAG_DRY_RUN | FLAG_DUMP | FLAG_SCHEMA,
+	 "[OPTION...] [N | --to VERSION]", "apply pending migrations, showing the progress",
 	 "  alterctl up\n"
 	 "  alterctl up 1                    the next one only\n"
 	 "  alterctl up --to 14\n"
 	 "  alterctl up --dir migrations     files from here, not from the daemon's folder\n"
 	 "  alterctl up -n                   the same as plan\n"
+	 "  alterctl up --dump schema.sql    write the schema afterwards, as dump does\n"
+	 "  alterctl up --schema schema.sql  a fresh database: from the dump, then what is pending\n"
 	 "\n"
 	 "Clients go on reading and writing meanwhile. A file below the current version is refused\n"
 	 "unless --allow-out-of-order is given.\n" RUN_HELP FILES_HELP},
@@ -118,11 +120,13 @@ const struct command commands[] = {
 	 "\n"
 	 "The number is the next of the folder DIR (migrations), which is made if there is none; with\n"
 	 "--timestamp, or where the last one is a time, the time in UTC. Needs no daemon.\n"},
-	{"baseline", cmd_baseline, 1, 1, FLAG_DIR | FLAG_FORMAT | FLAG_FROM | FLAG_DRY_RUN,
-	 "[--dir DIR] [--format FORMAT] [--from TOOL] [-n] VERSION", "record versions as applied without running them",
+	{"baseline", cmd_baseline, 0, 1, FLAG_DIR | FLAG_FORMAT | FLAG_FROM | FLAG_DRY_RUN | FLAG_USER_VERSION,
+	 "[--dir DIR] [--format FORMAT] [--from TOOL] [-n] VERSION | --user-version",
+	 "record versions as applied without running them",
 	 "  alterctl baseline 12             the database is already as 1 to 12 make it\n"
 	 "  alterctl baseline 12 --dry-run   tell only\n"
 	 "  alterctl baseline 12 --from goose\n"
+	 "  alterctl baseline --user-version the version is what PRAGMA user_version says\n"
 	 "\n"
 	 "--from names the tool whose history table is taken over: auto, dbmate, goose and so on.\n" FILES_HELP},
 	{"repair", cmd_repair, 1, 1, FLAG_DIR | FLAG_FORMAT, "[--dir DIR] [--format FORMAT] VERSION",
@@ -131,6 +135,24 @@ const struct command commands[] = {
 	 "  alterctl repair 13\n"
 	 "\n"
 	 "Nothing is run: the file as it is now counts as the one that was applied.\n" FILES_HELP},
+	{"validate", cmd_validate, 0, 1, FLAG_DIR | FLAG_FORMAT, "[--format FORMAT] [DIR]",
+	 "try a folder of migrations, without a daemon",
+	 "  alterctl validate                the folder migrations\n"
+	 "  alterctl validate db/migrate --format flyway\n"
+	 "  alterctl --json validate | jq -r '.problems[].message'\n"
+	 "\n"
+	 "For CI. The files are read whole, and run by a private alterd in a temporary folder: all in\n"
+	 "one run, one version at a time, and up, down, up of each version that has a way down.\n"
+	 "Schema and rows have to be the same each time. 0: they are; 1: something was found.\n"},
+	{"dump", cmd_dump, 0, 0, FLAG_DIR | FLAG_FORMAT | FLAG_CHECK, "[--dir DIR [--format FORMAT]] [--check FILE]",
+	 "the schema and its version as SQL",
+	 "  alterctl dump > schema.sql\n"
+	 "  alterctl dump --check schema.sql                   exit code 1 if it is another\n"
+	 "  alterctl dump --dir migrations --check schema.sql  without a daemon\n"
+	 "\n"
+	 "Tables, indexes, views and triggers, each by name, and the versions that are applied. sqlite3's\n"
+	 "shell makes a database at that version of it, as does alterctl up --schema. Rows of tables are\n"
+	 "not in it. --dir dumps what the files of DIR make in a fresh database.\n"},
 	{"pause", cmd_pause, 0, 1, 0, "[JOB]", "stop the running migration where it stands",
 	 "  alterctl pause\n"
 	 "\n"

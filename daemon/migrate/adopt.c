@@ -101,17 +101,35 @@ static int by_version(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static int find_source(sqlite3 *handle, const struct source **ret, struct error *err)
+{
+	*ret = NULL;
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]) && !*ret; i++) {
+		bool found = false;
+		if (schema_each(handle, err, schema_row_exists, &found, sources[i].probe, NULL) != 0)
+			return -1;
+		*ret = found ? &sources[i] : NULL;
+	}
+	return 0;
+}
+
+int adopt_tool(sqlite3 *handle, const char **ret, struct error *err)
+{
+	const struct source *source;
+
+	if (find_source(handle, &source, err) != 0)
+		return -1;
+	*ret = source ? source->tool : NULL;
+	return 0;
+}
+
 int adopt(struct pool *pool, sqlite3 *handle, const struct folder *folder, struct history *history, struct error *err)
 {
 	struct adopting a = {.pool = pool, .folder = folder, .history = history, .err = err};
 	int64_t user_version = history->version;
 
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]) && !a.source; i++) {
-		bool found = false;
-		if (schema_each(handle, err, schema_row_exists, &found, sources[i].probe, NULL) != 0)
-			return -1;
-		a.source = found ? &sources[i] : NULL;
-	}
+	if (find_source(handle, &a.source, err) != 0)
+		return -1;
 	history->known = a.source || user_version > 0;
 	if (a.source) {
 		history->version = 0;

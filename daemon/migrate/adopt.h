@@ -15,4 +15,7 @@
  */
 int adopt(struct pool *pool, sqlite3 *handle, const struct folder *folder, struct history *history, struct error *err);
 
+/* The tool whose table is in the database, by its name; NULL: none is. Any lane, inside a transaction. */
+int adopt_tool(sqlite3 *handle, const char **ret, struct error *err);
+
 #endif

@@ -14,6 +14,7 @@
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
 #include "daemon/migrate/consent.h"
+#include "daemon/migrate/history.h"
 #include "daemon/migrate/script_kind.h"
 #include "daemon/migrate/version.h"
 
@@ -82,6 +83,14 @@ static int check_orphans(struct exact *x, int64_t before, struct error *err)
 			 x->step.file, (long long)(now - before));
 }
 
+/* For a dump: nobody has made a table since the run was begun. */
+static int still_fresh(struct exact *x, struct error *err)
+{
+	struct history h;
+
+	return history_read(x->pool, db_handle(x->db), &h, err) != 0 ? -1 : history_must_be_fresh(&h, err);
+}
+
 static int run_version(struct exact *x, struct error *err)
 {
 	struct migration *m = x->m;
@@ -89,7 +98,7 @@ static int run_version(struct exact *x, struct error *err)
 	int64_t before = 0;
 	uint64_t start = clock_now_ns();
 
-	if (step_begin(m, x->db, &moved, err) != 0)
+	if (step_begin(m, x->db, &moved, err) != 0 || (x->step.schema && still_fresh(x, err) != 0))
 		return -1;
 	if (x->script.n > 0 &&
 	    (orphans(x, &before, err) != 0 || run_statements(x, err) != 0 || check_orphans(x, before, err) != 0))

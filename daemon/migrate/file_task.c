@@ -11,6 +11,7 @@
 #include "daemon/lib/fault.h"
 #include "daemon/lib/log.h"
 #include "daemon/migrate/catalog.h"
+#include "daemon/migrate/mirror.h"
 #include "proto/response.h"
 
 static bool is_run(const struct file_task *t)
@@ -101,6 +102,13 @@ static int write_run(struct file_task *t, struct db *db)
 	return 0;
 }
 
+static int write_repair(struct file_task *t, struct db *db)
+{
+	if (history_set_checksum(db, t->version, t->checksum, &t->err) != 0)
+		return -1;
+	return t->mirror ? mirror_checksum(db, t->repaired, &t->err) : 0;
+}
+
 static void write_task(struct job *job, struct db *db)
 {
 	struct file_task *t = CONTAINER_OF(job, struct file_task, job);
@@ -112,7 +120,7 @@ static void write_task(struct job *job, struct db *db)
 	else if (t->rc == 0 && t->op == OP_MIGRATE_BASELINE)
 		t->rc = write_history(t, db);
 	else if (t->rc == 0)
-		t->rc = history_set_checksum(db, t->version, t->checksum, &t->err);
+		t->rc = write_repair(t, db);
 	if (t->rc != 0 || (t->rc = db_commit(db, &t->err)) != 0)
 		db_rollback(db);
 	(void)FAULT("alter-committed");
@@ -247,7 +255,7 @@ static void looked(struct mail *mail)
 	}
 	if (t->ran && t->rc == 0 && t->op == OP_MIGRATE_LIST && !t->sent)
 		keep_listing(t);
-	bool reads = t->op == OP_MIGRATE_LIST || t->op == OP_MIGRATE_PLAN;
+	bool reads = t->op == OP_MIGRATE_LIST || t->op == OP_MIGRATE_PLAN || t->op == OP_MIGRATE_VALIDATE;
 	if (!t->ran || t->rc != 0 || reads || (is_run(t) && only_one(t) != 0)) {
 		finish(t);
 		return;
@@ -281,6 +289,10 @@ static void take_files(struct file_task *t, const struct params *p)
 			.name = pool_str(&t->pool, p->files[i].name),
 			.text = pool_dup(&t->pool, p->files[i].sql, p->files[i].sql_len),
 			.len = p->files[i].sql_len};
+	if (params_has(p, PARAM_SCHEMA))
+		t->schema = (struct folder_file){.name = pool_str(&t->pool, p->schema.name),
+						 .text = pool_dup(&t->pool, p->schema.sql, p->schema.sql_len),
+						 .len = p->schema.sql_len};
 }
 
 static int take_options(struct file_task *t, const struct params *p)
@@ -301,6 +313,13 @@ static int take_options(struct file_task *t, const struct params *p)
 	t->format = folder_format_by_name(format ? format : "auto");
 	if (t->format == FOLDER_FORMAT_COUNT)
 		return error_set(&t->err, ERRC_INVALID_PARAMS, "no form of migration files is called %.60s", format);
+	if (t->op == OP_MIGRATE_BASELINE && !params_has(p, PARAM_VERSION)) {
+		if (t->from_tool && strcmp(t->from_tool, FROM_USER_VERSION) == 0)
+			return 0;
+		return error_set(&t->err, ERRC_INVALID_PARAMS,
+				 "migrate.baseline needs the parameter version, or from "
+				 "\"" FROM_USER_VERSION "\"");
+	}
 	if ((t->op == OP_MIGRATE_BASELINE || t->op == OP_MIGRATE_REPAIR) && t->version < 1)
 		return error_set(&t->err, ERRC_INVALID_PARAMS, "versions begin with 1");
 	return 0;
@@ -318,6 +337,7 @@ void migrator_files(struct migrator *m, const struct request *request, uint32_t 
 				.wait = p->wait,
 				.postpone = p->postpone_cutover,
 				.dry_run = p->dry_run,
+				.mirror = m->config.mirror,
 				.version = p->version};
 	list_push(&m->file_tasks, &t->node);
 	take_files(t, p);

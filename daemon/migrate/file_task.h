@@ -1,8 +1,8 @@
 /*
  * One request about migration files: looked at on a reader lane; what is to be written goes over the writer lane.
  *
- * Shared by file_task.c (its course), file_look.c (the reader's part), file_list.c (migrate.list) and file_plan.c
- * (migrate.plan).
+ * Shared by file_task.c (its course), file_look.c (the reader's part), file_list.c (migrate.list), file_plan.c
+ * (migrate.plan), file_validate.c (migrate.validate) and file_schema.c (a fresh database made from a dump).
  */
 #ifndef ALTERD_MIGRATE_FILE_TASK_H
 #define ALTERD_MIGRATE_FILE_TASK_H
@@ -10,6 +10,9 @@
 #include "daemon/migrate/migrator_internal.h"
 #include "daemon/migrate/run.h"
 #include "proto/op.h"
+
+/* For `from` of migrate.baseline: PRAGMA user_version says which version it is. */
+#define FROM_USER_VERSION "user_version"
 
 struct file_task {
 	struct list_node node; /* in migrator.file_tasks */
@@ -19,7 +22,8 @@ struct file_task {
 	enum op op;
 	uint32_t uid;
 	bool wait, postpone, dry_run;
-	int64_t version; /* baseline, repair */
+	bool mirror;     /* the history of another tool is kept in step */
+	int64_t version; /* baseline, repair; 0: not said */
 	const char *from_tool;
 	bool ran;
 	int rc;
@@ -30,6 +34,7 @@ struct file_task {
 	bool sent;
 	struct folder_file *files;
 	size_t nfiles;
+	struct folder_file schema; /* name NULL: none was sent */
 	enum folder_format format;
 	struct run_options options;
 	/* What was found. */
@@ -39,8 +44,9 @@ struct file_task {
 	struct run run;
 	struct applied *record; /* baseline: versions to record */
 	size_t nrecord;
-	const char *checksum; /* repair */
-	struct record *r;     /* the run's job */
+	const struct version *repaired; /* repair */
+	const char *checksum;
+	struct record *r; /* the run's job */
 	struct buf answer;
 	/* migrate.list: what migrate.status tells of the daemon's own folder. */
 	int64_t latest;
@@ -52,5 +58,12 @@ int file_look(struct file_task *t, struct db *db);
 /* Appends the answer's object. */
 void file_list(struct file_task *t);
 int file_plan(struct file_task *t, struct db *db, struct error *err);
+/* What is wrong with the files, which are read already but not taken apart; the task's error only where that fails. */
+int file_validate(struct file_task *t, struct db *db);
+
+/* The versions of the dump are taken for the history. WRONG_STATE unless the database is without tables. */
+int file_schema(struct file_task *t);
+/* The dump becomes the first step of the run. */
+void file_schema_step(struct file_task *t);
 
 #endif

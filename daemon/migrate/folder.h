@@ -88,6 +88,10 @@ int folder_read(struct pool *pool, const struct folder_file *files, size_t n, en
 enum folder_format folder_format_by_name(const char *name);
 const char *folder_format_name(enum folder_format f);
 
+/* One error of a file, MIGRATION_INVALID; line 0: none. The text gets both in front, data has them too. Returns -1. */
+int folder_fault(struct error *err, const char *file, int64_t line, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* The version by its number; NULL if the folder has none. */
 const struct version *folder_find(const struct folder *f, int64_t number);
 

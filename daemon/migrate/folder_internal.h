@@ -37,9 +37,7 @@ struct source {
 	const char *digits; /* where the version begins in `name` */
 };
 
-/* folder_text.c. One error of a file; line 0: none. The text gets both in front. Returns -1. */
-int folder_fault(struct error *err, const char *file, int64_t line, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+/* folder_text.c. */
 /* Up to 60 bytes of a file's text for a message: anything but printable ASCII becomes '?'. */
 const char *folder_excerpt(struct pool *pool, const char *text, size_t n);
 

@@ -1,6 +1,7 @@
 /* The SQL of alterd_migrations. */
 #include "daemon/migrate/history.h"
 
+#include "daemon/lib/clock.h"
 #include "daemon/migrate/schema.h"
 
 struct reading {
@@ -77,6 +78,15 @@ const struct applied *history_find(const struct history *h, int64_t version)
 	return NULL;
 }
 
+int history_must_be_fresh(const struct history *h, struct error *err)
+{
+	if (h->n > 0)
+		return error_set(err, ERRC_WRONG_STATE,
+				 "the database is at version %lld already: a dump is for a fresh one",
+				 (long long)h->version);
+	return h->empty ? 0 : error_set(err, ERRC_WRONG_STATE, "the database has tables: a dump is for a fresh one");
+}
+
 /* PRAGMA user_version has 32 bits with a sign: a version that does not fit would be stored as another. */
 static int follow(struct db *db, int64_t version, struct error *err)
 {
@@ -111,6 +121,26 @@ int history_remove(struct db *db, int64_t version, struct error *err)
 {
 	if (db_exec(db, err, "DELETE FROM main." HISTORY_TABLE " WHERE version=%lld", (long long)version) != 0)
 		return -1;
+	return after_change(db, err);
+}
+
+int history_date(struct db *db, struct pool *pool, const char *applied_by, struct error *err)
+{
+	struct history h;
+	int64_t now = clock_wall_ms();
+	char date[32];
+
+	if (history_read(pool, db_handle(db), &h, err) != 0)
+		return -1;
+	if (h.n == 0)
+		return error_set(err, ERRC_MIGRATION_INVALID, "the dump has recorded no version");
+	/* The way down is that of application, told by these dates: each its own, and none in the future. */
+	for (size_t i = 0; i < h.n; i++) {
+		clock_format(now - (int64_t)(h.n - i), 3, date);
+		if (db_exec(db, err, "UPDATE main." HISTORY_TABLE " SET applied_at=%Q,applied_by=%Q WHERE version=%lld",
+			    date, applied_by, (long long)h.at[i].version) != 0)
+			return -1;
+	}
 	return after_change(db, err);
 }
 

@@ -41,9 +41,14 @@ struct history {
 int history_read(struct pool *pool, sqlite3 *handle, struct history *ret, struct error *err);
 const struct applied *history_find(const struct history *h, int64_t version);
 
+/* WRONG_STATE if there are tables or versions: a dump cannot come then. */
+int history_must_be_fresh(const struct history *h, struct error *err);
+
 /* Writer; inside a transaction. The table is made where it is missing. user_version follows where it fits. */
 int history_add(struct db *db, const struct applied *a, struct error *err);
 int history_remove(struct db *db, int64_t version, struct error *err);
+/* Dates the lines that a dump has brought, in their order; MIGRATION_INVALID if it brought none. */
+int history_date(struct db *db, struct pool *pool, const char *applied_by, struct error *err);
 int history_set_checksum(struct db *db, int64_t version, const char *checksum, struct error *err);
 
 #endif

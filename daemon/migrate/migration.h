@@ -40,6 +40,7 @@ struct allowance {
 	int64_t chunk_rows; /* rows a statement: about a quarter of the time */
 	bool postpone;      /* do not swap */
 	bool full;          /* the store's synchronous */
+	bool mirror;        /* the history of another tool is kept in step */
 };
 
 /*

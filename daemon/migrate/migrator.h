@@ -30,6 +30,7 @@ struct migrator_config {
 	int64_t client_wait_ms; /* a client's wait for the writer that puts off the next step; 0: none */
 	const char *folder;     /* of migration files; "": none. Borrowed, as the next is */
 	const char *format;     /* of the files */
+	bool mirror;            /* the history of another tool is kept in step */
 	int64_t retry_ms;       /* tests: wait after the disk was full or the like; 0: 250 ms, and longer each time */
 };
 
@@ -57,8 +58,8 @@ struct migrator_wait {
  */
 void migrator_alter(struct migrator *m, const struct params *params, struct migrator_wait *w);
 /*
- * migrate.plan, up, down, to, list, baseline, repair: migration files, those sent with the request or those of the
- * daemon's folder, and the history in the database. `uid` is who asks.
+ * migrate.plan, up, down, to, list, validate, baseline, repair: migration files, those sent with the request or those
+ * of the daemon's folder, and the history in the database. `uid` is who asks.
  */
 void migrator_files(struct migrator *m, const struct request *request, uint32_t uid, struct migrator_wait *w);
 /* True if the database had nothing in it when it was opened. */

@@ -59,6 +59,7 @@ void migrator_set_pace(struct migrator *m)
 		.chunk_rows = m->pacer.chunk_rows,
 		.postpone = w->postpone != 0,
 		.full = store_get_config(m->s)->synchronous_full,
+		.mirror = c->mirror,
 	};
 }
 

@@ -3,6 +3,7 @@
 
 /* In the column `exact`: 0 whichever is best, 1 exact. */
 #define STEP_ONLINE 2
+#define STEP_SCHEMA 3
 
 int steps_create(struct db *db, struct error *err)
 {
@@ -21,8 +22,11 @@ int steps_add(struct db *db, int64_t job, int64_t seq, const struct run_step *st
 		       "INSERT INTO main._alterd_step VALUES(%lld,%lld,%lld,%d,%lld,%Q,%Q,%lld,%Q,%Q,%Q,%d,%d,%lld)",
 		       (long long)job, (long long)seq, (long long)step->version, step->down, (long long)step->after,
 		       step->name, step->file, (long long)step->line, step->sql, step->checksum ? step->checksum : "",
-		       step->down_sql, step->online ? STEP_ONLINE : step->exact, step->allow_data_loss,
-		       (long long)step->batch_rows);
+		       step->down_sql,
+		       step->schema   ? STEP_SCHEMA
+		       : step->online ? STEP_ONLINE
+				      : step->exact,
+		       step->allow_data_loss, (long long)step->batch_rows);
 }
 
 int steps_trim(struct db *db, struct error *err)
@@ -55,7 +59,8 @@ int steps_read(struct db *db, int64_t job, int64_t seq, struct pool *pool, struc
 			.down = sqlite3_column_int(stmt, 1) != 0,
 			.after = sqlite3_column_int64(stmt, 2),
 			.line = sqlite3_column_int64(stmt, 3),
-			.exact = sqlite3_column_int(stmt, 4) == 1,
+			.exact = sqlite3_column_int(stmt, 4) == 1 || sqlite3_column_int(stmt, 4) == STEP_SCHEMA,
+			.schema = sqlite3_column_int(stmt, 4) == STEP_SCHEMA,
 			.online = sqlite3_column_int(stmt, 4) == STEP_ONLINE,
 			.allow_data_loss = sqlite3_column_int(stmt, 5) != 0,
 			.batch_rows = sqlite3_column_int64(stmt, 6),

@@ -23,6 +23,7 @@ struct run_step {
 	const char *checksum; /* up: of the file */
 	const char *down_sql; /* up: what undoes it, for the history; NULL: nothing does */
 	bool exact, online;   /* the file says so: that way, or not at all */
+	bool schema;          /* `sql` is a dump, which brings its versions along (file_schema.c) */
 	bool allow_data_loss; /* the file, or who asked, consents */
 	int64_t batch_rows;   /* 0: not said */
 };

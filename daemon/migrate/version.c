@@ -8,6 +8,7 @@
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
 #include "daemon/migrate/history.h"
+#include "daemon/migrate/mirror.h"
 #include "daemon/migrate/script_kind.h"
 
 /* What history tells of a script that is not one statement. */
@@ -148,6 +149,8 @@ int version_record(struct migration *m, struct db *db, struct error *err)
 	int rc = steps_read(db, m->r->id, m->r->run.step, &pool, &step, err);
 	if (rc == 0 && step.down) {
 		rc = history_remove(db, step.version, err);
+	} else if (rc == 0 && step.schema) {
+		rc = history_date(db, &pool, m->r->applied_by, err);
 	} else if (rc == 0) {
 		clock_format(clock_wall_ms(), 3, now);
 		struct applied a = {.version = step.version,
@@ -160,6 +163,8 @@ int version_record(struct migration *m, struct db *db, struct error *err)
 				    .down_sql = step.down_sql};
 		rc = history_add(db, &a, err);
 	}
+	if (rc == 0 && m->allow.mirror)
+		rc = mirror_version(db, &pool, &step, m->r->applied_by, err);
 	pool_free(&pool);
 	return rc;
 }

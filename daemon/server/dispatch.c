@@ -34,6 +34,7 @@ static const struct handler table[OP_COUNT] = {
 	[OP_MIGRATE_DOWN] = {.start = handle_migrate_files},
 	[OP_MIGRATE_TO] = {.start = handle_migrate_files},
 	[OP_MIGRATE_LIST] = {.start = handle_migrate_files},
+	[OP_MIGRATE_VALIDATE] = {.start = handle_migrate_files},
 	[OP_MIGRATE_BASELINE] = {.start = handle_migrate_files},
 	[OP_MIGRATE_REPAIR] = {.start = handle_migrate_files},
 	[OP_MIGRATE_STATUS] = {.answer = handle_migrate_status},

@@ -65,6 +65,7 @@ void server_migrator_config(const struct config *c, struct migrator_config *ret)
 		.retire_ms = c->migrate_retire_pause,
 		.folder = c->migrate_folder,
 		.format = c->migrate_format,
+		.mirror = c->migrate_mirror_history != 0,
 	};
 }
 

@@ -517,7 +517,7 @@ def history():
 
 @suite.section
 def helps():
-    for name in ("list", "plan", "up", "down", "to", "redo", "new", "baseline", "repair"):
+    for name in ("list", "plan", "up", "down", "to", "redo", "new", "baseline", "repair", "validate", "dump"):
         r = ctl(name, "--help")
         wide = [x for x in r.stdout.splitlines() if len(x) > 100]
         suite.check(name, r.returncode == 0 and r.stdout.startswith("Examples\n  ") and not wide, (wide, r.stdout))

@@ -158,6 +158,13 @@ static void write_param(struct buf *out, const struct params *p, enum param whic
 	case PARAM_FILES:
 		write_files(out, p);
 		break;
+	case PARAM_SCHEMA:
+		jw_key(out, "schema");
+		jw_open(out, '{');
+		jw_str(out, "name", p->schema.name);
+		jw_str(out, "sql", p->schema.sql);
+		jw_close(out, '}');
+		break;
 	case PARAM_FORMAT:
 		jw_str(out, "format", p->format);
 		break;
