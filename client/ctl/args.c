@@ -44,6 +44,8 @@ static const struct option {
 	{"--allow-out-of-order", 0, FLAG_OUT_OF_ORDER, NOTHING},
 	{"--dry-run", 'n', FLAG_DRY_RUN, NOTHING},
 	{"--timestamp", 0, FLAG_TIMESTAMP, NOTHING},
+	{"--applied", 0, FLAG_APPLIED, NOTHING},
+	{"--not-applied", 0, FLAG_NOT_APPLIED, NOTHING},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))

@@ -139,6 +139,8 @@ static void add_version(struct list *l, const struct doc_node *row)
 	const char *name = doc_str(doc_get(row, "name"), "");
 	const struct problem *p = problems_of(l, version), *end = l->problems + l->nproblems;
 	char mark = mark_of(l, row, version);
+	/* Who consented to what was lost. */
+	const char *consents = doc_str(doc_get(row, "consented_by"), NULL);
 	size_t line = l->out.len, at;
 
 	buf_printf(&l->out, " [%c]  %*" PRId64 "  ", mark, l->version_width, version);
@@ -151,13 +153,18 @@ static void add_version(struct list *l, const struct doc_node *row)
 	add_time(&l->out, doc_str(doc_get(row, "applied_at"), ""));
 	buf_puts(&l->out, "  ");
 	add_took(&l->out, doc_get(row, "took_ms"));
-	if ((p < end && p->version == version) || mark == '?')
+	if ((p < end && p->version == version) || mark == '?' || consents)
 		pad(&l->out, at, 26);
 	if (mark == '?' && (p == end || p->version != version))
-		buf_puts(&l->out, "no file");
-	for (bool first = true; p < end && p->version == version; p++, first = false) {
+		buf_puts(&l->out, consents ? "no file, " : "no file");
+	bool first = true;
+	for (; p < end && p->version == version; p++, first = false) {
 		buf_puts(&l->out, first ? "" : ", ");
 		add_problem(&l->out, p);
+	}
+	if (consents) {
+		buf_puts(&l->out, first ? "data loss: " : ", data loss: ");
+		text_flat(&l->out, consents);
 	}
 	end_line(l, line);
 }
@@ -217,6 +224,13 @@ static void note_next(const struct list *l, int64_t pending)
 
 		if (strcmp(problem_state(p), "changed") == 0) {
 			note(l->ctl, "next: alterctl repair %" PRId64 ", if the changed file is meant", p->version);
+			return;
+		}
+		if (strcmp(problem_state(p), "partial") == 0) {
+			note(l->ctl,
+			     "next: mend its file, then alterctl up  |  alterctl resolve %" PRId64
+			     " --applied or --not-applied",
+			     p->version);
 			return;
 		}
 	}

@@ -55,6 +55,8 @@ enum flag {
 	FLAG_OUT_OF_ORDER = 1 << 15,
 	FLAG_DRY_RUN = 1 << 16,
 	FLAG_TIMESTAMP = 1 << 17,
+	FLAG_APPLIED = 1 << 18,
+	FLAG_NOT_APPLIED = 1 << 19,
 };
 
 struct ctl {
@@ -255,6 +257,7 @@ int cmd_redo(struct ctl *c, int argc, char **argv);
 int cmd_new(struct ctl *c, int argc, char **argv);
 int cmd_baseline(struct ctl *c, int argc, char **argv);
 int cmd_repair(struct ctl *c, int argc, char **argv);
+int cmd_resolve(struct ctl *c, int argc, char **argv);
 /* N, --to, --dir and --format as the beginning of a JSON object. 0 or an exit code with the reason told. */
 int files_params(struct ctl *c, int argc, char **argv, struct buf *params);
 /* migrate.plan with these parameters, which it ends, as text. */

@@ -131,6 +131,15 @@ const struct command commands[] = {
 	 "  alterctl repair 13\n"
 	 "\n"
 	 "Nothing is run: the file as it is now counts as the one that was applied.\n" FILES_HELP},
+	{"resolve", cmd_resolve, 1, 1, FLAG_DIR | FLAG_FORMAT | FLAG_APPLIED | FLAG_NOT_APPLIED,
+	 "[--dir DIR] [--format FORMAT] --applied|--not-applied VERSION",
+	 "say what a migration that stopped midway counts as",
+	 "  alterctl list                    shows [!] and partial 2/5\n"
+	 "  alterctl resolve 13 --applied    the rest was done by hand\n"
+	 "  alterctl resolve 13 --not-applied  what it did was undone by hand: up begins anew\n"
+	 "\n"
+	 "Nothing is run. Where the file is mended, up goes on with the statement that failed, and\n"
+	 "there is nothing to resolve.\n" FILES_HELP},
 	{"pause", cmd_pause, 0, 1, 0, "[JOB]", "stop the running migration where it stands",
 	 "  alterctl pause\n"
 	 "\n"

@@ -5,6 +5,7 @@
 #include "daemon/migrate/consent.h"
 #include "daemon/migrate/file_task.h"
 #include "daemon/migrate/folder_dir.h"
+#include "daemon/migrate/who.h"
 
 static int read_folder(struct file_task *t)
 {
@@ -47,6 +48,10 @@ static int look_baseline(struct file_task *t, struct db *db)
 {
 	bool found = false;
 
+	if (t->partial.version)
+		return error_set(&t->err, ERRC_WRONG_STATE,
+				 "version %lld is partial: say with resolve what it counts as",
+				 (long long)t->partial.version);
 	if (t->history.n > 0)
 		return error_set(&t->err, ERRC_WRONG_STATE, "the database has a history already, at version %lld",
 				 (long long)t->history.version);
@@ -102,8 +107,10 @@ int file_look(struct file_task *t, struct db *db)
 {
 	const struct folder *folder = &t->folder;
 
-	if (read_folder(t) != 0 || history_read(&t->pool, db_handle(db), &t->history, &t->err) != 0)
+	if (read_folder(t) != 0 || history_read(&t->pool, db_handle(db), &t->history, &t->err) != 0 ||
+	    partial_read(&t->pool, db_handle(db), &t->partial, &t->err) != 0)
 		return -1;
+	t->options.user = who_is(&t->pool, t->uid);
 	if (t->history.n == 0 && t->op != OP_MIGRATE_BASELINE && take_over(t, db) != 0)
 		return -1;
 	if (!t->has_folder)
@@ -116,10 +123,12 @@ int file_look(struct file_task *t, struct db *db)
 		return look_baseline(t, db);
 	case OP_MIGRATE_REPAIR:
 		return look_repair(t);
+	case OP_MIGRATE_RESOLVE:
+		return resolve_look(t);
 	default:
 		break;
 	}
-	if (run_make(&t->pool, folder, &t->history, &t->options, &t->run, &t->err) != 0)
+	if (run_make(&t->pool, folder, &t->history, &t->partial, &t->options, &t->run, &t->err) != 0)
 		return -1;
 	if (t->op == OP_MIGRATE_PLAN)
 		return file_plan(t, db, &t->err);

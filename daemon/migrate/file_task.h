@@ -1,8 +1,8 @@
 /*
  * One request about migration files: looked at on a reader lane; what is to be written goes over the writer lane.
  *
- * Shared by file_task.c (its course), file_look.c (the reader's part), file_list.c (migrate.list) and file_plan.c
- * (migrate.plan).
+ * Shared by file_task.c (its course), file_look.c (the reader's part), file_list.c (migrate.list), file_plan.c
+ * (migrate.plan) and resolve.c (migrate.resolve).
  */
 #ifndef ALTERD_MIGRATE_FILE_TASK_H
 #define ALTERD_MIGRATE_FILE_TASK_H
@@ -19,7 +19,8 @@ struct file_task {
 	enum op op;
 	uint32_t uid;
 	bool wait, postpone, dry_run;
-	int64_t version; /* baseline, repair */
+	int64_t version; /* baseline, repair, resolve */
+	bool applied;    /* resolve: as what it counts from now on */
 	const char *from_tool;
 	bool ran;
 	int rc;
@@ -36,11 +37,12 @@ struct file_task {
 	bool has_folder;
 	struct folder folder;
 	struct history history;
+	struct partial partial;
 	struct run run;
-	struct applied *record; /* baseline: versions to record */
+	struct applied *record; /* baseline, resolve: versions to record */
 	size_t nrecord;
 	const char *checksum; /* repair */
-	struct record *r;     /* the run's job */
+	struct record *r;     /* the run's job; of resolve: one that has ended, for the history */
 	struct buf answer;
 	/* migrate.list: what migrate.status tells of the daemon's own folder. */
 	int64_t latest;
@@ -52,5 +54,10 @@ int file_look(struct file_task *t, struct db *db);
 /* Appends the answer's object. */
 void file_list(struct file_task *t);
 int file_plan(struct file_task *t, struct db *db, struct error *err);
+
+/* resolve.c. The reader's part: what is to be recorded, and what the history will tell; the writer's; the answer. */
+int resolve_look(struct file_task *t);
+int resolve_write(struct file_task *t, struct db *db);
+void resolve_done(struct file_task *t);
 
 #endif
