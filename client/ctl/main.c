@@ -33,7 +33,7 @@ const struct command commands[] = {
 	 "  alterctl status\n"
 	 "  alterctl status --watch          follow a migration until Ctrl-C\n"
 	 "  alterctl status --exit-code      for scripts: 0 current, 10 pending, 11 running,\n"
-	 "                                   12 paused, 13 the last one failed\n"},
+	 "                                   12 paused, 13 the last one failed or stopped midway\n"},
 	{"query", cmd_query, 1, -1, FLAG_TEXT, "[--text] [--null WORD] SQL [ARG...]",
 	 "run one statement, print its rows",
 	 "  alterctl query 'SELECT id, name FROM user WHERE age > ?' 30\n"

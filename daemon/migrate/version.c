@@ -8,6 +8,7 @@
 
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
+#include "daemon/migrate/catalog.h"
 #include "daemon/migrate/history.h"
 #include "daemon/migrate/partial.h"
 #include "daemon/migrate/script_kind.h"
@@ -190,10 +191,15 @@ int version_record(struct migration *m, struct db *db, struct error *err)
 
 	int rc = steps_read(db, m->r->id, m->r->run.step, &pool, &step, err);
 	const char *consented_by = m->consented || m->r->run.consented ? step.consent : NULL;
-	/* The loop puts it into the record, too, but may not live to write it. */
-	if (rc == 0 && consented_by)
-		rc = db_exec(db, err, "UPDATE main._alterd_job SET consented_by=%Q WHERE id=%lld", consented_by,
-			     (long long)m->r->id);
+	/* The loop writes the record, too, but may not live to do it: then it would tell of the version before. */
+	if (rc == 0) {
+		struct record row = *m->r;
+		row.p = m->next;
+		row.run.consented = consented_by != NULL;
+		if (consented_by)
+			row.consented_by = pool_str(&pool, consented_by);
+		rc = catalog_save(db, &row, err);
+	}
 	if (rc == 0)
 		rc = step.down ? history_remove(db, step.version, err)
 			       : record_up(m, db, &pool, &step, consented_by, err);
