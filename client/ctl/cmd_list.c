@@ -238,6 +238,18 @@ static void note_next(const struct list *l, int64_t pending)
 		note(l->ctl, "next: alterctl plan  |  alterctl up");
 }
 
+/* What is worth a word about the folder as a whole. */
+static void note_warnings(const struct ctl *c, const struct doc_node *warnings)
+{
+	for (size_t i = 0; i < doc_count(warnings); i++) {
+		struct buf text = {0};
+
+		text_flat(&text, doc_str(doc_at(warnings, i), ""));
+		note(c, "warning: %s", buf_cstr(&text));
+		buf_free(&text);
+	}
+}
+
 static void show_list(const struct ctl *c, const struct doc_node *answer)
 {
 	const struct doc_node *rows = doc_get(answer, "migrations");
@@ -259,6 +271,7 @@ static void show_list(const struct ctl *c, const struct doc_node *answer)
 	print_out(&l.out);
 	if (doc_count(rows) == 0)
 		note(c, "there are no migrations");
+	note_warnings(c, doc_get(answer, "warnings"));
 	note_next(&l, pending);
 	free(l.problems);
 	buf_free(&l.out);
@@ -403,6 +416,7 @@ static void print_plan(const struct ctl *c, const struct doc_node *answer)
 		must(NULL);
 	print_out(&out);
 	buf_free(&out);
+	note_warnings(c, doc_get(answer, "warnings"));
 	if (n > 0)
 		note_plan(c, to);
 }

@@ -1,6 +1,9 @@
 /* migrate.list: the versions, applied and pending, and what is wrong with them. */
+#include <string.h>
+
 #include "daemon/migrate/file_task.h"
 #include "proto/response.h"
+#include "proto/value.h"
 
 static int64_t latest(const struct file_task *t)
 {
@@ -112,6 +115,20 @@ static void pending(struct buf *out, const struct file_task *t)
 	buf_putc(out, ']');
 }
 
+void file_warnings(struct file_task *t)
+{
+	struct buf *out = &t->answer;
+
+	jw_key(out, "warnings");
+	jw_open(out, '[');
+	for (size_t i = 0; t->has_folder && i < t->folder.nwarnings; i++) {
+		if (i)
+			buf_putc(out, ',');
+		json_write_string(out, t->folder.warnings[i], strlen(t->folder.warnings[i]));
+	}
+	jw_close(out, ']');
+}
+
 void file_list(struct file_task *t)
 {
 	struct buf *out = &t->answer, all = {0};
@@ -128,6 +145,7 @@ void file_list(struct file_task *t)
 	buf_free(&all);
 	if (t->has_folder)
 		jw_str(out, "format", folder_format_name(t->folder.format));
+	file_warnings(t);
 	versions(out, t);
 	jw_close(out, '}');
 }

@@ -242,6 +242,7 @@ int file_plan(struct file_task *t, struct db *db, struct error *err)
 	jw_open(out, '{');
 	jw_int(out, "from", t->run.from);
 	jw_int(out, "to", t->run.to);
+	file_warnings(t);
 	jw_key(out, "steps");
 	jw_open(out, '[');
 	for (size_t i = 0, n; i < t->run.n; i += n) {

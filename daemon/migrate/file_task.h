@@ -53,6 +53,8 @@ struct file_task {
 int file_look(struct file_task *t, struct db *db);
 /* Appends the answer's object. */
 void file_list(struct file_task *t);
+/* The key `warnings`: what is worth a word about the folder as a whole. */
+void file_warnings(struct file_task *t);
 int file_plan(struct file_task *t, struct db *db, struct error *err);
 
 /* resolve.c. The reader's part: what is to be recorded, and what the history will tell; the writer's; the answer. */

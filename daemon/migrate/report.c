@@ -2,6 +2,8 @@
 #include "daemon/migrate/report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/lib/clock.h"
 #include "proto/response.h"
@@ -202,6 +204,21 @@ void report_history(struct buf *out, const struct record *r)
 	jw_close(out, '}');
 }
 
+/* A version's error begins with its file, and the line where there is one. */
+static void place(const struct record *r, struct error *err)
+{
+	size_t n = r->file ? strlen(r->file) : 0;
+
+	if (r->run.steps == 0 || n == 0)
+		return;
+	error_add_str(err, "file", r->file);
+	if (!r->error_text || strncmp(r->error_text, r->file, n) != 0 || r->error_text[n] != ':')
+		return;
+	long long line = strtoll(r->error_text + n + 1, NULL, 10);
+	if (line > 0)
+		error_add_int(err, "line", line);
+}
+
 void report_error(const struct record *r, struct error *err)
 {
 	char job[32];
@@ -212,11 +229,12 @@ void report_error(const struct record *r, struct error *err)
 	error_add_str(err, "job", job);
 	error_add_str(err, "state", job_state_name(r->state));
 	error_add_str(err, "phase", phase_wire(shown_phase(r)));
+	place(r, err);
 	if (leaves_partial(r)) {
-		struct buf place = {0};
-		partial(&place, r);
-		error_add_json(err, "partial", buf_cstr(&place));
-		buf_free(&place);
+		struct buf text = {0};
+		partial(&text, r);
+		error_add_json(err, "partial", buf_cstr(&text));
+		buf_free(&text);
 	}
 	error_add_json(err, "rows", r->error_rows ? r->error_rows : "[]");
 	error_add_int(err, "count", r->error_count);

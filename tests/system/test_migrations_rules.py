@@ -84,6 +84,9 @@ def names_and_numbers():
         suite.same("user_version stays where the version does not fit", c.value("PRAGMA user_version"), 20)
     with Fresh() as c:
         folder = [("10_b.sql", up("CREATE TABLE b(x)")), ("9_a.sql", up("CREATE TABLE a(x)"))]
+        for method in ("migrate.list", "migrate.plan"):
+            told = c(method, files=files(folder))["warnings"]
+            suite.check("%s warns: as text they sort otherwise" % method, len(told) == 1 and "10_b.sql sorts before 9_a.sql" in told[0], told)
         run(c, folder, steps=1)
         suite.same("sorted by number", tables(c), ["a"])
     with Fresh() as c:
@@ -201,7 +204,8 @@ def several_sections():
     with Fresh(("1_log.sql", up("CREATE TABLE log(x)"))) as c:
         log = ("1_log.sql", up("CREATE TABLE log(x)"))
         bad = text.replace("INSERT INTO a VALUES(1)", "INSERT INTO nowhere VALUES(1)")
-        refused("the line of a later section", c, [log, ("2_t.sql", bad)], FAILED, "2_t.sql:9: no such table: nowhere")
+        e = refused("the line of a later section", c, [log, ("2_t.sql", bad)], FAILED, "2_t.sql:9: no such table: nowhere")
+        suite.same("as data, too", (e.data.get("file"), e.data.get("line")), ("2_t.sql", 9))
         suite.same("once in the history", (run(c, [log, ("2_t.sql", text)])["to"], c.value(
             "SELECT count(*) FROM alterd_migrations WHERE version=2")), (2, 1))
         c.exec("DELETE FROM a")
