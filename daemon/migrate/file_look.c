@@ -108,7 +108,7 @@ int file_look(struct file_task *t, struct db *db)
 	const struct folder *folder = &t->folder;
 
 	if (read_folder(t) != 0 || history_read(&t->pool, db_handle(db), &t->history, &t->err) != 0 ||
-	    partial_read(&t->pool, db_handle(db), &t->partial, &t->err) != 0)
+	    partial_read(&t->pool, db_handle(db), true, &t->partial, &t->err) != 0)
 		return -1;
 	t->options.user = who_is(&t->pool, t->uid);
 	if (t->history.n == 0 && t->op != OP_MIGRATE_BASELINE && take_over(t, db) != 0)

@@ -128,7 +128,7 @@ static int read_version(struct migrator *m, struct db *db, struct error *err)
 	m->version = history.version;
 	m->fresh = history.empty && history.n == 0;
 	if (rc == 0)
-		rc = partial_read(&pool, db_handle(db), &partial, err);
+		rc = partial_read(&pool, db_handle(db), false, &partial, err);
 	m->partial = (struct partial_place){partial.version, partial.done, partial.total};
 	pool_free(&pool);
 	return rc;

@@ -41,7 +41,6 @@ static int row_partial(void *arg, sqlite3_stmt *stmt)
 				   .ran_at = text[4],
 				   .ran_by = text[5],
 				   .consented_by = text[6]};
-	r->out->sha256 = pool_alloc(r->pool, ((size_t)r->out->done + 1) * sizeof(*r->out->sha256));
 	return 0;
 }
 
@@ -54,7 +53,7 @@ static int row_ran(void *arg, sqlite3_stmt *stmt)
 	return 0;
 }
 
-int partial_read(struct pool *pool, sqlite3 *handle, struct partial *ret, struct error *err)
+int partial_read(struct pool *pool, sqlite3 *handle, bool statements, struct partial *ret, struct error *err)
 {
 	struct partial p = {0};
 	struct reading r = {.pool = pool, .out = &p};
@@ -64,12 +63,15 @@ int partial_read(struct pool *pool, sqlite3 *handle, struct partial *ret, struct
 			" main._alterd_partial ORDER BY version DESC",
 			NULL) != 0)
 		return -1;
-	if (p.version && schema_each(handle, err, row_ran, &r,
-				     "SELECT sha256 FROM main._alterd_ran WHERE version=(SELECT min(version) FROM"
-				     " main._alterd_partial) ORDER BY seq",
-				     NULL) != 0)
+	if (statements)
+		p.sha256 = pool_alloc(pool, ((size_t)p.done + 1) * sizeof(*p.sha256));
+	if (statements && p.version &&
+	    schema_each(handle, err, row_ran, &r,
+			"SELECT sha256 FROM main._alterd_ran WHERE version=(SELECT min(version) FROM"
+			" main._alterd_partial) ORDER BY seq",
+			NULL) != 0)
 		return -1;
-	if (r.n != p.done)
+	if (statements && r.n != p.done)
 		return error_set(err, ERRC_INTERNAL,
 				 "the catalog does not know the statements of version %lld that ran",
 				 (long long)p.version);

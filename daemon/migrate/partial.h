@@ -21,12 +21,15 @@ struct partial {
 	const char *ran_by;       /* NULL: not known */
 	const char *consented_by; /* to a loss of data; NULL: none */
 	int64_t took_ms;          /* all pieces together */
-	const char **sha256;      /* of each statement that is done */
+	const char **sha256;      /* of each statement that is done; NULL where it was not asked for */
 };
 
 int partial_create(struct db *db, struct error *err);
-/* Any lane. The partial version; there is never more than one, since no other is run before it. Text is the pool's. */
-int partial_read(struct pool *pool, sqlite3 *handle, struct partial *ret, struct error *err);
+/*
+ * Any lane. The partial version; there is never more than one, since no other is run before it. Text is the pool's.
+ * Without `statements` sha256 is not read.
+ */
+int partial_read(struct pool *pool, sqlite3 *handle, bool statements, struct partial *ret, struct error *err);
 /* Writer; in the transaction of the piece: it is done. `all` is what partial_read() would say of it from now on. */
 int partial_advance(struct db *db, struct pool *pool, const struct run_step *piece, const struct partial *all,
 		    struct error *err);

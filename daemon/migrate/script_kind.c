@@ -86,9 +86,10 @@ static const char *source_of(struct looking *l, size_t i)
 static struct script_kind drop(struct looking *l)
 {
 	size_t i = behind_if(&l->t, 2);
+	bool in_main = token_punct(&l->t, i + 1, '.') && strcasecmp(token_unquote(l->pool, &l->t, i), "main") == 0;
 	const char *name = name_at(l, i, &i);
 
-	return (struct script_kind){.what = name ? SCRIPT_DROP_TABLE : SCRIPT_OTHER, .name = name};
+	return (struct script_kind){.what = name ? SCRIPT_DROP_TABLE : SCRIPT_OTHER, .name = name, .in_main = in_main};
 }
 
 static struct script_kind create(struct looking *l)
@@ -227,12 +228,14 @@ static const char *by_way_of(const struct script_kind *k, size_t n, size_t i)
 static bool made_before(const struct script_kind *k, size_t i)
 {
 	const char *name = k[i].name;
+	bool in_main = k[i].in_main;
 
 	while (i-- > 0) {
-		if (k[i].name && k[i].what == SCRIPT_CREATE_TABLE && strcasecmp(k[i].name, name) == 0)
-			return !k[i].unless_there;
-		if (k[i].what == SCRIPT_RENAME_TABLE &&
-		    (strcasecmp(k[i].name, name) == 0 || strcasecmp(k[i].other, name) == 0))
+		bool same = k[i].name && strcasecmp(k[i].name, name) == 0;
+		if (same && k[i].what == SCRIPT_CREATE_TABLE)
+			return !k[i].unless_there && !(k[i].temp && in_main);
+		if ((same && (k[i].what == SCRIPT_DROP_TABLE || k[i].what == SCRIPT_RENAME_TABLE)) ||
+		    (k[i].what == SCRIPT_RENAME_TABLE && strcasecmp(k[i].other, name) == 0))
 			return false;
 	}
 	return false;

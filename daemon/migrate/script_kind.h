@@ -27,6 +27,7 @@ struct script_kind {
 	bool begins, commits; /* what is passed over is BEGIN; is COMMIT or END */
 	bool temp;            /* makes something in TEMP */
 	bool unless_there;    /* CREATE TABLE IF NOT EXISTS */
+	bool in_main;         /* DROP TABLE main.x: not the one in TEMP */
 	/* INSERT .. SELECT, CREATE TABLE .. AS: rows of one table go into another. NULL: no such. */
 	const char *copy_to, *copy_from;
 	/* DROP: the table's name, or that of the table it was renamed from, is given to another one by the script.

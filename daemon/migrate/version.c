@@ -162,7 +162,7 @@ static int record_up(struct migration *m, struct db *db, struct pool *pool, cons
 	struct partial before = {0};
 	char now[32];
 
-	if (step->total > 0 && partial_read(pool, db_handle(db), &before, err) != 0)
+	if (step->total > 0 && partial_read(pool, db_handle(db), false, &before, err) != 0)
 		return -1;
 	clock_format(clock_wall_ms(), 3, now);
 	struct applied a = {.version = step->version,

@@ -347,6 +347,9 @@ def losses_that_look_like_rebuilds():
         ("brought back from another", "CREATE TEMP TABLE t AS SELECT * FROM kid;\nDROP TABLE kid;\nCREATE TABLE kid(id, p);\n"
          "INSERT INTO kid SELECT * FROM o", 3),
         ("no table made in between", "CREATE TABLE t AS SELECT * FROM kid;\nDROP TABLE kid;\nINSERT INTO kid SELECT * FROM t", 3),
+        ("behind a TEMP table of its name", "CREATE TEMP TABLE kid(x);\nDROP TABLE \"main\".kid", 3),
+        ("once more than made", "CREATE TEMP TABLE kid(x);\nDROP TABLE kid;\nDROP TABLE kid", 4),
+        ("made only if it was not there", "CREATE TABLE IF NOT EXISTS kid(x);\nDROP TABLE kid", 3),
         ("a column", "SELECT 1;\nALTER TABLE kid DROP COLUMN p", 3),
     ):
         with Fresh(other) as c:
