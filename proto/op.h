@@ -50,7 +50,8 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(ALLOW_OUT_OF_ORDER, "allow_out_of_order", BOOL, "run files below the present version, too")                  \
 	X(VERSION, "version", NUMBER0, "a version")                                                                    \
 	X(FROM, "from", STRING, "the tool whose history is taken over, \"auto\" or \"user_version\"")                  \
-	X(DRY_RUN, "dry_run", BOOL, "true: tell, and write nothing")
+	X(DRY_RUN, "dry_run", BOOL, "true: tell, and write nothing")                                                   \
+	X(APPLIED, "applied", BOOL, "true: the version counts as applied; false: as never begun")
 
 enum param {
 #define X(id, name, type, doc) PARAM_##id,
@@ -109,6 +110,8 @@ enum param {
 	  P(VERSION) | P(FROM) | P(DRY_RUN) | P(FILES) | P(FORMAT), "record versions as applied without running them") \
 	X(MIGRATE_REPAIR, "migrate.repair", OP_STATEMENT, ROLE_MIGRATE, P(VERSION), P(FILES) | P(FORMAT),              \
 	  "accept an applied file as it is now")                                                                       \
+	X(MIGRATE_RESOLVE, "migrate.resolve", OP_STATEMENT, ROLE_MIGRATE, P(VERSION) | P(APPLIED),                     \
+	  P(FILES) | P(FORMAT), "say what a partial version counts as")                                                \
 	X(MIGRATE_STATUS, "migrate.status", OP_CONTROL, ROLE_RO, 0, 0, "the running migration, else the last one")     \
 	X(MIGRATE_HISTORY, "migrate.history", OP_CONTROL, ROLE_RO, 0, 0, "migrations that ended, newest last")         \
 	X(MIGRATE_PAUSE, "migrate.pause", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB), "stop the migration where it stands")   \

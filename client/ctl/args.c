@@ -60,6 +60,8 @@ static const struct option {
 	{"--check", 0, FLAG_CHECK, CHECK_FILE},
 	{"--dump", 0, FLAG_DUMP, DUMP_FILE},
 	{"--schema", 0, FLAG_SCHEMA, SCHEMA_FILE},
+	{"--applied", 0, FLAG_APPLIED, NOTHING},
+	{"--not-applied", 0, FLAG_NOT_APPLIED, NOTHING},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))

@@ -49,6 +49,17 @@ static int64_t pending_count(const struct doc_node *pending)
 	return doc_type(pending) == DOC_ARRAY ? (int64_t)doc_count(pending) : doc_int(pending, 0);
 }
 
+/* The version that stopped midway, as an entry of the problems; NULL: there is none. */
+static const struct doc_node *partial_of(const struct doc_node *status)
+{
+	const struct doc_node *problems = doc_get(status, "problems");
+
+	for (size_t i = 0; i < doc_count(problems); i++)
+		if (strcmp(doc_str(doc_get(doc_at(problems, i), "state"), ""), "partial") == 0)
+			return doc_at(problems, i);
+	return NULL;
+}
+
 static int status_exit_code(const struct doc_node *status)
 {
 	struct progress p;
@@ -61,6 +72,8 @@ static int status_exit_code(const struct doc_node *status)
 		if (strcmp(p.state, "failed") == 0)
 			return EXIT_JOB_FAILED;
 	}
+	if (partial_of(status))
+		return EXIT_JOB_FAILED;
 	return pending_count(doc_get(status, "pending")) > 0 ? EXIT_PENDING : EXIT_OK;
 }
 
@@ -91,11 +104,26 @@ static void add_job(struct buf *out, const struct doc_node *job, int width)
 	buf_putc(out, '\n');
 }
 
-static void add_next(struct buf *out, const struct doc_node *job)
+static void add_partial(struct buf *out, const struct doc_node *partial)
+{
+	buf_printf(out, "problem   version %" PRId64 "  partial %" PRId64 "/%" PRId64 "\n",
+		   doc_int(doc_get(partial, "version"), 0), doc_int(doc_get(partial, "done"), 0),
+		   doc_int(doc_get(partial, "total"), 0));
+}
+
+static void add_next(struct buf *out, const struct doc_node *job, const struct doc_node *partial)
 {
 	struct progress p;
+	bool known = progress_read(job, &p);
 
-	if (!progress_read(job, &p) || strcmp(p.state, "done") == 0)
+	if (partial && (!known || progress_ended(&p))) {
+		buf_printf(out,
+			   "next: mend its file, then alterctl up  |  alterctl resolve %" PRId64
+			   " --applied or --not-applied\n",
+			   doc_int(doc_get(partial, "version"), 0));
+		return;
+	}
+	if (!known || strcmp(p.state, "done") == 0)
 		return;
 	/* After the swap there is nothing to give up any more. */
 	if (strcmp(p.state, "paused") == 0 && strcmp(p.phase, "retiring") == 0)
@@ -132,7 +160,9 @@ static void add_status(struct buf *out, const struct doc_node *s, int width)
 	text_bytes(out, doc_int(doc_get(s, "wal_bytes"), 0));
 	buf_putc(out, '\n');
 	add_job(out, doc_get(s, "job"), width);
-	add_next(out, doc_get(s, "job"));
+	if (partial_of(s))
+		add_partial(out, partial_of(s));
+	add_next(out, doc_get(s, "job"), partial_of(s));
 }
 
 static int lines_in(const struct buf *b)

@@ -1,4 +1,4 @@
-/* Migrations from files: up, down, to, redo, baseline, repair. */
+/* Migrations from files: up, down, to, redo, baseline, repair, resolve. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -307,6 +307,45 @@ int cmd_repair(struct ctl *c, int argc, char **argv)
 		text_safe(&out, checksum, strlen(checksum));
 		buf_putc(&out, '\n');
 		print_out(&out);
+	}
+out:
+	doc_free(d);
+	buf_free(&params);
+	buf_free(&out);
+	return code;
+}
+
+int cmd_resolve(struct ctl *c, int argc, char **argv)
+{
+	struct buf params = {0}, out = {0};
+	struct doc *d = NULL;
+	bool applied = has(c, FLAG_APPLIED);
+	int64_t version;
+	int code = version_of("resolve", argv[1], &version);
+
+	(void)argc;
+	if (!code && applied == has(c, FLAG_NOT_APPLIED)) {
+		say("resolve takes one of --applied and --not-applied");
+		code = EXIT_USAGE;
+	}
+	if (!code)
+		code = files_params(c, 1, argv, &params);
+	if (code)
+		goto out;
+	jw_int(&params, "version", version);
+	jw_bool(&params, "applied", applied);
+	jw_close(&params, '}');
+	code = ctl_call(c, "migrate.resolve", buf_cstr(&params), &d);
+	if (d) {
+		const struct doc_node *answer = doc_root(d);
+
+		buf_printf(&out, "version %" PRId64 ": %s, after %" PRId64 " of %" PRId64 " statements\n",
+			   doc_int(doc_get(answer, "version"), version),
+			   applied ? "counts as applied" : "counts as never begun", doc_int(doc_get(answer, "done"), 0),
+			   doc_int(doc_get(answer, "total"), 0));
+		print_out(&out);
+		note(c, "Nothing was run.%s",
+		     applied ? "" : "\nnext: alterctl up, which begins with its first statement");
 	}
 out:
 	doc_free(d);

@@ -139,6 +139,8 @@ static void add_version(struct list *l, const struct doc_node *row)
 	const char *name = doc_str(doc_get(row, "name"), "");
 	const struct problem *p = problems_of(l, version), *end = l->problems + l->nproblems;
 	char mark = mark_of(l, row, version);
+	/* Who consented to what was lost. */
+	const char *consents = doc_str(doc_get(row, "consented_by"), NULL);
 	size_t line = l->out.len, at;
 
 	buf_printf(&l->out, " [%c]  %*" PRId64 "  ", mark, l->version_width, version);
@@ -151,13 +153,18 @@ static void add_version(struct list *l, const struct doc_node *row)
 	add_time(&l->out, doc_str(doc_get(row, "applied_at"), ""));
 	buf_puts(&l->out, "  ");
 	add_took(&l->out, doc_get(row, "took_ms"));
-	if ((p < end && p->version == version) || mark == '?')
+	if ((p < end && p->version == version) || mark == '?' || consents)
 		pad(&l->out, at, 26);
 	if (mark == '?' && (p == end || p->version != version))
-		buf_puts(&l->out, "no file");
-	for (bool first = true; p < end && p->version == version; p++, first = false) {
+		buf_puts(&l->out, consents ? "no file, " : "no file");
+	bool first = true;
+	for (; p < end && p->version == version; p++, first = false) {
 		buf_puts(&l->out, first ? "" : ", ");
 		add_problem(&l->out, p);
+	}
+	if (consents) {
+		buf_puts(&l->out, first ? "data loss: " : ", data loss: ");
+		text_flat(&l->out, consents);
 	}
 	end_line(l, line);
 }
@@ -219,9 +226,28 @@ static void note_next(const struct list *l, int64_t pending)
 			note(l->ctl, "next: alterctl repair %" PRId64 ", if the changed file is meant", p->version);
 			return;
 		}
+		if (strcmp(problem_state(p), "partial") == 0) {
+			note(l->ctl,
+			     "next: mend its file, then alterctl up  |  alterctl resolve %" PRId64
+			     " --applied or --not-applied",
+			     p->version);
+			return;
+		}
 	}
 	if (pending > 0)
 		note(l->ctl, "next: alterctl plan  |  alterctl up");
+}
+
+/* What is worth a word about the folder as a whole. */
+static void note_warnings(const struct ctl *c, const struct doc_node *warnings)
+{
+	for (size_t i = 0; i < doc_count(warnings); i++) {
+		struct buf text = {0};
+
+		text_flat(&text, doc_str(doc_at(warnings, i), ""));
+		note(c, "warning: %s", buf_cstr(&text));
+		buf_free(&text);
+	}
 }
 
 static void show_list(const struct ctl *c, const struct doc_node *answer)
@@ -245,6 +271,7 @@ static void show_list(const struct ctl *c, const struct doc_node *answer)
 	print_out(&l.out);
 	if (doc_count(rows) == 0)
 		note(c, "there are no migrations");
+	note_warnings(c, doc_get(answer, "warnings"));
 	note_next(&l, pending);
 	free(l.problems);
 	buf_free(&l.out);
@@ -389,6 +416,7 @@ static void print_plan(const struct ctl *c, const struct doc_node *answer)
 		must(NULL);
 	print_out(&out);
 	buf_free(&out);
+	note_warnings(c, doc_get(answer, "warnings"));
 	if (n > 0)
 		note_plan(c, to);
 }

@@ -60,6 +60,8 @@ enum flag {
 	FLAG_CHECK = 1 << 19,
 	FLAG_DUMP = 1 << 20,
 	FLAG_SCHEMA = 1 << 21,
+	FLAG_APPLIED = 1 << 22,
+	FLAG_NOT_APPLIED = 1 << 23,
 };
 
 struct ctl {
@@ -282,6 +284,7 @@ int cmd_baseline(struct ctl *c, int argc, char **argv);
 int cmd_repair(struct ctl *c, int argc, char **argv);
 int cmd_validate(struct ctl *c, int argc, char **argv);
 int cmd_dump(struct ctl *c, int argc, char **argv);
+int cmd_resolve(struct ctl *c, int argc, char **argv);
 /* N, --to, --dir and --format as the beginning of a JSON object. 0 or an exit code with the reason told. */
 int files_params(struct ctl *c, int argc, char **argv, struct buf *params);
 /* migrate.plan with these parameters, which it ends, as text. */

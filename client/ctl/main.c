@@ -33,7 +33,7 @@ const struct command commands[] = {
 	 "  alterctl status\n"
 	 "  alterctl status --watch          follow a migration until Ctrl-C\n"
 	 "  alterctl status --exit-code      for scripts: 0 current, 10 pending, 11 running,\n"
-	 "                                   12 paused, 13 the last one failed\n"},
+	 "                                   12 paused, 13 the last one failed or stopped midway\n"},
 	{"query", cmd_query, 1, -1, FLAG_TEXT, "[--text] [--null WORD] SQL [ARG...]",
 	 "run one statement, print its rows",
 	 "  alterctl query 'SELECT id, name FROM user WHERE age > ?' 30\n"
@@ -135,6 +135,15 @@ const struct command commands[] = {
 	 "  alterctl repair 13\n"
 	 "\n"
 	 "Nothing is run: the file as it is now counts as the one that was applied.\n" FILES_HELP},
+	{"resolve", cmd_resolve, 1, 1, FLAG_DIR | FLAG_FORMAT | FLAG_APPLIED | FLAG_NOT_APPLIED,
+	 "[--dir DIR] [--format FORMAT] --applied|--not-applied VERSION",
+	 "say what a migration that stopped midway counts as",
+	 "  alterctl list                    shows [!] and partial 2/5\n"
+	 "  alterctl resolve 13 --applied    the rest was done by hand\n"
+	 "  alterctl resolve 13 --not-applied  what it did was undone by hand: up begins anew\n"
+	 "\n"
+	 "Nothing is run. Where the file is mended, up goes on with the statement that failed, and\n"
+	 "there is nothing to resolve.\n" FILES_HELP},
 	{"validate", cmd_validate, 0, 1, FLAG_DIR | FLAG_FORMAT, "[--format FORMAT] [DIR]",
 	 "try a folder of migrations, without a daemon",
 	 "  alterctl validate                the folder migrations\n"

@@ -182,6 +182,19 @@ static const struct doc_node *in_error(const struct doc_node *job, const char *k
 	return NULL;
 }
 
+/* A version that runs without a transaction keeps what came before the failure. */
+static void note_partial(const struct ctl *c, const struct doc_node *job)
+{
+	const struct doc_node *partial = in_error(job, "partial");
+	int64_t version = doc_int(doc_get(job, "version"), 0);
+
+	note(c,
+	     "Version %" PRId64 " is partial: %" PRId64 " of %" PRId64
+	     " statements have run, and stay.\nnext: mend its file, then alterctl up  |  alterctl resolve %" PRId64
+	     " --applied or --not-applied",
+	     version, doc_int(doc_get(partial, "done"), 0), doc_int(doc_get(partial, "total"), 0), version);
+}
+
 static int report_failure(const struct ctl *c, const struct doc_node *job, const struct progress *p)
 {
 	const char *why = doc_str(in_error(job, "message"), doc_str(doc_get(job, "error"), "no reason given"));
@@ -195,7 +208,10 @@ static int report_failure(const struct ctl *c, const struct doc_node *job, const
 	say("%s", buf_cstr(&text));
 	if (doc_type(rows) == DOC_ARRAY && doc_count(rows) > 0)
 		show_rows(c, rows, doc_int(in_error(job, "count"), 0));
-	note(c, "The table and its data are as they were.");
+	if (doc_type(in_error(job, "partial")) == DOC_OBJECT)
+		note_partial(c, job);
+	else
+		note(c, "The table and its data are as they were.");
 	if (strcmp(name, "NEEDS_FORCE") == 0)
 		note(c, "next: the same with --allow-data-loss, if the loss is meant");
 	else if (doc_count(rows) > 0)
@@ -265,6 +281,11 @@ int report_job(const struct ctl *c, const struct doc_node *job)
 		return EXIT_OK;
 	}
 	if (strcmp(p.state, "aborted") == 0) {
+		if (doc_type(in_error(job, "partial")) == DOC_OBJECT) {
+			say("%s was aborted", p.id);
+			note_partial(c, job);
+			return EXIT_FAILED;
+		}
 		say("%s was aborted; the table and its data are as they were", p.id);
 		return EXIT_FAILED;
 	}

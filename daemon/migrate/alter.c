@@ -12,12 +12,14 @@
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/keep.h"
 #include "daemon/migrate/migrator_internal.h"
+#include "daemon/migrate/who.h"
 
 struct alter_task {
 	struct list_node node; /* in migrator.alters */
 	struct job job;
 	struct migrator *m;
 	struct migrator_wait *w; /* NULL: the client is gone */
+	uint32_t uid;
 	bool wait;
 	bool ran;
 	int rc;
@@ -76,10 +78,12 @@ static int plan_in_snapshot(struct alter_task *t, struct db *db, struct pool *po
 
 	if (plan_statement(pool, db_handle(db), r->sql, &options, &plan, &t->err) != 0)
 		return -1;
-	if (!r->allow_data_loss && plan_consent(pool, db_handle(db), plan, &column, &t->err) != 0)
+	if (plan_consent(pool, db_handle(db), plan, &column, &t->err) != 0)
 		return -1;
-	if (column)
+	if (column && !r->allow_data_loss)
 		return needs_consent(column, plan, &t->err);
+	record_set(&r->applied_by, who_is(pool, t->uid));
+	record_set(&r->consented_by, column ? r->applied_by : NULL);
 	record_set(&r->table, plan->table);
 	record_set(&r->strategy, plan_strategy(plan));
 	if (plan->strategy == STRATEGY_NONE) {
@@ -173,7 +177,7 @@ static void plan_next(struct migrator *m)
 	store_submit_reader(m->s, &t->job);
 }
 
-void migrator_alter(struct migrator *m, const struct params *params, struct migrator_wait *w)
+void migrator_alter(struct migrator *m, const struct params *params, uint32_t uid, struct migrator_wait *w)
 {
 	if (m->closing || (int64_t)(m->entries.count + m->alters.count) > m->config.queue_max) {
 		if (m->closing)
@@ -185,7 +189,7 @@ void migrator_alter(struct migrator *m, const struct params *params, struct migr
 		return;
 	}
 	struct alter_task *t = xcalloc(1, sizeof(*t));
-	*t = (struct alter_task){.m = m, .w = w, .wait = params->wait, .r = record_new()};
+	*t = (struct alter_task){.m = m, .w = w, .uid = uid, .wait = params->wait, .r = record_new()};
 	t->r->state = JOB_QUEUED;
 	t->r->p.phase = PHASE_PLAN;
 	t->r->queued_ms = clock_wall_ms();

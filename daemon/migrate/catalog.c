@@ -6,6 +6,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/fault.h"
+#include "daemon/migrate/partial.h"
 #include "daemon/migrate/steps.h"
 
 /* Integer columns of a job that are its progress; in the order they are bound. */
@@ -40,7 +41,17 @@
 #define NEW_TEXT_MAP(X)                                                                                                \
 	X(name)                                                                                                        \
 	X(file)                                                                                                        \
-	X(applied_by)
+	X(applied_by)                                                                                                  \
+	NEWER_TEXT_MAP(X)
+
+/* What format 2 did not have. */
+#define NEWER_TEXT_MAP(X) X(consented_by)
+
+#define NEWER_RUN_MAP(X)                                                                                               \
+	X(consented)                                                                                                   \
+	X(done_before)                                                                                                 \
+	X(done_behind)                                                                                                 \
+	X(done_total)
 
 #define RUN_MAP(X)                                                                                                     \
 	X(steps)                                                                                                       \
@@ -50,7 +61,8 @@
 	X(version)                                                                                                     \
 	X(down)                                                                                                        \
 	X(after)                                                                                                       \
-	X(file_batch)
+	X(file_batch)                                                                                                  \
+	NEWER_RUN_MAP(X)
 
 #define PLAIN_MAP(X)                                                                                                   \
 	X(allow_data_loss)                                                                                             \
@@ -82,21 +94,20 @@ static const char create_sql[] =
 #undef X
 			") WITHOUT ROWID;";
 
-static const char upgrade_sql[] =
-#define X(name)                                                                                                        \
+#define ADD_TEXT(name)                                                                                                 \
 	"ALTER TABLE main._alterd_job ADD"                                                                             \
 	" "                                                                                                            \
 	"\"" #name "\" TEXT;"
-	NEW_TEXT_MAP(X)
-#undef X
-#define X(name) "ALTER TABLE main._alterd_job ADD \"" #name "\" INTEGER NOT NULL DEFAULT 0;"
-		RUN_MAP(X)
-#undef X
-			"UPDATE main._alterd_meta SET value=2 WHERE key='format'";
+#define ADD_INTEGER(name) "ALTER TABLE main._alterd_job ADD \"" #name "\" INTEGER NOT NULL DEFAULT 0;"
 
-static int upgrade(struct db *db, struct error *err)
+static const char from_1_sql[] = NEW_TEXT_MAP(ADD_TEXT) RUN_MAP(ADD_INTEGER);
+static const char from_2_sql[] = NEWER_TEXT_MAP(ADD_TEXT) NEWER_RUN_MAP(ADD_INTEGER);
+
+static int upgrade(struct db *db, int64_t format, struct error *err)
 {
-	if (db_begin(db, err) == 0 && db_exec(db, err, "%s", upgrade_sql) == 0 && steps_create(db, err) == 0 &&
+	if (db_begin(db, err) == 0 && db_exec(db, err, "%s", format == 1 ? from_1_sql : from_2_sql) == 0 &&
+	    (format == 1 ? steps_create : steps_upgrade)(db, err) == 0 && partial_create(db, err) == 0 &&
+	    db_exec(db, err, "UPDATE main._alterd_meta SET value=%d WHERE key='format'", CATALOG_FORMAT) == 0 &&
 	    db_commit(db, err) == 0)
 		return 0;
 	db_rollback(db);
@@ -111,8 +122,8 @@ static int check_format(struct db *db, struct error *err)
 	if (db_int(db, &format, &none, "SELECT value FROM main._alterd_meta WHERE key='format'") != 0)
 		format = 0;
 	error_clear(&none);
-	if (format == 1)
-		return upgrade(db, err);
+	if (format == 1 || format == 2)
+		return upgrade(db, format, err);
 	if (format == CATALOG_FORMAT)
 		return 0;
 	return error_set(err, ERRC_INTERNAL,
@@ -131,7 +142,7 @@ int catalog_open(struct db *db, struct error *err)
 		return check_format(db, err);
 	if (db_begin(db, err) != 0)
 		return -1;
-	if (db_exec(db, err, "%s", create_sql) != 0 || steps_create(db, err) != 0 ||
+	if (db_exec(db, err, "%s", create_sql) != 0 || steps_create(db, err) != 0 || partial_create(db, err) != 0 ||
 	    db_exec(db, err, "INSERT INTO main._alterd_meta VALUES('format',%d)", CATALOG_FORMAT) != 0 ||
 	    db_commit(db, err) != 0) {
 		db_rollback(db);

@@ -5,6 +5,7 @@
  *   _alterd_job(..)                one row a job; columns = struct record; the last CATALOG_JOBS_MAX ended ones are
  * kept.
  *   _alterd_step(job, seq, ..)     the versions that a run of migration files goes through, each with its SQL; steps.h.
+ *   _alterd_partial(version, ..), _alterd_ran(version, seq, sha256)  versions of which a part has run; partial.h.
  *   _alterd_dirty(job, gone, key)  the dirty-key log: rowids changed behind the copy. gone = 0: the shadow still
  * has its old row; 1: that row is deleted and the key waits to be copied again. No declared types: a key is stored as
  * it is. WITHOUT ROWID, as all of them: last_insert_rowid() of a client is left alone.
@@ -18,10 +19,12 @@
 #include "daemon/store/engine.h"
 #include "proto/error.h"
 
-#define CATALOG_FORMAT 2
+#define CATALOG_FORMAT 3
 #define CATALOG_JOBS_MAX 1000
 
-/* Makes the tables where they are missing, brings those of format 1 up to date, refuses another. A transaction itself.
+/*
+ * Makes the tables where they are missing, brings those of formats 1 and 2 up to date, refuses another. A transaction
+ * itself.
  */
 int catalog_open(struct db *db, struct error *err);
 /* Calls `each` for every job, oldest first; the record is handed over (free with record_free). */

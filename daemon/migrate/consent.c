@@ -36,7 +36,7 @@ int consent_needed(struct db *db, struct pool *pool, const struct script_kind *k
 {
 	bool column = kind->what == SCRIPT_DROP_COLUMN, there = false, holds = false;
 
-	if ((kind->what != SCRIPT_DROP_TABLE && !column) || kind->rebuilds)
+	if ((kind->what != SCRIPT_DROP_TABLE && !column) || kind->rebuilds || kind->own)
 		return 0;
 	if (is_there(db, kind->name, column ? kind->other : NULL, &there, err) != 0)
 		return -1;
@@ -57,15 +57,18 @@ int consent_ahead(struct db *db, struct pool *pool, const struct run_step *step,
 	struct script script;
 	struct script_kind *kinds = NULL;
 
-	if (step->allow_data_loss)
-		return 0;
 	if (script_split(pool, step->sql, strlen(step->sql), step->line, &script, err) != 0 ||
-	    script_kinds(pool, &script, &kinds, err) != 0)
+	    script_kinds(pool, &script, step_vacuums(step), &kinds, err) != 0)
 		return -1;
 	for (size_t i = 0; i < script.n; i++) {
-		if (consent_needed(db, pool, &kinds[i], err) == 0)
+		int rc = kinds[i].what == SCRIPT_REFUSED ? error_set(err, ERRC_MIGRATION_INVALID, "%s", kinds[i].why)
+			 : step->allow_data_loss         ? 0
+							 : consent_needed(db, pool, &kinds[i], err);
+		if (rc == 0)
 			continue;
 		version_place(err, step, script.at[i].line);
+		error_add_str(err, "file", step->file);
+		error_add_int(err, "line", script.at[i].line);
 		return -1;
 	}
 	return 0;

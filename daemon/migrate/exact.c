@@ -6,7 +6,7 @@
  *
  * Foreign keys are off, as every tool for migrations has them, and looked at when all is done: with them on, DROP TABLE
  * of a parent would empty its children. BEGIN, COMMIT and the PRAGMAs that scripts put around a rebuild are passed
- * over.
+ * over. TEMP objects live in the transaction: what is left of them at its end is dropped, and no client sees them.
  */
 #include <string.h>
 #include <strings.h>
@@ -25,7 +25,24 @@ struct exact {
 	struct run_step step;
 	struct script script;
 	struct script_kind *kinds; /* one a statement */
+	bool loses;                /* data, with consent */
 };
+
+/* NEEDS_FORCE where it loses data and nobody has consented. */
+static int look_at_loss(struct exact *x, const struct script_kind *k, struct error *err)
+{
+	struct error why = {0};
+
+	if (consent_needed(x->db, x->pool, k, &why) == 0)
+		return 0;
+	if (why.code != errc_code(ERRC_NEEDS_FORCE) || !x->step.allow_data_loss) {
+		error_move(err, &why);
+		return -1;
+	}
+	error_clear(&why);
+	x->loses = true;
+	return 0;
+}
 
 /*
  * A rename that is part of a rebuild must not take along what refers to the name: children, views and triggers mean the
@@ -40,7 +57,7 @@ static int run_statement(struct exact *x, size_t i, struct error *err)
 		return 0;
 	if (k->what == SCRIPT_REFUSED)
 		return error_set(err, ERRC_MIGRATION_INVALID, "%s", k->why);
-	if (!x->step.allow_data_loss && consent_needed(x->db, x->pool, k, err) != 0)
+	if (look_at_loss(x, k, err) != 0)
 		return -1;
 	db_forget_statements(x->db);
 	if (legacy && db_exec(x->db, err, "PRAGMA legacy_alter_table=ON") != 0)
@@ -100,9 +117,10 @@ static int run_version(struct exact *x, struct error *err)
 
 	if (step_begin(m, x->db, &moved, err) != 0 || (x->step.schema && still_fresh(x, err) != 0))
 		return -1;
-	if (x->script.n > 0 &&
-	    (orphans(x, &before, err) != 0 || run_statements(x, err) != 0 || check_orphans(x, before, err) != 0))
+	if (x->script.n > 0 && (orphans(x, &before, err) != 0 || run_statements(x, err) != 0 ||
+				db_drop_temp(x->db, err) != 0 || check_orphans(x, before, err) != 0))
 		return -1;
+	m->consented = x->loses;
 	m->next.phase = PHASE_END;
 	m->next.swap_us = (int64_t)((clock_now_ns() - start) / NS_PER_US);
 	if (step_commit(m, x->db, err) != 0)
@@ -118,12 +136,14 @@ static int read_script(struct exact *x, struct error *err)
 
 	if (steps_read(x->db, m->r->id, m->r->run.step, x->pool, &x->step, err) != 0)
 		return -1;
+	/* PLAN has read it, unless the daemon has begun anew. */
+	record_set(&m->version.consent, x->step.consent);
 	/* There was nothing to do. */
 	if (strcmp(m->r->strategy, "none") == 0)
 		return 0;
 	if (script_split(x->pool, x->step.sql, strlen(x->step.sql), x->step.line, &x->script, err) != 0)
 		return -1;
-	return script_kinds(x->pool, &x->script, &x->kinds, err);
+	return script_kinds(x->pool, &x->script, step_vacuums(&x->step), &x->kinds, err);
 }
 
 enum step_outcome exact_step(struct migration *m, struct db *db, struct error *err)
@@ -140,8 +160,11 @@ enum step_outcome exact_step(struct migration *m, struct db *db, struct error *e
 		rc = db_foreign_keys(db, false, err);
 	if (rc == 0) {
 		struct error ignored = {0};
+		db_allow_temp(db, true);
 		rc = run_version(&x, err);
+		/* What it has made in TEMP goes with it. */
 		db_rollback(db);
+		db_allow_temp(db, false);
 		(void)db_foreign_keys(db, true, &ignored);
 		error_clear(&ignored);
 	}

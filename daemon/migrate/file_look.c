@@ -6,6 +6,7 @@
 #include "daemon/migrate/file_task.h"
 #include "daemon/migrate/folder_dir.h"
 #include "daemon/migrate/mirror.h"
+#include "daemon/migrate/who.h"
 
 static int read_files(struct file_task *t)
 {
@@ -69,6 +70,10 @@ static int look_baseline(struct file_task *t, struct db *db)
 	bool found = false, counts = t->from_tool && strcmp(t->from_tool, FROM_USER_VERSION) == 0;
 	const char *tool = counts ? FROM_USER_VERSION : "baseline";
 
+	if (t->partial.version)
+		return error_set(&t->err, ERRC_WRONG_STATE,
+				 "version %lld is partial: say with resolve what it counts as",
+				 (long long)t->partial.version);
 	if (t->history.n > 0)
 		return error_set(&t->err, ERRC_WRONG_STATE, "the database has a history already, at version %lld",
 				 (long long)t->history.version);
@@ -131,8 +136,10 @@ int file_look(struct file_task *t, struct db *db)
 
 	if (t->op == OP_MIGRATE_VALIDATE)
 		return read_files(t) != 0 || need_folder(t) != 0 ? -1 : file_validate(t, db);
-	if (read_folder(t) != 0 || history_read(&t->pool, db_handle(db), &t->history, &t->err) != 0)
+	if (read_folder(t) != 0 || history_read(&t->pool, db_handle(db), &t->history, &t->err) != 0 ||
+	    partial_read(&t->pool, db_handle(db), true, &t->partial, &t->err) != 0)
 		return -1;
+	t->options.user = who_is(&t->pool, t->uid);
 	if (t->history.n == 0 && t->op != OP_MIGRATE_BASELINE && take_over(t, db) != 0)
 		return -1;
 	if (!t->has_folder)
@@ -145,12 +152,14 @@ int file_look(struct file_task *t, struct db *db)
 		return look_baseline(t, db);
 	case OP_MIGRATE_REPAIR:
 		return look_repair(t, db);
+	case OP_MIGRATE_RESOLVE:
+		return resolve_look(t);
 	default:
 		break;
 	}
 	if (t->schema.name && file_schema(t) != 0)
 		return -1;
-	if (run_make(&t->pool, folder, &t->history, &t->options, &t->run, &t->err) != 0)
+	if (run_make(&t->pool, folder, &t->history, &t->partial, &t->options, &t->run, &t->err) != 0)
 		return -1;
 	if (t->schema.name)
 		file_schema_step(t);

@@ -78,8 +78,11 @@ static int online(struct forecast *f, const struct plan *plan, struct outlook *o
 static int exact(struct forecast *f, const struct script_kind *k, const char *why, struct outlook *o)
 {
 	*o = (struct outlook){.strategy = k->what == SCRIPT_PASSED_OVER ? "instant" : "exact", .table = k->name};
-	if (k->what == SCRIPT_PASSED_OVER)
+	/* Where a file asks not to be one transaction, what it says of transactions is worth a word. */
+	if (k->what == SCRIPT_PASSED_OVER) {
+		o->warning = f->step->no_transaction ? k->why : NULL;
 		return 0;
+	}
 	if (measure(f, o) != 0)
 		return -1;
 	o->hold_ms = 1 + o->needs_bytes / EXACT_BYTES_PER_MS;
@@ -153,18 +156,17 @@ static void sum_up(struct outlook *all, const struct outlook *o)
 	all->warning = all->warning ? all->warning : o->warning;
 }
 
-static int statements(struct forecast *f, const struct script *script, struct outlook *all, struct buf *out)
+static int statements(struct forecast *f, const struct script *script, bool reversible, struct outlook *all,
+		      struct buf *out)
 {
 	struct script_kind *kinds = NULL;
-	bool reversible = f->step->down || f->step->down_sql != NULL;
 	const char *one = NULL;
 	int64_t line;
 
-	if (script_kinds(&f->t->pool, script, &kinds, f->err) != 0)
+	if (script_kinds(&f->t->pool, script, step_vacuums(f->step), &kinds, f->err) != 0)
 		return -1;
 	if (!f->step->exact)
 		one = script_as_one(&f->t->pool, script, kinds, &line);
-	jw_open(out, '[');
 	for (size_t i = 0; i < script->n; i++) {
 		struct outlook o = {0};
 		if (judge(f, one, i, kinds, &o) != 0) {
@@ -178,28 +180,54 @@ static int statements(struct forecast *f, const struct script *script, struct ou
 		figures(out, &o, reversible);
 		jw_close(out, '}');
 	}
-	jw_close(out, ']');
 	return 0;
 }
 
-static int version(struct forecast *f, struct buf *out)
+/* One piece, or all of it. */
+static int step(struct forecast *f, bool reversible, struct outlook *all, struct buf *out)
 {
 	const struct run_step *s = f->step;
 	struct script script;
+
+	if (script_split(&f->t->pool, s->sql, strlen(s->sql), s->line, &script, f->err) != 0)
+		return -1;
+	return statements(f, &script, reversible, all, out);
+}
+
+/* The n steps of a version: pieces, if there are several. */
+static int version(struct forecast *f, size_t n, struct buf *out)
+{
+	const struct run_step *s = f->step;
+	bool reversible = s->down || s->down_sql != NULL;
 	struct outlook all = {0};
 	struct buf list = {0};
+	int rc = 0;
 
-	int rc = script_split(&f->t->pool, s->sql, strlen(s->sql), s->line, &script, f->err);
-	if (rc == 0)
-		rc = statements(f, &script, &all, &list);
+	jw_open(&list, '[');
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		f->step = &s[i];
+		rc = step(f, reversible, &all, &list);
+		f->first = false;
+	}
+	jw_close(&list, ']');
 	if (rc == 0) {
-		if (script.n == 0)
+		if (!all.strategy && buf_cstr(&list)[1] == ']')
 			all.strategy = "instant";
+		if (s->no_transaction)
+			all.warning = s->before > 0
+					      ? "a part of it has run: it goes on from there, each statement for itself"
+					      : "it runs without a transaction, each statement for itself: where one "
+						"fails those before it stay, and the version is partial";
 		jw_open(out, '{');
 		jw_int(out, "version", s->version);
 		jw_str(out, "name", s->name);
 		jw_str(out, "direction", s->down ? "down" : "up");
-		figures(out, &all, s->down || s->down_sql != NULL);
+		jw_bool(out, "transaction", !s->no_transaction);
+		if (s->total > 0) {
+			jw_int(out, "done", s->before);
+			jw_int(out, "total", s->total);
+		}
+		figures(out, &all, reversible);
 		jw_json(out, "statements", buf_cstr(&list));
 		jw_close(out, '}');
 	}
@@ -214,11 +242,14 @@ int file_plan(struct file_task *t, struct db *db, struct error *err)
 	jw_open(out, '{');
 	jw_int(out, "from", t->run.from);
 	jw_int(out, "to", t->run.to);
+	file_warnings(t);
 	jw_key(out, "steps");
 	jw_open(out, '[');
-	for (size_t i = 0; i < t->run.n; i++) {
+	for (size_t i = 0, n; i < t->run.n; i += n) {
 		struct forecast f = {.t = t, .db = db, .err = err, .step = &t->run.at[i], .first = i == 0};
-		if (version(&f, out) != 0)
+		for (n = 1; i + n < t->run.n && t->run.at[i + n].version == t->run.at[i].version;)
+			n++;
+		if (version(&f, n, out) != 0)
 			return -1;
 	}
 	jw_close(out, ']');

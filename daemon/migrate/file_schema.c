@@ -74,7 +74,7 @@ static int read_lines(struct dump *d)
 	struct history h;
 
 	if (script_split(&t->pool, t->schema.text, t->schema.len, 1, &script, &t->err) != 0 ||
-	    script_kinds(&t->pool, &script, &kinds, &t->err) != 0)
+	    script_kinds(&t->pool, &script, false, &kinds, &t->err) != 0)
 		return -1;
 	for (size_t i = 0; i < script.n; i++) {
 		d->line = script.at[i].line;

@@ -19,6 +19,9 @@ static bool is_run(const struct file_task *t)
 	return t->op == OP_MIGRATE_UP || t->op == OP_MIGRATE_DOWN || t->op == OP_MIGRATE_TO;
 }
 
+/* Not beside a run. */
+static bool is_alone(const struct file_task *t) { return is_run(t) || t->op == OP_MIGRATE_RESOLVE; }
+
 static void free_task(struct file_task *t)
 {
 	list_remove(&t->m->file_tasks, &t->node);
@@ -65,17 +68,6 @@ static void look_run(struct job *job, struct db *db)
 
 /* --- on the writer lane --- */
 
-/* Who asked, by name where the number has one. */
-static const char *user_name(struct file_task *t)
-{
-	struct passwd entry, *found = NULL;
-	char text[4096];
-
-	if (getpwuid_r((uid_t)t->uid, &entry, text, sizeof(text), &found) == 0 && found)
-		return pool_str(&t->pool, found->pw_name);
-	return pool_printf(&t->pool, "uid %u", t->uid);
-}
-
 /* Versions taken for applied: by baseline, or from another tool. */
 static int write_history(struct file_task *t, struct db *db)
 {
@@ -84,7 +76,7 @@ static int write_history(struct file_task *t, struct db *db)
 	clock_format(clock_wall_ms(), 3, now);
 	for (size_t i = 0; i < t->nrecord; i++) {
 		t->record[i].applied_at = now;
-		t->record[i].applied_by = user_name(t);
+		t->record[i].applied_by = t->options.user;
 		if (history_add(db, &t->record[i], &t->err) != 0)
 			return -1;
 	}
@@ -93,7 +85,7 @@ static int write_history(struct file_task *t, struct db *db)
 
 static int write_run(struct file_task *t, struct db *db)
 {
-	record_set(&t->r->applied_by, user_name(t));
+	record_set(&t->r->applied_by, t->options.user);
 	if (write_history(t, db) != 0 || catalog_insert(db, t->r, &t->err) != 0)
 		return -1;
 	for (size_t i = 0; i < t->run.n; i++)
@@ -119,6 +111,8 @@ static void write_task(struct job *job, struct db *db)
 		t->rc = write_run(t, db);
 	else if (t->rc == 0 && t->op == OP_MIGRATE_BASELINE)
 		t->rc = write_history(t, db);
+	else if (t->rc == 0 && t->op == OP_MIGRATE_RESOLVE)
+		t->rc = resolve_write(t, db);
 	else if (t->rc == 0)
 		t->rc = write_repair(t, db);
 	if (t->rc != 0 || (t->rc = db_commit(db, &t->err)) != 0)
@@ -203,7 +197,9 @@ static void written(struct mail *mail)
 		enqueue(t);
 		return;
 	}
-	if (t->op == OP_MIGRATE_BASELINE) {
+	if (t->op == OP_MIGRATE_RESOLVE) {
+		resolve_done(t);
+	} else if (t->op == OP_MIGRATE_BASELINE) {
 		t->m->version = t->version;
 		answer_baseline(t);
 	} else {
@@ -256,7 +252,7 @@ static void looked(struct mail *mail)
 	if (t->ran && t->rc == 0 && t->op == OP_MIGRATE_LIST && !t->sent)
 		keep_listing(t);
 	bool reads = t->op == OP_MIGRATE_LIST || t->op == OP_MIGRATE_PLAN || t->op == OP_MIGRATE_VALIDATE;
-	if (!t->ran || t->rc != 0 || reads || (is_run(t) && only_one(t) != 0)) {
+	if (!t->ran || t->rc != 0 || reads || (is_alone(t) && only_one(t) != 0)) {
 		finish(t);
 		return;
 	}
@@ -320,7 +316,8 @@ static int take_options(struct file_task *t, const struct params *p)
 				 "migrate.baseline needs the parameter version, or from "
 				 "\"" FROM_USER_VERSION "\"");
 	}
-	if ((t->op == OP_MIGRATE_BASELINE || t->op == OP_MIGRATE_REPAIR) && t->version < 1)
+	bool names = t->op == OP_MIGRATE_BASELINE || t->op == OP_MIGRATE_REPAIR || t->op == OP_MIGRATE_RESOLVE;
+	if (names && t->version < 1)
 		return error_set(&t->err, ERRC_INVALID_PARAMS, "versions begin with 1");
 	return 0;
 }
@@ -338,6 +335,7 @@ void migrator_files(struct migrator *m, const struct request *request, uint32_t 
 				.postpone = p->postpone_cutover,
 				.dry_run = p->dry_run,
 				.mirror = m->config.mirror,
+				.applied = p->applied,
 				.version = p->version};
 	list_push(&m->file_tasks, &t->node);
 	take_files(t, p);
@@ -348,7 +346,7 @@ void migrator_files(struct migrator *m, const struct request *request, uint32_t 
 	else if ((int64_t)(m->entries.count + m->file_tasks.count) > m->config.queue_max)
 		error_set(&t->err, ERRC_TOO_MANY, "%lld migrations are waiting already",
 			  (long long)m->config.queue_max);
-	if (error_is_set(&t->err) || take_options(t, p) != 0 || (is_run(t) && only_one(t) != 0)) {
+	if (error_is_set(&t->err) || take_options(t, p) != 0 || (is_alone(t) && only_one(t) != 0)) {
 		finish(t);
 		return;
 	}

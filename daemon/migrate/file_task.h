@@ -2,7 +2,8 @@
  * One request about migration files: looked at on a reader lane; what is to be written goes over the writer lane.
  *
  * Shared by file_task.c (its course), file_look.c (the reader's part), file_list.c (migrate.list), file_plan.c
- * (migrate.plan), file_validate.c (migrate.validate) and file_schema.c (a fresh database made from a dump).
+ * (migrate.plan), file_validate.c (migrate.validate), file_schema.c (a fresh database made from a dump) and resolve.c
+ * (migrate.resolve).
  */
 #ifndef ALTERD_MIGRATE_FILE_TASK_H
 #define ALTERD_MIGRATE_FILE_TASK_H
@@ -23,7 +24,8 @@ struct file_task {
 	uint32_t uid;
 	bool wait, postpone, dry_run;
 	bool mirror;     /* the history of another tool is kept in step */
-	int64_t version; /* baseline, repair; 0: not said */
+	int64_t version; /* baseline, repair, resolve; 0: not said */
+	bool applied;    /* resolve: as what it counts from now on */
 	const char *from_tool;
 	bool ran;
 	int rc;
@@ -41,12 +43,13 @@ struct file_task {
 	bool has_folder;
 	struct folder folder;
 	struct history history;
+	struct partial partial;
 	struct run run;
-	struct applied *record; /* baseline: versions to record */
+	struct applied *record; /* baseline, resolve: versions to record */
 	size_t nrecord;
 	const struct version *repaired; /* repair */
 	const char *checksum;
-	struct record *r; /* the run's job */
+	struct record *r; /* the run's job; of resolve: one that has ended, for the history */
 	struct buf answer;
 	/* migrate.list: what migrate.status tells of the daemon's own folder. */
 	int64_t latest;
@@ -57,6 +60,8 @@ struct file_task {
 int file_look(struct file_task *t, struct db *db);
 /* Appends the answer's object. */
 void file_list(struct file_task *t);
+/* The key `warnings`: what is worth a word about the folder as a whole. */
+void file_warnings(struct file_task *t);
 int file_plan(struct file_task *t, struct db *db, struct error *err);
 /* What is wrong with the files, which are read already but not taken apart; the task's error only where that fails. */
 int file_validate(struct file_task *t, struct db *db);
@@ -65,5 +70,10 @@ int file_validate(struct file_task *t, struct db *db);
 int file_schema(struct file_task *t);
 /* The dump becomes the first step of the run. */
 void file_schema_step(struct file_task *t);
+
+/* resolve.c. The reader's part: what is to be recorded, and what the history will tell; the writer's; the answer. */
+int resolve_look(struct file_task *t);
+int resolve_write(struct file_task *t, struct db *db);
+void resolve_done(struct file_task *t);
 
 #endif

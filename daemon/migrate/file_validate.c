@@ -135,7 +135,7 @@ static int look_at_part(struct findings *f, const struct version *v, const struc
 
 	if (!part->present || part->script.n == 0)
 		return 0;
-	if (script_kinds(pool, &part->script, &kinds, &f->t->err) != 0)
+	if (script_kinds(pool, &part->script, part->no_transaction, &kinds, &f->t->err) != 0)
 		return -1;
 	for (size_t i = 0; i < part->script.n; i++) {
 		if (kinds[i].what != SCRIPT_REFUSED)
@@ -143,7 +143,7 @@ static int look_at_part(struct findings *f, const struct version *v, const struc
 		folder_fault(&e, part->file, part->script.at[i].line, "%s", kinds[i].why);
 		(void)add(f, "refused", v->number, &e, &other);
 	}
-	if (part->mode == MODE_ONLINE && !script_as_one(pool, &part->script, kinds, &line)) {
+	if (part->mode == MODE_ONLINE && !part->no_transaction && !script_as_one(pool, &part->script, kinds, &line)) {
 		folder_fault(&e, part->file, part->script.at[0].line, "it says mode=online, and can only be run exact");
 		(void)add(f, "refused", v->number, &e, &other);
 	}

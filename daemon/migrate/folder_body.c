@@ -207,6 +207,19 @@ static int split(struct body *b, const struct section *at, struct script *ret)
 	return -1;
 }
 
+/* Between two sections. Those of up are in their order: then each stays in its lines of the file. */
+static void between(struct buf *text, int64_t first_line, const struct section *next)
+{
+	int64_t line = first_line;
+
+	for (size_t i = 0; i < text->len; i++)
+		line += text->data[i] == '\n';
+	/* The file has the line of the mark there. */
+	buf_puts(text, line < next->line ? ";" : "\n;\n");
+	for (; line < next->line; line++)
+		buf_putc(text, '\n');
+}
+
 /* All sections of a direction, as one text that would be split in the same way again. */
 static int compile(struct body *b, bool down)
 {
@@ -219,7 +232,7 @@ static int compile(struct body *b, bool down)
 		if (at->down != down)
 			continue;
 		if (part->present)
-			buf_puts(&text, "\n;\n");
+			between(&text, part->line, at);
 		else
 			part->line = at->line;
 		buf_add(&text, b->s->text + at->start, at->end - at->start);

@@ -4,6 +4,11 @@
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/schema.h"
 
+#define COLUMNS "version,name,checksum,applied_at,took_ms,applied_by,tool,down_sql"
+#define ORDER " ORDER BY applied_at,version"
+/* A row if the table has the column. */
+#define CONSENTS "SELECT 1 FROM pragma_table_info('" HISTORY_TABLE "','main') WHERE name='consented_by'"
+
 struct reading {
 	struct pool *pool;
 	struct history *out;
@@ -26,9 +31,9 @@ static int row_applied(void *arg, sqlite3_stmt *stmt)
 {
 	struct reading *r = arg;
 	struct history *h = r->out;
-	const char *text[8] = {0};
+	const char *text[9] = {0};
 
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 9; i++)
 		text[i] = pool_str(r->pool, (const char *)sqlite3_column_text(stmt, i));
 	h->at = pool_grow(r->pool, h->at, h->n, sizeof(*h->at));
 	h->at[h->n++] = (struct applied){
@@ -40,6 +45,7 @@ static int row_applied(void *arg, sqlite3_stmt *stmt)
 		.applied_by = text[5],
 		.tool = text[6],
 		.down_sql = text[7],
+		.consented_by = text[8],
 	};
 	if (h->at[h->n - 1].version > h->version)
 		h->version = h->at[h->n - 1].version;
@@ -59,10 +65,12 @@ int history_read(struct pool *pool, sqlite3 *handle, struct history *ret, struct
 			" LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_alterd\\_%' ESCAPE '\\' LIMIT 1",
 			NULL) != 0)
 		return -1;
-	if (h.exists && schema_each(handle, err, row_applied, &r,
-				    "SELECT version,name,checksum,applied_at,took_ms,applied_by,tool,down_sql FROM"
-				    " main." HISTORY_TABLE " ORDER BY applied_at,version",
-				    NULL) != 0)
+	bool consents = false;
+	if (h.exists && (schema_each(handle, err, schema_row_exists, &consents, CONSENTS, NULL) != 0 ||
+			 schema_each(handle, err, row_applied, &r,
+				     consents ? "SELECT " COLUMNS ",consented_by FROM main." HISTORY_TABLE ORDER
+					      : "SELECT " COLUMNS ",NULL FROM main." HISTORY_TABLE ORDER,
+				     NULL) != 0))
 		return -1;
 	if (h.n == 0 && schema_each(handle, err, row_version, &h.version, "PRAGMA main.user_version", NULL) != 0)
 		return -1;
@@ -104,15 +112,27 @@ static int after_change(struct db *db, struct error *err)
 	return follow(db, version, err);
 }
 
-int history_add(struct db *db, const struct applied *a, struct error *err)
+static int make_table(struct db *db, struct error *err)
 {
+	bool consents = false;
+
 	if (db_exec(db, err,
 		    "CREATE TABLE IF NOT EXISTS main." HISTORY_TABLE
 		    "(version INTEGER PRIMARY KEY, name TEXT, checksum TEXT, applied_at TEXT, took_ms INTEGER,"
-		    " applied_by TEXT, tool TEXT, down_sql TEXT)") != 0 ||
-	    db_exec(db, err, "INSERT INTO main." HISTORY_TABLE " VALUES(%lld,%Q,%Q,%Q,%lld,%Q,%Q,%Q)",
+		    " applied_by TEXT, tool TEXT, down_sql TEXT, consented_by TEXT)") != 0 ||
+	    schema_each(db_handle(db), err, schema_row_exists, &consents, CONSENTS, NULL) != 0)
+		return -1;
+	return consents ? 0 : db_exec(db, err, "ALTER TABLE main." HISTORY_TABLE " ADD COLUMN consented_by TEXT");
+}
+
+int history_add(struct db *db, const struct applied *a, struct error *err)
+{
+	if (make_table(db, err) != 0 ||
+	    db_exec(db, err,
+		    "INSERT INTO main." HISTORY_TABLE "(" COLUMNS
+		    ",consented_by) VALUES(%lld,%Q,%Q,%Q,%lld,%Q,%Q,%Q,%Q)",
 		    (long long)a->version, a->name, a->checksum, a->applied_at, (long long)a->took_ms, a->applied_by,
-		    a->tool, a->down_sql) != 0)
+		    a->tool, a->down_sql, a->consented_by) != 0)
 		return -1;
 	return after_change(db, err);
 }

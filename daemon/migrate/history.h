@@ -23,9 +23,10 @@ struct applied {
 	const char *checksum;   /* SHA-256 of its file, hex; NULL: not known */
 	const char *applied_at; /* "2026-03-01T10:00:00.123Z" */
 	int64_t took_ms;
-	const char *applied_by; /* user; NULL: not known */
-	const char *tool;       /* "alterd", or whose history it was taken from */
-	const char *down_sql;   /* NULL: nothing undoes it */
+	const char *applied_by;   /* user; NULL: not known */
+	const char *tool;         /* "alterd", or whose history it was taken from */
+	const char *down_sql;     /* NULL: nothing undoes it */
+	const char *consented_by; /* to the loss of data it meant: a user, or its file; NULL: it lost none */
 };
 
 struct history {
@@ -44,7 +45,10 @@ const struct applied *history_find(const struct history *h, int64_t version);
 /* WRONG_STATE if there are tables or versions: a dump cannot come then. */
 int history_must_be_fresh(const struct history *h, struct error *err);
 
-/* Writer; inside a transaction. The table is made where it is missing. user_version follows where it fits. */
+/*
+ * Writer; inside a transaction. The table is made where it is missing, and gets the column for who consented where an
+ * older version of alterd has made it. user_version follows where it fits.
+ */
 int history_add(struct db *db, const struct applied *a, struct error *err);
 int history_remove(struct db *db, int64_t version, struct error *err);
 /* Dates the lines that a dump has brought, in their order; MIGRATION_INVALID if it brought none. */

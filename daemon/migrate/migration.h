@@ -70,7 +70,10 @@ struct version_found {
 	bool found, taken; /* it is here; the record has it */
 	bool exact;
 	int64_t version, down, after, allow_data_loss, batch_rows;
+	int64_t line;                       /* of its file, where its change begins */
+	int64_t before, behind, total;      /* of a piece */
 	char *name, *file, *sql, *strategy; /* owned; sql NULL: its script cannot be run; strategy NULL: the plan's */
+	char *consent;                      /* owned; who consents to a loss; NULL: nobody */
 };
 
 struct migration {
@@ -81,6 +84,7 @@ struct migration {
 	struct capture *capture; /* the store's one observer; outlives the migration */
 
 	struct version_found version;
+	bool consented;   /* the version loses data with consent: found by PLAN, or by EXACT */
 	struct pool pool; /* of the plan and the texts */
 	struct plan *plan;
 	struct texts texts;

@@ -54,12 +54,12 @@ struct migrator_wait {
 
 /*
  * migrate.alter: checks and plans the SQL, queues the job. Answers {"job":..} when it is queued, or with `wait` when it
- * has ended. params: sql, wait, allow_data_loss, postpone_cutover.
+ * has ended. params: sql, wait, allow_data_loss, postpone_cutover. `uid` is who asks.
  */
-void migrator_alter(struct migrator *m, const struct params *params, struct migrator_wait *w);
+void migrator_alter(struct migrator *m, const struct params *params, uint32_t uid, struct migrator_wait *w);
 /*
- * migrate.plan, up, down, to, list, validate, baseline, repair: migration files, those sent with the request or those
- * of the daemon's folder, and the history in the database. `uid` is who asks.
+ * migrate.plan, up, down, to, list, validate, baseline, repair, resolve: migration files, those sent with the request
+ * or those of the daemon's folder, and the history in the database. `uid` is who asks.
  */
 void migrator_files(struct migrator *m, const struct request *request, uint32_t uid, struct migrator_wait *w);
 /* True if the database had nothing in it when it was opened. */
@@ -84,6 +84,8 @@ void migrator_history(const struct migrator *m, struct buf *out);
 void migrator_job(const struct migrator *m, struct buf *out);
 /* Versions of the daemon's folder that are pending, as a JSON array. */
 const char *migrator_pending(const struct migrator *m);
+/* What is wrong with versions, as a JSON array: with the daemon's folder, and the one of which a part has run. */
+void migrator_problems(const struct migrator *m, struct buf *out);
 /* One line for systemd's STATUS=, "" when there is nothing to say. */
 void migrator_line(const struct migrator *m, char *out, size_t size);
 /* Schema version: of the history, else PRAGMA user_version, else 0. */

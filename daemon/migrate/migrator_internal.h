@@ -63,6 +63,11 @@ struct aside {
 	bool over; /* no more of it in this copy */
 };
 
+/* The version of which a part has run, for migrate.status; version 0: there is none. */
+struct partial_place {
+	int64_t version, done, total;
+};
+
 struct migrator {
 	struct store *s;
 	uv_loop_t *loop;
@@ -72,6 +77,7 @@ struct migrator {
 	/* What is known of the daemon's folder; JSON arrays, NULL where there is none. */
 	int64_t latest;
 	char *pending, *problems;
+	struct partial_place partial;
 	struct startup *startup; /* the run of the start, while it is under way; startup.c */
 	bool fresh;              /* the database had nothing in it when it was opened */
 

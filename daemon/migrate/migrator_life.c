@@ -13,6 +13,7 @@
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/history.h"
 #include "daemon/migrate/migrator_internal.h"
+#include "daemon/migrate/partial.h"
 #include "daemon/migrate/version.h"
 
 void migrator_set_ended(struct record *r, enum job_state state, int64_t code, const char *name, const char *text)
@@ -121,10 +122,14 @@ static int read_version(struct migrator *m, struct db *db, struct error *err)
 {
 	struct pool pool = {0};
 	struct history history = {0};
+	struct partial partial = {0};
 	int rc = history_read(&pool, db_handle(db), &history, err);
 
 	m->version = history.version;
 	m->fresh = history.empty && history.n == 0;
+	if (rc == 0)
+		rc = partial_read(&pool, db_handle(db), false, &partial, err);
+	m->partial = (struct partial_place){partial.version, partial.done, partial.total};
 	pool_free(&pool);
 	return rc;
 }

@@ -72,6 +72,10 @@ void migrator_take_version(struct migrator *m)
 	r->run.down = v->down;
 	r->run.after = v->after;
 	r->run.file_batch = v->batch_rows;
+	r->run.done_before = v->before;
+	r->run.done_behind = v->behind;
+	r->run.done_total = v->total;
+	r->run.consented = 0;
 	r->allow_data_loss = v->allow_data_loss;
 	record_set(&r->name, v->name);
 	record_set(&r->file, v->file);
@@ -91,6 +95,16 @@ void migrator_see_version(struct migrator *m, enum phase before)
 		record_set(&m->m.r->table, m->m.plan->table);
 		migrator_protect(m);
 	}
-	if (visible)
-		m->version = r->run.after;
+	if (m->m.consented && !r->run.consented) {
+		m->m.r->run.consented = 1;
+		record_set(&m->m.r->consented_by, m->m.version.consent);
+		m->unsaved = true;
+	}
+	if (!visible)
+		return;
+	m->version = r->run.after;
+	if (r->run.done_behind < r->run.done_total)
+		m->partial = (struct partial_place){r->run.version, r->run.done_behind, r->run.done_total};
+	else if (m->partial.version == r->run.version)
+		m->partial = (struct partial_place){0};
 }

@@ -285,7 +285,7 @@ static int one_change(struct pool *pool, sqlite3 *db, const char *sql, const str
 	struct error none = {0};
 
 	*ret_not = script_split(pool, sql, strlen(sql), 1, &script, &none) != 0 || script.n < 2 ||
-		   script_kinds(pool, &script, &kinds, &none) != 0;
+		   script_kinds(pool, &script, false, &kinds, &none) != 0;
 	error_clear(&none);
 	if (*ret_not)
 		return 0;

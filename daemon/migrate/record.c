@@ -25,6 +25,7 @@ void record_free(struct record *r)
 	free(r->name);
 	free(r->file);
 	free(r->applied_by);
+	free(r->consented_by);
 	free(r->error_name);
 	free(r->error_text);
 	free(r->error_rows);

@@ -90,6 +90,9 @@ struct run_place {
 	int64_t version, down; /* of the step; down: it is undone */
 	int64_t after;         /* the schema's version once the step is done */
 	int64_t file_batch;    /* rows a batch at most, as the version's file says; 0: it does not */
+	int64_t consented;     /* the version loses data, and somebody consented */
+	/* A piece of a version (pieces.h): statements of its file before it, with it, and all. Else 0. */
+	int64_t done_before, done_behind, done_total;
 };
 
 struct record {
@@ -104,8 +107,9 @@ struct record {
 	struct control control;
 	struct progress p;
 	struct run_place run;
-	char *name, *file; /* of the version under way, and of its file; NULL for an ad hoc change */
-	char *applied_by;  /* who asked for it */
+	char *name, *file;  /* of the version under way, and of its file; NULL for an ad hoc change */
+	char *applied_by;   /* who asked for it */
+	char *consented_by; /* who consented to the loss of data: a user, or a file; NULL: nothing was lost */
 	int64_t queued_ms, started_ms, ended_ms; /* wall clock; 0: not yet */
 	/* FAILED and ABORTED. */
 	int64_t error_code;

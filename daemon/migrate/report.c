@@ -2,6 +2,8 @@
 #include "daemon/migrate/report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/lib/clock.h"
 #include "proto/response.h"
@@ -81,12 +83,33 @@ static void times(struct buf *out, const struct record *r)
 	}
 }
 
+/* Statements done of a version that is run in pieces. */
+static int64_t statements_done(const struct record *r) { return swapped(r) ? r->run.done_behind : r->run.done_before; }
+
+/* The job has failed, or was aborted, behind the first pieces of a version. */
+static bool leaves_partial(const struct record *r)
+{
+	return r->error_code && statements_done(r) > 0 && statements_done(r) < r->run.done_total;
+}
+
+static void partial(struct buf *out, const struct record *r)
+{
+	jw_open(out, '{');
+	jw_int(out, "done", statements_done(r));
+	jw_int(out, "total", r->run.done_total);
+	jw_close(out, '}');
+}
+
 static void failure(struct buf *out, const struct record *r)
 {
 	if (!r->error_code)
 		return;
 	jw_str(out, "error", r->error_text);
 	jw_str(out, "error_name", r->error_name);
+	if (leaves_partial(r)) {
+		jw_key(out, "partial");
+		partial(out, r);
+	}
 	jw_json(out, "rows", r->error_rows ? r->error_rows : "[]");
 	jw_int(out, "count", r->error_count);
 }
@@ -100,6 +123,23 @@ static void start_time(struct buf *out, const struct record *r)
 	}
 	clock_format(r->started_ms, 0, text);
 	jw_str(out, "started", text);
+}
+
+void report_partial(struct buf *out, int64_t version, int64_t done, int64_t total)
+{
+	jw_open(out, '{');
+	jw_int(out, "version", version);
+	jw_str(out, "state", "partial");
+	jw_int(out, "done", done);
+	jw_int(out, "total", total);
+	jw_close(out, '}');
+}
+
+/* Who asked, and who consented to what was lost, as far as that is known. */
+static void people(struct buf *out, const struct record *r)
+{
+	jw_str(out, "applied_by", r->applied_by);
+	jw_str(out, "consented_by", r->consented_by);
 }
 
 void report_job(struct buf *out, const struct record *r, const struct report_live *live)
@@ -148,6 +188,7 @@ void report_history(struct buf *out, const struct record *r)
 	title(out, r);
 	jw_str(out, "strategy", r->strategy);
 	jw_str(out, "sql", r->sql);
+	people(out, r);
 	jw_str(out, "state", shown_state(r, false));
 	jw_str(out, "phase", phase_wire(shown_phase(r)));
 	start_time(out, r);
@@ -163,6 +204,21 @@ void report_history(struct buf *out, const struct record *r)
 	jw_close(out, '}');
 }
 
+/* A version's error begins with its file, and the line where there is one. */
+static void place(const struct record *r, struct error *err)
+{
+	size_t n = r->file ? strlen(r->file) : 0;
+
+	if (r->run.steps == 0 || n == 0)
+		return;
+	error_add_str(err, "file", r->file);
+	if (!r->error_text || strncmp(r->error_text, r->file, n) != 0 || r->error_text[n] != ':')
+		return;
+	long long line = strtoll(r->error_text + n + 1, NULL, 10);
+	if (line > 0)
+		error_add_int(err, "line", line);
+}
+
 void report_error(const struct record *r, struct error *err)
 {
 	char job[32];
@@ -173,6 +229,13 @@ void report_error(const struct record *r, struct error *err)
 	error_add_str(err, "job", job);
 	error_add_str(err, "state", job_state_name(r->state));
 	error_add_str(err, "phase", phase_wire(shown_phase(r)));
+	place(r, err);
+	if (leaves_partial(r)) {
+		struct buf text = {0};
+		partial(&text, r);
+		error_add_json(err, "partial", buf_cstr(&text));
+		buf_free(&text);
+	}
 	error_add_json(err, "rows", r->error_rows ? r->error_rows : "[]");
 	error_add_int(err, "count", r->error_count);
 }

@@ -263,13 +263,27 @@ void migrator_job(const struct migrator *m, struct buf *out)
 
 const char *migrator_pending(const struct migrator *m) { return m->pending ? m->pending : "[]"; }
 
+void migrator_problems(const struct migrator *m, struct buf *out)
+{
+	const char *more = m->problems ? m->problems : "[]";
+
+	if (!m->partial.version) {
+		buf_puts(out, more);
+		return;
+	}
+	buf_putc(out, '[');
+	report_partial(out, m->partial.version, m->partial.done, m->partial.total);
+	buf_printf(out, "%s%s", more[1] == ']' ? "" : ",", more + 1);
+}
+
 void migrator_status(const struct migrator *m, struct buf *out)
 {
 	jw_open(out, '{');
 	jw_int(out, "version", m->version);
 	jw_int(out, "latest", m->latest > m->version ? m->latest : m->version);
 	jw_json(out, "pending", migrator_pending(m));
-	jw_json(out, "problems", m->problems ? m->problems : "[]");
+	jw_key(out, "problems");
+	migrator_problems(m, out);
 	jw_int(out, "queued", (int64_t)m->entries.count - m->running);
 	jw_key(out, "job");
 	migrator_job(m, out);

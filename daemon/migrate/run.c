@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+#include "daemon/migrate/pieces.h"
+
 struct making {
 	struct pool *pool;
 	const struct folder *folder;
 	const struct history *history;
+	const struct partial *partial; /* version 0: there is none */
 	const struct run_options *options;
 	struct run *out;
 	struct error *err;
@@ -63,6 +66,12 @@ static struct run_step *add(struct making *k)
 	return &r->at[r->n++];
 }
 
+/* Who consents to a loss of data. */
+static const char *consent(const struct making *k, const struct version_part *part, const char *file)
+{
+	return k->options->allow_data_loss ? k->options->user : part && part->allow_data_loss ? file : NULL;
+}
+
 static void add_up(struct making *k, const struct version *v)
 {
 	struct run_step *s = add(k);
@@ -80,9 +89,80 @@ static void add_up(struct making *k, const struct version *v)
 		.exact = v->up.mode == MODE_EXACT,
 		.online = v->up.mode == MODE_ONLINE,
 		.allow_data_loss = v->up.allow_data_loss || k->options->allow_data_loss,
+		.consent = consent(k, &v->up, file_of(v)),
+		.no_transaction = v->up.no_transaction,
 		.batch_rows = v->up.batch_rows,
 	};
 	k->out->to = s->after;
+}
+
+/* A version piece by piece; `done` of its statements have run. */
+static int add_pieces(struct making *k, const struct version *v, size_t done)
+{
+	struct pieces pieces;
+	size_t total = v->up.script.n;
+	int64_t now = k->out->to, then = 0;
+
+	if (!v->up.no_transaction) {
+		/* It was one when it began: what is left of it is one transaction now. */
+		pieces = (struct pieces){.n = 1, .at = pool_alloc(k->pool, sizeof(*pieces.at))};
+		pieces.at[0] = pieces_rest(k->pool, &v->up.script, done);
+	} else if (pieces_make(k->pool, file_of(v), &v->up.script, done, &pieces, k->err) != 0) {
+		return -1;
+	} else if (pieces.n == 0) {
+		/* All of it has run: what is left is its line in the history. */
+		pieces = (struct pieces){.n = 1, .at = pool_alloc(k->pool, sizeof(*pieces.at))};
+		pieces.at[0] = pieces_rest(k->pool, &v->up.script, total);
+	}
+	for (size_t i = 0; i < pieces.n; i++) {
+		const struct piece *p = &pieces.at[i];
+		bool last = i + 1 == pieces.n;
+		k->out->to = now;
+		add_up(k, v);
+		struct run_step *s = &k->out->at[k->out->n - 1];
+		then = s->after;
+		s->after = last ? s->after : now;
+		s->sql = p->sql;
+		s->line = p->line;
+		s->before = (int64_t)p->from;
+		s->behind = (int64_t)(p->from + p->n);
+		s->total = (int64_t)total;
+		s->checksum = i == 0 || last ? s->checksum : NULL;
+		s->down_sql = i == 0 || last ? s->down_sql : NULL;
+	}
+	k->out->to = then;
+	return 0;
+}
+
+static int add_version(struct making *k, const struct version *v)
+{
+	if (v->up.no_transaction && v->up.script.n > 0)
+		return add_pieces(k, v, 0);
+	add_up(k, v);
+	return 0;
+}
+
+/* The version of which a part has run goes on before any other. */
+static int add_partial(struct making *k, int64_t last)
+{
+	const struct partial *p = k->partial;
+	const struct version *v = folder_find(k->folder, p->version);
+
+	if (!v)
+		return error_set(
+			k->err, ERRC_WRONG_STATE,
+			"version %lld is partial, %lld of %lld statements have run, and its file %.100s is not "
+			"there: say with resolve what it counts as",
+			(long long)p->version, (long long)p->done, (long long)p->total, p->file);
+	if (p->version > last)
+		return error_set(
+			k->err, ERRC_WRONG_STATE,
+			"version %lld is partial, %lld of %lld statements have run: it goes on with up, or say "
+			"with resolve what it counts as, before another is run",
+			(long long)p->version, (long long)p->done, (long long)p->total);
+	if (partial_check(p, file_of(v), &v->up.script, k->err) != 0)
+		return -1;
+	return add_pieces(k, v, (size_t)p->done);
 }
 
 static int up(struct making *k, int64_t last, int64_t steps)
@@ -91,14 +171,19 @@ static int up(struct making *k, int64_t last, int64_t steps)
 
 	if (!f)
 		return error_set(k->err, ERRC_INVALID_PARAMS, "no migration files: neither sent nor in a folder");
-	if (!k->history->n && !k->history->empty && !k->history->known && f->n)
+	if (!k->history->n && !k->history->empty && !k->history->known && f->n && !k->partial->version)
 		return error_set(k->err, ERRC_MIGRATION_INVALID,
 				 "the database has tables and no history of migrations: run baseline first");
 	if (check_applied(k) != 0)
 		return -1;
+	if (k->partial->version) {
+		if (add_partial(k, last) != 0)
+			return -1;
+		steps--;
+	}
 	for (size_t i = 0; i < f->n && steps != 0; i++) {
 		const struct version *v = &f->at[i];
-		if (history_find(k->history, v->number) || v->number > last)
+		if (history_find(k->history, v->number) || v->number > last || v->number == k->partial->version)
 			continue;
 		if (!k->options->allow_out_of_order && run_out_of_order(f, k->history, v)) {
 			error_set(
@@ -109,7 +194,8 @@ static int up(struct making *k, int64_t last, int64_t steps)
 			error_add_str(k->err, "file", file_of(v));
 			return -1;
 		}
-		add_up(k, v);
+		if (add_version(k, v) != 0)
+			return -1;
 		steps--;
 	}
 	return 0;
@@ -150,6 +236,7 @@ static int add_down(struct making *k, size_t at)
 		.exact = part && part->mode == MODE_EXACT,
 		.online = part && part->mode == MODE_ONLINE,
 		.allow_data_loss = (part && part->allow_data_loss) || k->options->allow_data_loss,
+		.consent = consent(k, part, part ? part->file : a->name),
 		.batch_rows = part ? part->batch_rows : 0,
 	};
 	k->out->to = s->after;
@@ -159,7 +246,13 @@ static int add_down(struct making *k, size_t at)
 static int down(struct making *k, bool has_to, int64_t to, int64_t steps)
 {
 	const struct history *h = k->history;
+	const struct partial *p = k->partial;
 
+	if (p->version)
+		return error_set(k->err, ERRC_WRONG_STATE,
+				 "version %lld is partial, %lld of %lld statements have run, and what undoes it undoes "
+				 "all of it: let it go on with up, or say with resolve what it counts as",
+				 (long long)p->version, (long long)p->done, (long long)p->total);
 	for (size_t i = h->n; i-- > 0 && steps != 0; steps--) {
 		if (has_to && version_without(h, i + 1) <= to)
 			break;
@@ -186,11 +279,16 @@ static int to(struct making *k)
 }
 
 int run_make(struct pool *pool, const struct folder *folder, const struct history *history,
-	     const struct run_options *options, struct run *ret, struct error *err)
+	     const struct partial *partial, const struct run_options *options, struct run *ret, struct error *err)
 {
 	struct run run = {.from = history->version, .to = history->version};
-	struct making k = {
-		.pool = pool, .folder = folder, .history = history, .options = options, .out = &run, .err = err};
+	struct making k = {.pool = pool,
+			   .folder = folder,
+			   .history = history,
+			   .partial = partial,
+			   .options = options,
+			   .out = &run,
+			   .err = err};
 	int rc = -1;
 
 	switch (options->kind) {

@@ -1,5 +1,5 @@
 /*
- * What the statements of a script are to one that runs them in a transaction of its own: which are passed over, which
+ * What the statements of a script are to one that runs them in transactions of its own: which are passed over, which
  * are refused, and which belong to a rebuild written by hand. Pure.
  */
 #ifndef ALTERD_MIGRATE_SCRIPT_KIND_H
@@ -11,7 +11,7 @@
 
 enum script_what {
 	SCRIPT_OTHER,
-	SCRIPT_PASSED_OVER, /* BEGIN, COMMIT, PRAGMA foreign_keys and the like: seen to already */
+	SCRIPT_PASSED_OVER, /* BEGIN, COMMIT, PRAGMA foreign_keys and the like: seen to already, `why` says how */
 	SCRIPT_REFUSED,     /* `why` */
 	SCRIPT_CREATE_TABLE,
 	SCRIPT_DROP_TABLE,
@@ -24,12 +24,24 @@ struct script_kind {
 	enum script_what what;
 	const char *name, *other; /* unquoted; NULL where it has none */
 	const char *why;
+	bool begins, commits; /* what is passed over is BEGIN; is COMMIT or END */
+	bool temp;            /* makes something in TEMP */
+	bool unless_there;    /* CREATE TABLE IF NOT EXISTS */
+	bool in_main;         /* DROP TABLE main.x: not the one in TEMP */
+	/* INSERT .. SELECT, CREATE TABLE .. AS: rows of one table go into another. NULL: no such. */
+	const char *copy_to, *copy_from;
 	/* DROP: the table's name, or that of the table it was renamed from, is given to another one by the script.
 	 * RENAME: the name it takes was another table's, or the one it leaves is taken by another. */
 	bool rebuilds;
+	const char *by_way_of; /* DROP that rebuilds: the table where the rows are meanwhile; NULL: none such */
+	bool own;              /* DROP of a table that the script itself has made */
 };
 
-int script_kinds(struct pool *pool, const struct script *script, struct script_kind **ret, struct error *err);
+/* `vacuums`: VACUUM is passed over, since the file is not meant to be one transaction. Else it is refused. */
+int script_kinds(struct pool *pool, const struct script *script, bool vacuums, struct script_kind **ret,
+		 struct error *err);
+/* Statement i belongs to a rebuild: the first and the last statement that have to do with its tables. */
+void script_rebuild_span(const struct script_kind *kinds, size_t n, size_t i, size_t *ret_first, size_t *ret_last);
 
 /*
  * The script as one text that can be run online, passing over what is passed over: it holds one statement, or changes

@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
+#include "daemon/migrate/catalog.h"
 #include "daemon/migrate/history.h"
 #include "daemon/migrate/mirror.h"
+#include "daemon/migrate/partial.h"
 #include "daemon/migrate/script_kind.h"
 
 /* What history tells of a script that is not one statement. */
@@ -29,15 +32,17 @@ void version_forget(struct version_found *v)
 	free(v->file);
 	free(v->sql);
 	free(v->strategy);
+	free(v->consent);
 	*v = (struct version_found){0};
 }
 
-/* SQLite can run the text as it is; looked at without running it. */
-static bool compiles(struct db *db, const char *sql)
+/* SQLite can run the text as it is; looked at without running it. If not *ret_why is SQLite's reason. */
+static bool compiles(struct db *db, struct pool *pool, const char *sql, const char **ret_why)
 {
 	sqlite3_stmt *stmt = NULL;
 	bool ok = sqlite3_prepare_v2(db_handle(db), sql, -1, &stmt, NULL) == SQLITE_OK;
 
+	*ret_why = ok ? NULL : pool_str(pool, sqlite3_errmsg(db_handle(db)));
 	sqlite3_finalize(stmt);
 	return ok;
 }
@@ -49,15 +54,21 @@ static int judge(struct migration *m, struct db *db, struct pool *pool, const st
 	struct plan_options options = {.allow_data_loss = step->allow_data_loss};
 	struct error why = {0};
 	struct plan *plan = NULL;
+	const char *sqlites = NULL;
 
 	*ret_exact = false;
 	if (plan_statement(pool, db_handle(db), sql, &options, &plan, &why) == 0)
 		return 0;
-	if (why.code == errc_code(ERRC_MIGRATION_INVALID) && compiles(db, sql)) {
+	if (why.code == errc_code(ERRC_MIGRATION_INVALID) && compiles(db, pool, sql, &sqlites)) {
 		log_info("migrate", "m%lld %s: run exact: %s", (long long)m->r->id, step->file, why.message);
 		error_clear(&why);
 		*ret_exact = true;
 		return 0;
+	}
+	/* What is no change of a table is SQLite's to judge. */
+	if (sqlites && strncasecmp(sql, "ALTER", 5) != 0) {
+		error_clear(&why);
+		error_set(&why, ERRC_MIGRATION_INVALID, "%.400s", sqlites);
 	}
 	version_place(&why, step, line);
 	error_move(err, &why);
@@ -70,14 +81,15 @@ static int look_at_script(struct migration *m, struct db *db, struct pool *pool,
 {
 	struct script script;
 	struct script_kind *kinds = NULL;
-	int64_t line = 0;
+	int64_t line = step->line;
 	bool exact = false;
 
 	if (script_split(pool, step->sql, strlen(step->sql), step->line, &script, err) != 0 ||
-	    script_kinds(pool, &script, &kinds, err) != 0)
+	    script_kinds(pool, &script, step_vacuums(step), &kinds, err) != 0)
 		return -1;
 	*ret_nothing = script.n == 0;
 	*ret_one = step->exact ? NULL : script_as_one(pool, &script, kinds, &line);
+	m->version.line = line;
 	if (*ret_one && judge(m, db, pool, step, *ret_one, line, &exact, err) != 0)
 		return -1;
 	if (exact)
@@ -96,9 +108,13 @@ static void start_found(struct version_found *v, const struct run_step *step)
 				    .down = step->down,
 				    .after = step->after,
 				    .allow_data_loss = step->allow_data_loss,
-				    .batch_rows = step->batch_rows};
+				    .batch_rows = step->batch_rows,
+				    .before = step->before,
+				    .behind = step->behind,
+				    .total = step->total};
 	record_set(&v->name, step->name);
 	record_set(&v->file, step->file);
+	record_set(&v->consent, step->consent);
 }
 
 int version_find(struct migration *m, struct db *db, struct error *err)
@@ -128,42 +144,68 @@ int version_consent(struct migration *m, struct db *db, struct error *err)
 	struct pool pool = {0};
 	const struct record *r = m->r;
 	const char *lost = NULL;
-	int rc = 0;
+	int rc;
 
-	if (!r->allow_data_loss)
-		rc = plan_consent(&pool, db_handle(db), m->plan, &lost, err);
-	if (rc == 0 && lost)
+	rc = plan_consent(&pool, db_handle(db), m->plan, &lost, err);
+	m->consented = rc == 0 && lost && r->allow_data_loss;
+	if (rc == 0 && lost && !r->allow_data_loss)
 		rc = error_set(err, ERRC_NEEDS_FORCE,
-			       "%.100s: version %lld drops %.100s, which holds data: say allow_data_loss", r->file,
-			       (long long)r->run.version, lost);
+			       "%.100s:%lld: version %lld drops %.100s, which holds data: say allow_data_loss", r->file,
+			       (long long)m->version.line, (long long)r->run.version, lost);
 	pool_free(&pool);
 	return rc;
+}
+
+/* A piece is done; with the last one the version is. What came before it is in the file already. */
+static int record_up(struct migration *m, struct db *db, struct pool *pool, const struct run_step *step,
+		     const char *consented_by, struct error *err)
+{
+	struct partial before = {0};
+	char now[32];
+
+	if (step->total > 0 && partial_read(pool, db_handle(db), false, &before, err) != 0)
+		return -1;
+	clock_format(clock_wall_ms(), 3, now);
+	struct applied a = {.version = step->version,
+			    .name = step->name,
+			    .checksum = step->checksum,
+			    .applied_at = now,
+			    .took_ms = (m->r->started_ms ? clock_wall_ms() - m->version_ms : 0) + before.took_ms,
+			    .applied_by = m->r->applied_by,
+			    .tool = "alterd",
+			    .down_sql = step->down_sql,
+			    .consented_by = consented_by ? consented_by : before.consented_by};
+	if (step_is_partial(step)) {
+		struct partial all = {
+			.ran_at = now, .ran_by = a.applied_by, .consented_by = a.consented_by, .took_ms = a.took_ms};
+		return partial_advance(db, pool, step, &all, err);
+	}
+	if (step->total > 0 && partial_forget(db, step->version, err) != 0)
+		return -1;
+	return history_add(db, &a, err);
 }
 
 int version_record(struct migration *m, struct db *db, struct error *err)
 {
 	struct pool pool = {0};
-	struct run_step step;
-	char now[32];
+	struct run_step step = {0};
 
 	int rc = steps_read(db, m->r->id, m->r->run.step, &pool, &step, err);
-	if (rc == 0 && step.down) {
-		rc = history_remove(db, step.version, err);
-	} else if (rc == 0 && step.schema) {
-		rc = history_date(db, &pool, m->r->applied_by, err);
-	} else if (rc == 0) {
-		clock_format(clock_wall_ms(), 3, now);
-		struct applied a = {.version = step.version,
-				    .name = step.name,
-				    .checksum = step.checksum,
-				    .applied_at = now,
-				    .took_ms = m->r->started_ms ? clock_wall_ms() - m->version_ms : 0,
-				    .applied_by = m->r->applied_by,
-				    .tool = "alterd",
-				    .down_sql = step.down_sql};
-		rc = history_add(db, &a, err);
+	const char *consented_by = m->consented || m->r->run.consented ? step.consent : NULL;
+	/* The loop writes the record, too, but may not live to do it: then it would tell of the version before. */
+	if (rc == 0) {
+		struct record row = *m->r;
+		row.p = m->next;
+		row.run.consented = consented_by != NULL;
+		if (consented_by)
+			row.consented_by = pool_str(&pool, consented_by);
+		rc = catalog_save(db, &row, err);
 	}
-	if (rc == 0 && m->allow.mirror)
+	if (rc == 0)
+		rc = step.down     ? history_remove(db, step.version, err)
+		     : step.schema ? history_date(db, &pool, m->r->applied_by, err)
+				   : record_up(m, db, &pool, &step, consented_by, err);
+	if (rc == 0 && m->allow.mirror && !step_is_partial(&step))
 		rc = mirror_version(db, &pool, &step, m->r->applied_by, err);
 	pool_free(&pool);
 	return rc;

@@ -37,6 +37,7 @@ static const struct handler table[OP_COUNT] = {
 	[OP_MIGRATE_VALIDATE] = {.start = handle_migrate_files},
 	[OP_MIGRATE_BASELINE] = {.start = handle_migrate_files},
 	[OP_MIGRATE_REPAIR] = {.start = handle_migrate_files},
+	[OP_MIGRATE_RESOLVE] = {.start = handle_migrate_files},
 	[OP_MIGRATE_STATUS] = {.answer = handle_migrate_status},
 	[OP_MIGRATE_HISTORY] = {.answer = handle_migrate_history},
 	[OP_MIGRATE_PAUSE] = {.answer = handle_migrate_pause},

@@ -38,7 +38,7 @@ void handle_migrate_alter(struct slot *slot)
 		return;
 	}
 	begin_wait(slot);
-	migrator_alter(s->server->migrator, &slot->request->params, &slot->wait);
+	migrator_alter(s->server->migrator, &slot->request->params, s->peer.uid, &slot->wait);
 }
 
 /* Looking at migration files is nobody's business but a reader's; running them is a change. */

@@ -44,6 +44,8 @@ int handle_status(struct session *s, const struct request *r, struct buf *out, s
 	jw_str(out, "state", server->state == SERVER_RUNNING ? "running" : "draining");
 	jw_int(out, "version", migrator_version(server->migrator));
 	jw_json(out, "pending", migrator_pending(server->migrator));
+	jw_key(out, "problems");
+	migrator_problems(server->migrator, out);
 	jw_key(out, "job");
 	migrator_job(server->migrator, out);
 	jw_key(out, "writer");

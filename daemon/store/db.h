@@ -69,6 +69,7 @@ struct db {
 	/* Writer only. */
 	struct observer observer; /* row == NULL: none */
 	bool unflushed;           /* row() was called since the last flush */
+	bool temp;                /* guarded statements may make TEMP objects: a migration's */
 	bool schema_touched;      /* DDL was prepared, or the schema edited, since the last commit */
 
 	/* Reader only. */

@@ -40,6 +40,11 @@ int db_commit(struct db *db, struct error *err); /* flushes the observer first; 
 void db_rollback(struct db *db);                 /* also when none is open */
 bool db_in_transaction(struct db *db);
 
+/* Guarded statements may make TEMP objects, or not (as it is at first); writer only. */
+void db_allow_temp(struct db *db, bool on);
+/* Drops all of them, in the transaction that is open; writer only. */
+int db_drop_temp(struct db *db, struct error *err);
+
 /* PRAGMA foreign_keys, outside of a transaction; writer only. On again is what clients rely on: it does not fail. */
 int db_foreign_keys(struct db *db, bool on, struct error *err);
 

@@ -159,6 +159,19 @@ static bool makes_in_temp(int action, const char *database)
 	}
 }
 
+/* SQLite's own tables cannot be dropped, and clients would find them before those of the database. */
+static bool stays_in_temp(int action, const char *name)
+{
+	return (action == SQLITE_CREATE_TABLE || action == SQLITE_CREATE_TEMP_TABLE) &&
+	       sqlite3_strnicmp(name, "sqlite_", 7) == 0;
+}
+
+static const char *temp_denied(const struct db *db)
+{
+	return db->temp ? "AUTOINCREMENT and ANALYZE of TEMP tables are not allowed: they would leave a table behind"
+			: "TEMP objects are not allowed: connections are shared";
+}
+
 static bool changes_schema(int action)
 {
 	switch (action) {
@@ -190,8 +203,8 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	if (!db->guarded)
 		return SQLITE_OK;
 	db->facts.asked = true;
-	if (makes_in_temp(action, database))
-		return deny(db, ERRC_DENIED, "TEMP objects are not allowed: connections are shared");
+	if (makes_in_temp(action, database) && (!db->temp || stays_in_temp(action, a)))
+		return deny(db, ERRC_DENIED, "%s", temp_denied(db));
 	if (clock_now_ns() > db->facts.until_ns && db_prepare_is_long(db))
 		return deny(db, ERRC_DENIED, "the statement is too complex: preparing it takes too long");
 	/* flat switch */
@@ -216,7 +229,9 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	case SQLITE_DROP_TEMP_TABLE:
 	case SQLITE_DROP_TEMP_TRIGGER:
 	case SQLITE_DROP_TEMP_VIEW:
-		return deny(db, ERRC_DENIED, "TEMP objects are not allowed: connections are shared");
+		if (db->temp && !stays_in_temp(action, a))
+			return on_ddl(db, a, b);
+		return deny(db, ERRC_DENIED, "%s", temp_denied(db));
 	case SQLITE_CREATE_VTABLE:
 	case SQLITE_DROP_VTABLE:
 		return on_vtable(db, a, b);

@@ -380,7 +380,8 @@ static int look_at_end(const struct scenario *sc, const char *spec, bool may_fai
 	ask(db, "SELECT state,error_text FROM _alterd_job", &jobs);
 	ask(db,
 	    "SELECT name FROM sqlite_schema WHERE name GLOB '_alterd_*' AND name NOT IN "
-	    "('_alterd_meta','_alterd_job','_alterd_dirty','_alterd_step') UNION ALL SELECT key FROM _alterd_dirty",
+	    "('_alterd_meta','_alterd_job','_alterd_dirty','_alterd_step','_alterd_partial','_alterd_ran') UNION ALL "
+	    "SELECT key FROM _alterd_dirty",
 	    &left);
 	const char *state = buf_cstr(&jobs);
 	size_t n = strlen(sc->end);

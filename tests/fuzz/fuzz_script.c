@@ -53,7 +53,7 @@ static void check_kinds(const struct script *s)
 	size_t n = 0;
 	int64_t line = 0;
 
-	EXPECT(script_kinds(&pool, s, &kinds, &err) == 0);
+	EXPECT(script_kinds(&pool, s, s->n % 2, &kinds, &err) == 0);
 	const char *one = script_as_one(&pool, s, kinds, &line);
 	if (one) {
 		EXPECT(script_split(&pool, one, strlen(one), 1, &joined, &err) == 0);

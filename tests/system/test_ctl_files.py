@@ -197,6 +197,9 @@ def refused_without_daemon():
         (("to", "-1"), ("version",)),
         (("to", "1", "--to", "2"), ("does not take --to",)),
         (("baseline", "9223372036854775808"), ("version",)),
+        (("resolve", "1"), ("--applied and --not-applied",)),
+        (("resolve", "x", "--applied"), ("version",)),
+        (("repair", "1", "--applied"), ("does not take --applied",)),
         (("redo", "--detach"), ("does not take",)),
         (("query", "--dir", "x", "SELECT 1"), ("does not take --dir",)),
         (("upp",), ("did you mean up",)),
@@ -503,7 +506,8 @@ def again():
 def history():
     fake = Fake(migrate_baseline=lambda p: {"version": p["version"], "recorded": list(range(1, p["version"] + 1)),
                                             "dry_run": p.get("dry_run", False)},
-                migrate_repair={"version": 13, "checksum": "ab12"})
+                migrate_repair={"version": 13, "checksum": "ab12"},
+                migrate_resolve=lambda p: {"version": p["version"], "applied": p["applied"], "done": 2, "total": 5})
     r = fake.ctl("baseline", "3", "--from", "goose")
     suite.same("baseline: asked", fake.params(), {"version": 3, "from": "goose"})
     suite.same("told", r.stdout, "version 3: recorded 3 migrations as applied: 1, 2, 3\n")
@@ -513,11 +517,17 @@ def history():
     r = fake.ctl("repair", "13", "--dir", folder({"13_a.sql": "A"}))
     suite.same("repair: asked", fake.params(), {"version": 13, "files": [{"name": "13_a.sql", "sql": "A"}]})
     says("told", r, 0, "version 13", "counts as applied", "ab12")
+    r = fake.ctl("resolve", "13", "--applied", "--dir", folder({"13_a.sql": "A"}))
+    suite.same("resolve: asked", fake.params(), {"version": 13, "applied": True, "files": [{"name": "13_a.sql", "sql": "A"}]})
+    says("told", r, 0, "version 13: counts as applied, after 2 of 5 statements", "Nothing was run.")
+    r = fake.ctl("resolve", "13", "--not-applied")
+    suite.same("the other word", fake.params(), {"version": 13, "applied": False})
+    says("told", r, 0, "version 13: counts as never begun", "next: alterctl up")
 
 
 @suite.section
 def helps():
-    for name in ("list", "plan", "up", "down", "to", "redo", "new", "baseline", "repair", "validate", "dump"):
+    for name in ("list", "plan", "up", "down", "to", "redo", "new", "baseline", "repair", "resolve", "validate", "dump"):
         r = ctl(name, "--help")
         wide = [x for x in r.stdout.splitlines() if len(x) > 100]
         suite.check(name, r.returncode == 0 and r.stdout.startswith("Examples\n  ") and not wide, (wide, r.stdout))

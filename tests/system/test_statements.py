@@ -17,7 +17,7 @@ from suite import Suite
 from wire import RpcError
 
 suite = Suite(limit=120)
-OWN = ["_alterd_dirty", "_alterd_job", "_alterd_meta", "_alterd_step"]
+OWN = ["_alterd_dirty", "_alterd_job", "_alterd_meta", "_alterd_partial", "_alterd_ran", "_alterd_step"]
 MANY = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
 
 

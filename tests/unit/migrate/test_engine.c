@@ -19,7 +19,7 @@ static void check_query(struct world *w, const char *sql, const char *want)
 static void check_clean(struct world *w)
 {
 	check_query(w, "SELECT name FROM sqlite_schema WHERE name LIKE '\\_alterd\\_%' ESCAPE '\\' ORDER BY 1",
-		    "_alterd_dirty|\n_alterd_job|\n_alterd_meta|\n_alterd_step|\n");
+		    "_alterd_dirty|\n_alterd_job|\n_alterd_meta|\n_alterd_partial|\n_alterd_ran|\n_alterd_step|\n");
 	check_query(w, "SELECT count(*) FROM _alterd_dirty", "0|\n");
 	check_query(w, "PRAGMA integrity_check", "ok|\n");
 }

@@ -309,7 +309,7 @@ START_TEST(test_folder_sections_keep_their_text)
 	struct folder f;
 
 	ck_assert_ptr_null(read_one(&pool, "1_a.sql", text, strlen(text), FOLDER_AUTO, &f));
-	ck_assert_str_eq(f.at[0].up.text, "A;\n\n;\nC;\n");
+	ck_assert_str_eq(f.at[0].up.text, "A;\n;\n\n\nC;\n");
 	ck_assert_str_eq(f.at[0].down.text, "D -- d\n;\nB\n");
 	check_text(&pool, &f.at[0].down);
 	pool_free(&pool);

@@ -22,7 +22,7 @@ static void check_end(struct world *w, const char *indexes)
 	check_query(w, "PRAGMA integrity_check", "ok|\n");
 	check_query(w, "SELECT count(*) FROM sqlite_schema WHERE name='ti'", indexes);
 	check_query(w, "SELECT name FROM sqlite_schema WHERE name LIKE '\\_alterd\\_%' ESCAPE '\\' ORDER BY 1",
-		    "_alterd_dirty|\n_alterd_job|\n_alterd_meta|\n_alterd_step|\n");
+		    "_alterd_dirty|\n_alterd_job|\n_alterd_meta|\n_alterd_partial|\n_alterd_ran|\n_alterd_step|\n");
 }
 
 static void until_ready(struct world *w, struct world_wait *wait)

@@ -204,7 +204,7 @@ static inline void world_alter(struct world *w, struct world_wait *wait, const c
 				.postpone_cutover = postpone};
 	*wait = (struct world_wait){.w = {.done = world_waited}};
 	wait->w.out = &wait->out;
-	migrator_alter(w->m, &params, &wait->w);
+	migrator_alter(w->m, &params, (uint32_t)getuid(), &wait->w);
 }
 
 static inline int world_await(struct world *w, struct world_wait *wait)

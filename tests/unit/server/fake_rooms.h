@@ -140,9 +140,10 @@ void migrator_reconfigure(struct migrator *m, const struct migrator_config *conf
 	(void)config;
 }
 
-void migrator_alter(struct migrator *m, const struct params *params, struct migrator_wait *w)
+void migrator_alter(struct migrator *m, const struct params *params, uint32_t uid, struct migrator_wait *w)
 {
 	(void)m;
+	(void)uid;
 	if (params_has(params, PARAM_WAIT) && params->wait) {
 		waiter = w;
 		return;
@@ -239,6 +240,12 @@ void migrator_job(const struct migrator *m, struct buf *out)
 {
 	(void)m;
 	buf_puts(out, "null");
+}
+
+void migrator_problems(const struct migrator *m, struct buf *out)
+{
+	(void)m;
+	buf_puts(out, "[]");
 }
 
 const char *migrator_pending(const struct migrator *m)
