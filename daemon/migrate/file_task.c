@@ -248,6 +248,8 @@ static void looked(struct mail *mail)
 	if (t->ran && t->rc == 0 && t->op == OP_MIGRATE_LIST && !t->sent)
 		keep_listing(t);
 	bool reads = t->op == OP_MIGRATE_LIST || t->op == OP_MIGRATE_PLAN;
+	if (t->ran && t->rc == 0 && t->op == OP_MIGRATE_PLAN)
+		jw_close(&t->answer, '}');
 	if (!t->ran || t->rc != 0 || reads || (is_run(t) && only_one(t) != 0)) {
 		finish(t);
 		return;

@@ -41,7 +41,9 @@ struct file_task {
 	size_t nrecord;
 	const char *checksum; /* repair */
 	struct record *r;     /* the run's job */
-	struct buf answer;
+	struct buf answer;    /* migrate.plan: without its last bracket until it is given */
+	int64_t free_bytes,
+		needs_bytes; /* migrate.plan: on the disk (-1: unknown); of the version that needs the most */
 	/* migrate.list: what migrate.status tells of the daemon's own folder. */
 	int64_t latest;
 	struct buf pending, problems; /* JSON arrays */

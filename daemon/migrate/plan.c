@@ -259,6 +259,18 @@ static int rebuild(struct planning *p)
 	return plan->nconsent ? try_dependents(p) : 0;
 }
 
+static int look_for_rows(struct planning *p)
+{
+	const struct plan_options *o = p->options;
+	const char *sql = pool_printf(p->pool, "SELECT EXISTS(SELECT 1 FROM main.%s)",
+				      quote_name(p->pool, p->plan->table));
+
+	if (!o->rows)
+		return schema_each(p->db, p->err, row_flag, &p->rows, sql, NULL);
+	p->rows = o->rows(o->rows_arg, p->plan->table) > 0;
+	return 0;
+}
+
 static int make(struct planning *p, const struct alter *alter)
 {
 	struct plan *plan = p->plan;
@@ -275,9 +287,7 @@ static int make(struct planning *p, const struct alter *alter)
 		return rc != 0 ? rc : instant(p, alter);
 	if (rc != 0 || refuse_source(p) != 0)
 		return -1;
-	const char *rows = pool_printf(p->pool, "SELECT EXISTS(SELECT 1 FROM main.%s)",
-				       quote_name(p->pool, plan->table));
-	if (schema_each(p->db, p->err, row_flag, &p->rows, rows, NULL) != 0)
+	if (look_for_rows(p) != 0)
 		return -1;
 	p->sql = pool_str(p->pool, p->source->sql);
 	for (size_t i = 0; i < p->source->ncolumns; i++) {

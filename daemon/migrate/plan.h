@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "daemon/migrate/alter_parse.h"
 #include "daemon/migrate/pool.h"
@@ -115,6 +116,9 @@ struct plan {
 struct plan_options {
 	bool allow_data_loss;
 	const char *shadow; /* name for the shadow, unquoted; NULL: chosen */
+	/* How many rows a table has; NULL: it is asked. Of a schema without its rows, only somebody else can tell. */
+	int64_t (*rows)(void *arg, const char *table);
+	void *rows_arg;
 };
 
 /*

@@ -5,6 +5,7 @@
 
 #include "daemon/migrate/ddl.h"
 #include "daemon/migrate/plan.h"
+#include "daemon/migrate/scratch.h"
 #include "daemon/migrate/statement.h"
 
 /* Where a column of the table being edited comes from. */
@@ -72,8 +73,6 @@ bool plan_part_uses(struct planning *p, const struct ddl *d, size_t from, size_t
 /* Sets plan->shadow: _alterd_<table>_new, with a number behind it where that name is taken. */
 int plan_choose_shadow(struct planning *p);
 
-/* Scratch :memory: database in which nothing is what it should not be: foreign keys off, "x" is never a string. */
-int scratch_open(sqlite3 **ret, bool dqs, struct error *err);
 /* Whether a trial that may well fail went well, by SQLite's result code; notes in p where it was memory that failed. */
 bool trial_ok(struct planning *p, int code);
 /* USING expression over the source: it must compile, and give the same value whenever it is asked. */

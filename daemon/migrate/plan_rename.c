@@ -91,14 +91,6 @@ int plan_rename(struct planning *p, const struct action *a)
 	return 0;
 }
 
-/* All that can be made of the schema, in a database of its own. */
-static int row_create(void *arg, sqlite3_stmt *stmt)
-{
-	struct planning *p = arg;
-	(void)trial_ok(p, sqlite3_exec(p->renamed, (const char *)sqlite3_column_text(stmt, 0), NULL, NULL, NULL));
-	return 0;
-}
-
 static int run_renames(struct planning *p, sqlite3 *db)
 {
 	struct plan *plan = p->plan;
@@ -132,11 +124,9 @@ int plan_try_renames(struct planning *p)
 		p->index_sql[i] = p->source->indexes[i].sql;
 	if (plan->nrenames == 0 && !plan->rename_to)
 		return 0;
-	if (scratch_open(&p->renamed, true, p->err) != 0 ||
-	    schema_each(p->db, p->err, row_create, p,
-			"SELECT sql FROM main.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
-			" AND name NOT LIKE '\\_alterd\\_%' ESCAPE '\\' ORDER BY type='trigger', type='view', rowid",
-			NULL) != 0)
+	size_t missing = 0;
+	/* All that can be made of the schema, in a database of its own. */
+	if (scratch_open(&p->renamed, true, p->err) != 0 || scratch_mirror(p->db, p->renamed, &missing, p->err) != 0)
 		return -1;
 	return p->no_memory ? -1 : run_renames(p, p->renamed);
 }
