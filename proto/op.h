@@ -49,7 +49,8 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(ALLOW_OUT_OF_ORDER, "allow_out_of_order", BOOL, "run files below the present version, too")                  \
 	X(VERSION, "version", NUMBER0, "a version")                                                                    \
 	X(FROM, "from", STRING, "the tool whose history is taken over; \"auto\" looks for it")                         \
-	X(DRY_RUN, "dry_run", BOOL, "true: tell, and write nothing")
+	X(DRY_RUN, "dry_run", BOOL, "true: tell, and write nothing")                                                   \
+	X(TRY, "try", BOOL, "true: rehearse the run on a copy of the database; needs the role migrate")
 
 enum param {
 #define X(id, name, type, doc) PARAM_##id,
@@ -88,7 +89,8 @@ enum param {
 	X(MIGRATE_ALTER, "migrate.alter", OP_STATEMENT, ROLE_MIGRATE, P(SQL),                                          \
 	  P(WAIT) | P(ALLOW_DATA_LOSS) | P(POSTPONE_CUTOVER), "change a table online")                                 \
 	X(MIGRATE_PLAN, "migrate.plan", OP_STATEMENT, ROLE_RO, 0,                                                      \
-	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(ALLOW_OUT_OF_ORDER), "what up or to would do; writes nothing")   \
+	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(ALLOW_DATA_LOSS) | P(ALLOW_OUT_OF_ORDER) | P(TRY),               \
+	  "what up or to would do; writes nothing")                                                                    \
 	X(MIGRATE_UP, "migrate.up", OP_STATEMENT, ROLE_MIGRATE, 0,                                                     \
 	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(WAIT) | P(ALLOW_DATA_LOSS) | P(ALLOW_OUT_OF_ORDER) |             \
 		  P(POSTPONE_CUTOVER),                                                                                 \

@@ -249,6 +249,8 @@ static void *migration_field(struct params *p, enum param which)
 		return &p->from;
 	case PARAM_DRY_RUN:
 		return &p->dry_run;
+	case PARAM_TRY:
+		return &p->rehearse;
 	default:
 		return NULL;
 	}

@@ -86,6 +86,7 @@ struct params {
 	int64_t version;
 	const char *from;
 	bool dry_run;
+	bool rehearse; /* try */
 };
 
 static inline bool params_has(const struct params *p, enum param which) { return (p->present >> which) & 1; }

@@ -44,6 +44,7 @@ static const struct option {
 	{"--allow-out-of-order", 0, FLAG_OUT_OF_ORDER, NOTHING},
 	{"--dry-run", 'n', FLAG_DRY_RUN, NOTHING},
 	{"--timestamp", 0, FLAG_TIMESTAMP, NOTHING},
+	{"--try", 0, FLAG_TRY, NOTHING},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))

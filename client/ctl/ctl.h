@@ -55,6 +55,7 @@ enum flag {
 	FLAG_OUT_OF_ORDER = 1 << 15,
 	FLAG_DRY_RUN = 1 << 16,
 	FLAG_TIMESTAMP = 1 << 17,
+	FLAG_TRY = 1 << 18,
 };
 
 struct ctl {

@@ -356,6 +356,9 @@ int file_plan(struct file_task *t, struct db *db, struct error *err)
 	t->free_bytes = free_bytes(t);
 	int rc = world_open(&w, &t->pool, db, err);
 	if (rc == 0)
+		rc = db_int(db, &t->db_bytes, err,
+			    "SELECT page_count*page_size FROM pragma_page_count, pragma_page_size");
+	if (rc == 0)
 		rc = write_plan(t, &w, err);
 	world_close(&w);
 	return rc;

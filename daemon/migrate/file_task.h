@@ -18,7 +18,7 @@ struct file_task {
 	struct migrator_wait *w; /* NULL: the client is gone */
 	enum op op;
 	uint32_t uid;
-	bool wait, postpone, dry_run;
+	bool wait, postpone, dry_run, rehearses;
 	int64_t version; /* baseline, repair */
 	const char *from_tool;
 	bool ran;
@@ -39,9 +39,11 @@ struct file_task {
 	struct run run;
 	struct applied *record; /* baseline: versions to record */
 	size_t nrecord;
-	const char *checksum; /* repair */
-	struct record *r;     /* the run's job */
-	struct buf answer;    /* migrate.plan: without its last bracket until it is given */
+	const char *checksum;        /* repair */
+	struct record *r;            /* the run's job */
+	struct buf answer;           /* migrate.plan: without its last bracket until it is given */
+	int64_t db_bytes;            /* migrate.plan: of the database as it is */
+	struct rehearsal *rehearsal; /* NULL: none is under way for it */
 	int64_t free_bytes,
 		needs_bytes; /* migrate.plan: on the disk (-1: unknown); of the version that needs the most */
 	/* migrate.list: what migrate.status tells of the daemon's own folder. */

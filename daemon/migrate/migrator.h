@@ -30,6 +30,8 @@ struct migrator_config {
 	int64_t client_wait_ms; /* a client's wait for the writer that puts off the next step; 0: none */
 	const char *folder;     /* of migration files; "": none. Borrowed, as the next is */
 	const char *format;     /* of the files */
+	const char *try_folder; /* where copies for rehearsals are made; "": beside the database. Borrowed as well */
+	const char *settings;   /* all that is in force, as alterd.conf text, for a rehearsal; NULL: the defaults */
 	int64_t retry_ms;       /* tests: wait after the disk was full or the like; 0: 250 ms, and longer each time */
 };
 
