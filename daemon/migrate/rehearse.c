@@ -11,7 +11,7 @@
 /* How often it is looked whether the job still gets anywhere. */
 #define LOOK_MS 50
 /* A step that failed so often for want of something will not be tried for ever: nobody gives the copy more. */
-#define RETRIES_MAX 4
+#define RETRIES_MAX 3
 
 /* What is done with one version, until its job has ended. */
 struct rehearsing {
@@ -37,10 +37,13 @@ static void on_look(uv_timer_t *timer)
 
 	if (error_is_set(&x->stuck) || x->closed)
 		return;
-	if (throttled && strstr(throttled, "disk space"))
-		error_set_sqlite(&x->stuck, SQLITE_FULL, "SQLITE_FULL", "the rehearsal has no room left: %s",
-				 throttled);
-	else if (x->m->retries >= RETRIES_MAX && x->m->trouble[0])
+	bool tired = x->m->retries >= RETRIES_MAX && x->m->trouble[0];
+	const char *full = throttled && strstr(throttled, "disk space") ? throttled
+			   : tired && strstr(x->m->trouble, "is full")  ? x->m->trouble
+									: NULL;
+	if (full)
+		error_set_sqlite(&x->stuck, SQLITE_FULL, "SQLITE_FULL", "the rehearsal has no room left: %s", full);
+	else if (tired)
 		error_set(&x->stuck, ERRC_FAILED_MIGRATION, "the rehearsal gets nowhere: %s", x->m->trouble);
 }
 

@@ -2,7 +2,9 @@
 """plan --try: the run on a copy of the database, beside everybody's work; what it leaves, and what ends it."""
 import json
 import os
+import resource
 import select
+import signal
 import sys
 import tempfile
 import threading
@@ -277,6 +279,43 @@ def no_room():
     d = filled(settings={"migrate.try_folder": "/nowhere/at/all"})
     with d.client() as c:
         suite.refused("no such folder", lambda: rehearse(c, files(*RUN)), "SQLITE_CANTOPEN")
+    d.finish()
+
+
+@suite.section
+def no_room_later():
+    """The estimate was fine, and then the run makes more than anybody could know."""
+    d = Daemon(settings={"store.disk_reserve": "0MiB"}, start=False)
+    d.spawn(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (24 << 20, 24 << 20)))
+    d.wait_ready()
+    with d.client() as c:
+        c("migrate.baseline", version=1, files=files("SELECT 1;"))
+        much = "CREATE TABLE x(a);\nINSERT INTO x " + NUMBERS % 40 + "SELECT zeroblob(1000000) FROM n;\n"
+        e = suite.refused("no room for the run", lambda: rehearse(c, files("SELECT 1;", much)), "SQLITE_FULL",
+                          "FAILED_MIGRATION")
+        suite.check("says so", "the rehearsal" in e.message, e.message)
+        suite.same("the database is as it was", c.value("SELECT count(*) FROM sqlite_schema WHERE name='x'"), 0)
+        gone(d)
+    d.finish()
+
+
+@suite.section
+def a_log_that_grows():
+    """The copy's snapshot holds the log: above its hard cap it is the rehearsal that goes."""
+    d = filled(LARGE, settings={"store.wal_cap": "1MiB", "store.wal_hard_cap": "2MiB", "store.checkpoint_at": "512KiB"})
+    with d.client() as c, d.client() as other:
+        request = begin(d, c)
+        pid = int(children(d)[0])
+        os.kill(pid, signal.SIGSTOP)
+        if os.path.exists(d.db + ".alterd-try.alterd-lock"):
+            suite.skip("a log that grows", "the copy was made too quickly")
+            c("cancel", id=request)
+        else:
+            for i in range(300):
+                other.exec("UPDATE t SET pad = randomblob(100) WHERE id BETWEEN ? AND ?", i * 100, i * 100 + 99)
+            e = suite.refused("it is given up", lambda: c.answer(request), "BUSY")
+            suite.check("and says why", "store.wal_hard_cap" in e.message, e.message)
+        gone(d)
     d.finish()
 
 
