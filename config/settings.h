@@ -53,6 +53,7 @@
 	X(migrate, retire_pause, migrate_retire_pause, MS, "0ms", true, 0, 10000)                                      \
 	X(migrate, folder, migrate_folder, STRING, "", false, 0, 0)                                                    \
 	X(migrate, on_start, migrate_on_start, STRING, "none", false, 0, 0)                                            \
+	X(migrate, try_folder, migrate_try_folder, STRING, "", false, 0, 0)                                            \
 	X(migrate, format, migrate_format, STRING, "auto", false, 0, 0)                                                \
 	X(migrate, mirror_history, migrate_mirror_history, BOOL, "no", true, 0, 0)                                     \
 	X(log, level, log_level, STRING, "info", true, 0, 0)

@@ -28,7 +28,8 @@ static const char usage_text[] =
 struct arguments {
 	struct server_options options;
 	bool check_config;
-	bool done; /* --help or --version: everything is said */
+	const char *rehearse; /* NULL: it is a daemon */
+	bool done;            /* --help or --version: everything is said */
 };
 
 /* Takes the text. */
@@ -54,10 +55,15 @@ static void add_named(struct arguments *a, const char *key, const char *value)
 static int parse(int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
-		{"database", required_argument, NULL, 'd'}, {"socket", required_argument, NULL, 's'},
-		{"config", required_argument, NULL, 'c'},   {"set", required_argument, NULL, 'x'},
-		{"check-config", no_argument, NULL, 'k'},   {"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+		{"database", required_argument, NULL, 'd'},
+		{"socket", required_argument, NULL, 's'},
+		{"config", required_argument, NULL, 'c'},
+		{"set", required_argument, NULL, 'x'},
+		{"check-config", no_argument, NULL, 'k'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{"rehearse", required_argument, NULL, 'r'},
+		{NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -77,6 +83,9 @@ static int parse(int argc, char **argv, struct arguments *a)
 			break;
 		case 'k':
 			a->check_config = true;
+			break;
+		case 'r':
+			a->rehearse = optarg;
 			break;
 		case 'V':
 			(void)printf("alterd " ALTERD_VERSION "\n");
@@ -154,7 +163,7 @@ int main(int argc, char **argv)
 	log_init();
 	exit_code = parse(argc, argv, &a);
 	if (exit_code == EX_OK && !a.done)
-		exit_code = run(&a);
+		exit_code = a.rehearse ? server_rehearse(a.rehearse) : run(&a);
 	for (size_t i = 0; i < a.options.sets_count; i++)
 		free((char *)a.options.sets[i]);
 	free(a.options.sets);

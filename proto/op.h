@@ -51,7 +51,8 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(VERSION, "version", NUMBER0, "a version")                                                                    \
 	X(FROM, "from", STRING, "the tool whose history is taken over, \"auto\" or \"user_version\"")                  \
 	X(DRY_RUN, "dry_run", BOOL, "true: tell, and write nothing")                                                   \
-	X(APPLIED, "applied", BOOL, "true: the version counts as applied; false: as never begun")
+	X(APPLIED, "applied", BOOL, "true: the version counts as applied; false: as never begun")                      \
+	X(TRY, "try", BOOL, "true: rehearse the run on a copy of the database; needs the role migrate")
 
 enum param {
 #define X(id, name, type, doc) PARAM_##id,
@@ -90,7 +91,7 @@ enum param {
 	X(MIGRATE_ALTER, "migrate.alter", OP_STATEMENT, ROLE_MIGRATE, P(SQL),                                          \
 	  P(WAIT) | P(ALLOW_DATA_LOSS) | P(POSTPONE_CUTOVER), "change a table online")                                 \
 	X(MIGRATE_PLAN, "migrate.plan", OP_STATEMENT, ROLE_RO, 0,                                                      \
-	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(ALLOW_OUT_OF_ORDER) | P(SCHEMA),                                 \
+	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(ALLOW_DATA_LOSS) | P(ALLOW_OUT_OF_ORDER) | P(SCHEMA) | P(TRY),   \
 	  "what up or to would do; writes nothing")                                                                    \
 	X(MIGRATE_UP, "migrate.up", OP_STATEMENT, ROLE_MIGRATE, 0,                                                     \
 	  P(TO) | P(STEPS) | P(FILES) | P(FORMAT) | P(WAIT) | P(ALLOW_DATA_LOSS) | P(ALLOW_OUT_OF_ORDER) |             \

@@ -255,6 +255,8 @@ static void *migration_field(struct params *p, enum param which)
 		return &p->dry_run;
 	case PARAM_APPLIED:
 		return &p->applied;
+	case PARAM_TRY:
+		return &p->rehearse;
 	default:
 		return NULL;
 	}

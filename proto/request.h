@@ -88,6 +88,7 @@ struct params {
 	const char *from;
 	bool dry_run;
 	bool applied;
+	bool rehearse; /* try */
 };
 
 static inline bool params_has(const struct params *p, enum param which) { return (p->present >> which) & 1; }

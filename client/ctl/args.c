@@ -62,6 +62,7 @@ static const struct option {
 	{"--schema", 0, FLAG_SCHEMA, SCHEMA_FILE},
 	{"--applied", 0, FLAG_APPLIED, NOTHING},
 	{"--not-applied", 0, FLAG_NOT_APPLIED, NOTHING},
+	{"--try", 0, FLAG_TRY, NOTHING},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))

@@ -1,4 +1,4 @@
-/* list and plan: what is applied, what is pending, and what a run would do. */
+/* list: what is applied, and what is pending. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +14,6 @@
 #define LIST_OTHERS 34
 /* And of a problem's word. */
 #define PROBLEM_WIDTH 14
-
-/* ---- list ---- */
 
 struct problem {
 	int64_t version;
@@ -289,158 +287,6 @@ int cmd_list(struct ctl *c, int argc, char **argv)
 	if (d)
 		show_list(c, doc_root(d));
 	doc_free(d);
-	buf_free(&params);
-	return code;
-}
-
-/* ---- plan ---- */
-
-static bool tells(const struct doc_node *warnings, const char *text)
-{
-	for (size_t i = 0; i < doc_count(warnings); i++) {
-		if (strcmp(doc_str(doc_at(warnings, i), ""), text) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The warnings, except those that one of `said` (statements, NULL: none) has told. */
-static void add_warnings(struct buf *out, const struct doc_node *warnings, const struct doc_node *said)
-{
-	for (size_t i = 0; i < doc_count(warnings); i++) {
-		const char *text = doc_str(doc_at(warnings, i), "");
-		bool told = false;
-
-		for (size_t k = 0; k < doc_count(said) && !told; k++)
-			told = tells(doc_get(doc_at(said, k), "warnings"), text);
-		if (told)
-			continue;
-		buf_puts(out, "       warning: ");
-		text_flat(out, text);
-		buf_putc(out, '\n');
-	}
-}
-
-/* "rebuild user  ~1.0M rows  needs 172.0 MiB  holds writes 5 ms" */
-static void add_figures(struct buf *out, const struct doc_node *n)
-{
-	const char *strategy = doc_str(doc_get(n, "strategy"), "?"), *table = doc_str(doc_get(n, "table"), "");
-	int64_t rows = doc_int(doc_get(n, "rows"), 0), bytes = doc_int(doc_get(n, "needs_bytes"), 0);
-	double hold = doc_real(doc_get(n, "blocks_writes_ms"), 0);
-
-	text_safe(out, strategy, strlen(strategy));
-	if (*table) {
-		buf_putc(out, ' ');
-		text_safe(out, table, strlen(table));
-	}
-	if (rows > 0) {
-		buf_puts(out, "  ~");
-		text_count(out, rows);
-		buf_puts(out, rows == 1 ? " row" : " rows");
-	}
-	if (bytes > 0) {
-		buf_puts(out, "  needs ");
-		text_bytes(out, bytes);
-	}
-	if (hold > 0)
-		buf_printf(out, hold < 1 ? "  holds writes %.1f ms" : "  holds writes %.0f ms", hold);
-}
-
-static void add_statement(const struct ctl *c, struct buf *out, const struct doc_node *s, int line_width)
-{
-	const char *strategy = doc_str(doc_get(s, "strategy"), "?");
-	size_t line = out->len;
-
-	buf_printf(out, "     line %*" PRId64 ": ", line_width, doc_int(doc_get(s, "line"), 0));
-	text_safe(out, strategy, strlen(strategy));
-	buf_puts(out, "  ");
-	text_flat(out, doc_str(doc_get(s, "sql"), ""));
-	text_cut(out, line, c->width);
-	buf_putc(out, '\n');
-	if (doc_bool(doc_get(s, "destructive"), false))
-		buf_puts(out, "       loses data: needs --allow-data-loss where there is any\n");
-	add_warnings(out, doc_get(s, "warnings"), NULL);
-}
-
-static void add_step(const struct ctl *c, struct buf *out, const struct doc_node *step)
-{
-	const struct doc_node *statements = doc_get(step, "statements");
-	bool down = strcmp(doc_str(doc_get(step, "direction"), "up"), "down") == 0;
-	int line_width = 1;
-
-	buf_printf(out, " %" PRId64 "  ", doc_int(doc_get(step, "version"), 0));
-	text_flat(out, doc_str(doc_get(step, "name"), ""));
-	buf_puts(out, down ? "  down, " : "  ");
-	add_figures(out, step);
-	if (!doc_bool(doc_get(step, "reversible"), true))
-		buf_puts(out, "  no way back");
-	buf_putc(out, '\n');
-	for (size_t i = 0; i < doc_count(statements); i++) {
-		int64_t line = doc_int(doc_get(doc_at(statements, i), "line"), 0);
-		int width = line >= 1000 ? 4 : line >= 100 ? 3 : line >= 10 ? 2 : 1;
-
-		line_width = width > line_width ? width : line_width;
-	}
-	for (size_t i = 0; i < doc_count(statements); i++)
-		add_statement(c, out, doc_at(statements, i), line_width);
-	add_warnings(out, doc_get(step, "warnings"), statements);
-}
-
-static void note_plan(const struct ctl *c, int64_t to)
-{
-	struct buf dir = {0};
-
-	if (c->dir) {
-		buf_puts(&dir, " --dir ");
-		text_safe(&dir, c->dir, strlen(c->dir));
-	}
-	note(c, "next: alterctl to %" PRId64 "%s", to, buf_cstr(&dir));
-	buf_free(&dir);
-}
-
-static void print_plan(const struct ctl *c, const struct doc_node *answer)
-{
-	const struct doc_node *steps = doc_get(answer, "steps");
-	int64_t from = doc_int(doc_get(answer, "from"), 0), to = doc_int(doc_get(answer, "to"), from);
-	size_t n = doc_count(steps);
-	struct buf out = {0};
-
-	if (n == 0)
-		buf_printf(&out, "nothing pending; version %" PRId64 "\n", from);
-	else
-		buf_printf(&out, "version %" PRId64 " -> %" PRId64 "   %zu migration%s\n", from, to, n,
-			   n == 1 ? "" : "s");
-	for (size_t i = 0; i < n; i++)
-		add_step(c, &out, doc_at(steps, i));
-	if (out.failed)
-		must(NULL);
-	print_out(&out);
-	buf_free(&out);
-	note_warnings(c, doc_get(answer, "warnings"));
-	if (n > 0)
-		note_plan(c, to);
-}
-
-int show_plan(struct ctl *c, struct buf *params)
-{
-	struct doc *d;
-	int code;
-
-	jw_close(params, '}');
-	code = ctl_call(c, "migrate.plan", buf_cstr(params), &d);
-	if (d)
-		print_plan(c, doc_root(d));
-	doc_free(d);
-	return code;
-}
-
-int cmd_plan(struct ctl *c, int argc, char **argv)
-{
-	struct buf params = {0};
-	int code = files_params(c, argc, argv, &params);
-
-	if (!code)
-		code = show_plan(c, &params);
 	buf_free(&params);
 	return code;
 }

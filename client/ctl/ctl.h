@@ -62,6 +62,7 @@ enum flag {
 	FLAG_SCHEMA = 1 << 21,
 	FLAG_APPLIED = 1 << 22,
 	FLAG_NOT_APPLIED = 1 << 23,
+	FLAG_TRY = 1 << 24,
 };
 
 struct ctl {

@@ -72,15 +72,17 @@ const struct command commands[] = {
 	 "  alterctl --json list | jq .pending\n"
 	 "\n"
 	 "[X] applied, [ ] pending, [?] applied and its file is gone, [!] something is wrong with it.\n" FILES_HELP},
-	{"plan", cmd_plan, 0, 1, FLAG_DIR | FLAG_FORMAT | FLAG_TO | FLAG_OUT_OF_ORDER,
-	 "[--dir DIR] [--format FORMAT] [--allow-out-of-order] [N | --to VERSION]",
+	{"plan", cmd_plan, 0, 1, FLAG_DIR | FLAG_FORMAT | FLAG_TO | FLAG_OUT_OF_ORDER | FLAG_FORCE | FLAG_TRY,
+	 "[--try] [--dir DIR] [--format FORMAT] [-f] [--allow-out-of-order] [N | --to VERSION]",
 	 "what a run would do, and how; writes nothing",
 	 "  alterctl plan\n"
 	 "  alterctl plan 1                  the next one only\n"
 	 "  alterctl plan --to 12            also back: what is undone\n"
+	 "  alterctl plan --try              rehearse it on a copy of the database\n"
 	 "\n"
 	 "For each version and statement: how it is done, the table and its rows, the space it needs,\n"
-	 "how long it holds up writes, and warnings.\n" FILES_HELP},
+	 "how long it holds up writes, and warnings. --try also runs the versions on a copy, beside\n"
+	 "everybody's work, tells how that went, and removes it; the exit code is 1 if it failed.\n" FILES_HELP},
 	{"up", cmd_up, 0, 1, RUN_FLAGS | FLAG_TO | FLAG_OUT_OF_ORDER | FLAG_DRY_RUN | FLAG_DUMP | FLAG_SCHEMA,
 	 "[OPTION...] [N | --to VERSION]", "apply pending migrations, showing the progress",
 	 "  alterctl up\n"

@@ -1,223 +1,344 @@
 /*
- * migrate.plan: what a run would do, statement by statement, told from the database as it stands. Writes nothing.
+ * migrate.plan: what a run would do, statement by statement. Writes nothing.
  *
- * A version's statements are judged as its run will judge them (version.c). The schema is the present one: what a
- * version before it in the same run changes is not in it yet, and where that matters the plan says so.
+ * A version's statements are judged as its run will judge them (version.c), on the schema they will meet: a scratch
+ * database with the live one's, to which every statement is applied once it was judged (file_world.c). What would fail
+ * there is told by file and line; the plan goes on without it.
  */
-#include <string.h>
+#include "daemon/migrate/file_plan.h"
 
-#include "daemon/migrate/file_task.h"
+#include <string.h>
+#include <sys/statvfs.h>
+
 #include "daemon/migrate/plan.h"
-#include "daemon/migrate/script_kind.h"
+#include "daemon/migrate/statement.h"
 #include "daemon/migrate/version.h"
 #include "proto/response.h"
 
-/* What the writer gets done in a millisecond while it runs a script exact, and the hold of an online change. */
+/* What the writer gets done in a millisecond while it runs a script exact. */
 #define EXACT_BYTES_PER_MS 50000
-#define ONLINE_HOLD_MS 5
+/* An exact version that holds the writer longer than this is warned of. */
+#define EXACT_WARN_MS 20
 /* The beginning of a statement that is shown. */
 #define SHOWN_BYTES 80
 
-/* One statement, or what is said of a whole version. */
-struct outlook {
-	const char *strategy; /* NULL: not known yet */
-	const char *table;
-	int64_t rows, needs_bytes, hold_ms;
-	bool destructive;
-	const char *warning; /* NULL: none */
-};
-
 struct forecast {
 	struct file_task *t;
-	struct db *db;
+	struct world *w;
+	struct pool pool; /* of the version at hand */
 	struct error *err;
 	const struct run_step *step;
-	bool first; /* the schema is the one it will meet */
+	struct script script;
+	struct script_kind *kinds;
+	struct outlook all; /* the version's */
+	struct outlook *each;
 };
 
-/* The table's rows and bytes, its indexes with it. No such table: none. */
-static int measure(struct forecast *f, struct outlook *o)
-{
-	int64_t there = 0;
+/* --- what is wrong --- */
 
-	if (!o->table || !*o->table)
-		return 0;
-	if (db_int(f->db, &there, f->err,
-		   "SELECT count(*) FROM main.sqlite_schema WHERE type='table' AND rootpage>0 AND name=%Q COLLATE "
-		   "NOCASE",
-		   o->table) != 0)
-		return -1;
-	if (!there)
-		return 0;
-	return db_int(f->db, &o->rows, f->err, "SELECT count(*) FROM main.%s", quote_name(&f->t->pool, o->table)) !=
-				       0 ||
-			       db_int(f->db, &o->needs_bytes, f->err,
-				      "SELECT ifnull(sum(pgsize),0) FROM dbstat('main',1) WHERE name IN (SELECT "
-				      "name FROM"
-				      " main.sqlite_schema WHERE tbl_name=%Q COLLATE NOCASE)",
-				      o->table) != 0
-		       ? -1
-		       : 0;
+/* The run would end at this statement. */
+static void would_fail(struct forecast *f, struct outlook *o, int64_t line, const char *why)
+{
+	struct error placed = {0};
+
+	error_set(&placed, ERRC_FAILED_MIGRATION, "%s", why);
+	version_place(&placed, f->step, line);
+	const char *text = pool_printf(&f->pool, "the run would fail here: %s", placed.message);
+	if (f->w->missing)
+		text = pool_printf(&f->pool,
+				   "%s (%zu objects of the schema cannot be made in a scratch database, so this may be "
+				   "wrong)",
+				   text, f->w->missing);
+	error_clear(&placed);
+	o->fails = true;
+	outlook_warn(&f->pool, o, text);
 }
 
-/* An online change: what the plan makes of it. */
+/* Of an error: one that says nothing of the statement ends the plan. */
+static int judge_error(struct forecast *f, struct outlook *o, int64_t line, struct error *why)
+{
+	int primary = why->code > 0 ? (int)(why->code & 0xff) : 0;
+	bool passes = primary == SQLITE_NOMEM || primary == SQLITE_INTERRUPT || primary == SQLITE_IOERR ||
+		      primary == SQLITE_FULL || primary == SQLITE_BUSY;
+
+	if (passes)
+		error_move(f->err, why);
+	else
+		would_fail(f, o, line, why->message);
+	error_clear(why);
+	return passes ? -1 : 0;
+}
+
+/* A name in double quotes that is no column is a string to SQLite. */
+static void quoted(struct forecast *f, struct outlook *o, const char *sql)
+{
+	if (!world_compiles(f->w, sql, true) || world_compiles(f->w, sql, false))
+		return;
+	outlook_warn(&f->pool, o,
+		     pool_printf(&f->pool, "what is in double quotes is no column here, and so a string: %.200s",
+				 sqlite3_errmsg(f->w->db)));
+}
+
+/* --- online --- */
+
+/* The first thing that is dropped and holds data; NULL: there is none. */
+static const char *loses(struct forecast *f, const struct plan *plan)
+{
+	if (plan->strategy == STRATEGY_DROP && !plan->dropped_index && world_rows(f->w, plan->table) > 0)
+		return plan->table;
+	for (size_t i = 0; i < plan->nconsent; i++)
+		if (world_holds(f->w, plan->table, plan->consent[i]))
+			return plan->consent[i];
+	return NULL;
+}
+
 static int online(struct forecast *f, const struct plan *plan, struct outlook *o)
 {
-	const char *lost = NULL;
 	bool copies = plan->strategy == STRATEGY_REBUILD || plan->strategy == STRATEGY_INDEX;
+	struct pace pace;
 
 	*o = (struct outlook){.strategy = plan_strategy(plan), .table = plan->table};
-	if (measure(f, o) != 0 || plan_consent(&f->t->pool, db_handle(f->db), plan, &lost, f->err) != 0)
+	o->rows = world_rows(f->w, plan->table);
+	o->needs_bytes = copies ? world_bytes(f->w, plan->table) : 0;
+	o->destructive = loses(f, plan) != NULL;
+	if (pace_read(db_handle(f->w->live), o->strategy, &pace, f->err) != 0 ||
+	    outlook_touches(&f->pool, f->w->db, o, f->err) != 0)
 		return -1;
-	o->needs_bytes = copies ? o->needs_bytes : 0;
-	o->hold_ms = ONLINE_HOLD_MS;
-	o->destructive = lost != NULL;
+	o->hold_ms = pace.longest_ms;
+	o->expected_ms = o->hold_ms;
+	if (pace.rows_per_s > 0)
+		o->expected_ms += o->rows * 1000 / pace.rows_per_s;
+	o->measured = pace.measured;
+	for (size_t i = 0; i < plan->nwarnings; i++)
+		outlook_warn(&f->pool, o, plan->warnings[i]);
+	for (size_t i = 0; i < plan->ndropped; i++)
+		outlook_warn(&f->pool, o, pool_printf(&f->pool, "index %s goes with its column", plan->dropped[i]));
 	return 0;
 }
 
-static int exact(struct forecast *f, const struct script_kind *k, const char *why, struct outlook *o)
+/* What each statement leaves of rows and names. */
+static void learn(struct forecast *f, size_t i)
 {
-	*o = (struct outlook){.strategy = k->what == SCRIPT_PASSED_OVER ? "instant" : "exact", .table = k->name};
-	/* Where a file asks not to be one transaction, what it says of transactions is worth a word. */
-	if (k->what == SCRIPT_PASSED_OVER) {
-		o->warning = f->step->no_transaction ? k->why : NULL;
-		return 0;
-	}
-	if (measure(f, o) != 0)
-		return -1;
-	o->hold_ms = 1 + o->needs_bytes / EXACT_BYTES_PER_MS;
-	o->needs_bytes = 0;
-	o->destructive = (k->what == SCRIPT_DROP_TABLE && o->rows > 0 && !k->rebuilds) || k->what == SCRIPT_DROP_COLUMN;
-	o->warning = k->what == SCRIPT_REFUSED ? k->why : why;
-	return 0;
+	struct script_data data;
+
+	script_data(&f->pool, f->script.at[i].sql, &data);
+	world_learn(f->w, &f->kinds[i], &data);
 }
 
-/* One statement of a script; `one` is all of it where that is run as one change. */
-static int judge(struct forecast *f, const char *one, size_t i, const struct script_kind *kinds, struct outlook *o)
+/* Where a file asks not to be one transaction, what it says of transactions is worth a word. */
+static void passed_over(struct forecast *f, const struct script_kind *k, struct outlook *o)
 {
-	struct plan_options options = {.allow_data_loss = true};
+	if (f->step->no_transaction && k->why)
+		outlook_warn(&f->pool, o, k->why);
+}
+
+/* All of the script is one change. *ret_why: it is to be run exact, and why. */
+static int judge_one(struct forecast *f, const char *one, int64_t line, const char **ret_why)
+{
+	struct plan_options options = {.allow_data_loss = true, .rows = world_rows, .rows_arg = f->w};
+	struct outlook o = {0};
 	struct error why = {0};
 	struct plan *plan = NULL;
 
-	if (!one || kinds[i].what == SCRIPT_PASSED_OVER)
-		return exact(f, &kinds[i], NULL, o);
-	if (plan_statement(&f->t->pool, db_handle(f->db), one, &options, &plan, &why) == 0)
-		return online(f, plan, o);
-	const char *text = pool_str(&f->t->pool, why.message);
-	bool passing = why.code > 0;
-	if (passing)
-		error_move(f->err, &why);
-	error_clear(&why);
-	if (passing)
-		return -1;
-	if (f->first)
-		return exact(f, &kinds[i], text, o);
-	*o = (struct outlook){
-		.table = kinds[i].name,
-		.warning = "it depends on the versions before it, and is looked at when they are applied",
-	};
-	return 0;
-}
-
-static void warnings(struct buf *out, const char *warning)
-{
-	jw_key(out, "warnings");
-	jw_open(out, '[');
-	if (warning)
-		json_write_string(out, warning, strlen(warning));
-	jw_close(out, ']');
-}
-
-static void figures(struct buf *out, const struct outlook *o, bool reversible)
-{
-	jw_str(out, "strategy", o->strategy);
-	jw_str(out, "table", o->table && *o->table ? o->table : NULL);
-	jw_int(out, "rows", o->rows);
-	jw_int(out, "needs_bytes", o->needs_bytes);
-	jw_int(out, "blocks_writes_ms", o->hold_ms);
-	jw_bool(out, "destructive", o->destructive);
-	jw_bool(out, "reversible", reversible);
-	warnings(out, o->warning);
-}
-
-/* The heavier one is the version's. */
-static void sum_up(struct outlook *all, const struct outlook *o)
-{
-	bool heavier = !all->strategy || o->hold_ms > all->hold_ms || o->needs_bytes > all->needs_bytes;
-
-	if (heavier && o->strategy) {
-		all->strategy = o->strategy;
-		all->table = o->table;
-		all->rows = o->rows;
-	}
-	all->needs_bytes = o->needs_bytes > all->needs_bytes ? o->needs_bytes : all->needs_bytes;
-	all->hold_ms += all->hold_ms && o->strategy && strcmp(o->strategy, "exact") != 0 ? 0 : o->hold_ms;
-	all->destructive = all->destructive || o->destructive;
-	all->warning = all->warning ? all->warning : o->warning;
-}
-
-static int statements(struct forecast *f, const struct script *script, bool reversible, struct outlook *all,
-		      struct buf *out)
-{
-	struct script_kind *kinds = NULL;
-	const char *one = NULL;
-	int64_t line;
-
-	if (script_kinds(&f->t->pool, script, step_vacuums(f->step), &kinds, f->err) != 0)
-		return -1;
-	if (!f->step->exact)
-		one = script_as_one(&f->t->pool, script, kinds, &line);
-	for (size_t i = 0; i < script->n; i++) {
-		struct outlook o = {0};
-		if (judge(f, one, i, kinds, &o) != 0) {
-			version_place(f->err, f->step, script->at[i].line);
-			return -1;
+	if (plan_statement(&f->pool, f->w->db, one, &options, &plan, &why) != 0) {
+		if (why.code == errc_code(ERRC_MIGRATION_INVALID) && world_compiles(f->w, one, true)) {
+			*ret_why = pool_printf(&f->pool, "run exact: %s", why.message);
+			error_clear(&why);
+			return 0;
 		}
-		sum_up(all, &o);
-		jw_open(out, '{');
-		jw_int(out, "line", script->at[i].line);
-		jw_str(out, "sql", pool_cut(&f->t->pool, script->at[i].sql, SHOWN_BYTES));
-		figures(out, &o, reversible);
-		jw_close(out, '}');
+		o.table = f->kinds[0].name;
+	} else if (online(f, plan, &o) != 0) {
+		return -1;
+	} else if (world_apply_plan(f->w, plan, &why) == 0) {
+		/* A rebuild written by hand has the rows it had. */
+		for (size_t i = 0; i < f->script.n && !plan->byhand; i++)
+			learn(f, i);
+	}
+	if (error_is_set(&why) && judge_error(f, &o, line, &why) != 0)
+		return -1;
+	for (size_t i = 0; i < f->script.n; i++) {
+		f->each[i] = o;
+		if (f->kinds[i].what != SCRIPT_PASSED_OVER)
+			continue;
+		f->each[i] = (struct outlook){.strategy = "instant"};
+		passed_over(f, &f->kinds[i], &f->each[i]);
 	}
 	return 0;
 }
 
-/* One piece, or all of it. */
-static int step(struct forecast *f, bool reversible, struct outlook *all, struct buf *out)
+/* --- exact --- */
+
+/* The table a statement is about, and the bytes SQLite goes through for it. */
+static int64_t weigh(struct forecast *f, const struct script_kind *k, const struct script_data *data, const char *sql,
+		     struct outlook *o)
+{
+	struct statement st = {0};
+	struct error none = {0};
+	int64_t read = 0;
+
+	o->table = k->name ? k->name : data->table;
+	if (!o->table && statement_parse(&f->pool, sql, &st, &none) == 0)
+		o->table = st.table;
+	error_clear(&none);
+	o->rows = world_rows(f->w, o->table);
+	switch (data->what) {
+	case DATA_INSERT:
+		o->rows = world_reads(f->w, data, &read);
+		return read;
+	case DATA_UPDATE:
+	case DATA_DELETE:
+		return world_bytes(f->w, o->table);
+	case DATA_NONE:
+		break;
+	}
+	/* A rename or a new column is a matter of the schema. */
+	bool cheap = k->what == SCRIPT_RENAME_TABLE || k->what == SCRIPT_ALTER || k->what == SCRIPT_CREATE_TABLE;
+	return cheap ? 0 : world_bytes(f->w, o->table);
+}
+
+static int judge_exact(struct forecast *f, size_t i, const char *why_exact, struct outlook *o)
+{
+	const struct script_kind *k = &f->kinds[i];
+	const struct script_statement *s = &f->script.at[i];
+	struct script_data data;
+	struct error why = {0};
+
+	*o = (struct outlook){.strategy = "instant"};
+	if (k->what == SCRIPT_PASSED_OVER) {
+		passed_over(f, k, o);
+		return 0;
+	}
+	o->strategy = "exact";
+	if (k->what == SCRIPT_REFUSED) {
+		would_fail(f, o, s->line, k->why);
+		return 0;
+	}
+	script_data(&f->pool, s->sql, &data);
+	o->hold_ms = o->expected_ms = 1 + weigh(f, k, &data, s->sql, o) / EXACT_BYTES_PER_MS;
+	if (outlook_touches(&f->pool, f->w->db, o, f->err) != 0)
+		return -1;
+	if (k->what == SCRIPT_DROP_TABLE)
+		o->destructive = o->rows > 0 && !k->rebuilds && !k->own;
+	else if (k->what == SCRIPT_DROP_COLUMN)
+		o->destructive = !k->rebuilds && world_holds(f->w, k->name, k->other);
+	if (why_exact)
+		outlook_warn(&f->pool, o, why_exact);
+	quoted(f, o, s->sql);
+	if (world_apply(f->w, k, data.empty_sql ? data.empty_sql : s->sql, &why) != 0)
+		return judge_error(f, o, s->line, &why);
+	world_learn(f->w, k, &data);
+	return 0;
+}
+
+/* --- a version --- */
+
+static void warn_of_version(void *arg, const char *text)
+{
+	struct forecast *f = arg;
+	outlook_warn(&f->pool, &f->all, text);
+}
+
+/* How the version as a whole holds the writer, and whether there is room for it. */
+static void warn_as_a_whole(struct forecast *f, bool exact)
+{
+	const struct store_config *c = store_get_config(f->t->m->s);
+	struct outlook *all = &f->all;
+
+	if (exact && all->hold_ms > EXACT_WARN_MS)
+		warn_of_version(f, pool_printf(&f->pool,
+					       "it runs in one transaction: nobody else writes for about %lld ms",
+					       (long long)all->hold_ms));
+	if (all->needs_bytes > 0 && f->t->free_bytes >= 0 &&
+	    all->needs_bytes > f->t->free_bytes - c->disk_reserve_bytes)
+		warn_of_version(f, "there is not that much space on the disk: the run would wait for it");
+}
+
+static int judge_statements(struct forecast *f)
+{
+	const struct run_step *step = f->step;
+	const char *one = NULL, *why = NULL;
+	int64_t line = step->line;
+	bool whole;
+
+	if (!step->exact)
+		one = script_as_one(&f->pool, &f->script, f->kinds, &line);
+	if (one && judge_one(f, one, line, &why) != 0)
+		return -1;
+	whole = one && !why;
+	for (size_t i = 0; i < f->script.n; i++) {
+		if (!whole && judge_exact(f, i, why, &f->each[i]) != 0)
+			return -1;
+		outlook_sum(&f->pool, &f->all, &f->each[i], whole);
+	}
+	if (step->online && !whole && f->script.n > 0)
+		would_fail(f, &f->all, step->line, "the file says mode=online, and can only be run exact");
+	warn_as_a_whole(f, !whole);
+	if (error_is_set(&f->w->err)) {
+		error_move(f->err, &f->w->err);
+		return -1;
+	}
+	return f->script.n ? world_doers(f->w, &f->pool, warn_of_version, f, f->err) : 0;
+}
+
+/* One piece of a version, or all of it. */
+static int judge_piece(struct forecast *f)
 {
 	const struct run_step *s = f->step;
-	struct script script;
+	struct error why = {0};
 
-	if (script_split(&f->t->pool, s->sql, strlen(s->sql), s->line, &script, f->err) != 0)
-		return -1;
-	return statements(f, &script, reversible, all, out);
+	if (script_split(&f->pool, s->sql, strlen(s->sql), s->line, &f->script, &why) != 0 ||
+	    script_kinds(&f->pool, &f->script, step_vacuums(s), &f->kinds, &why) != 0) {
+		f->script.n = 0;
+		would_fail(f, &f->all, s->line, why.message);
+		error_clear(&why);
+		return 0;
+	}
+	f->each = pool_alloc(&f->pool, (f->script.n + 1) * sizeof(*f->each));
+	return judge_statements(f);
+}
+
+static void write_piece(struct forecast *f, bool reversible, struct buf *out)
+{
+	for (size_t i = 0; i < f->script.n; i++) {
+		jw_open(out, '{');
+		jw_int(out, "line", f->script.at[i].line);
+		jw_str(out, "sql", pool_cut(&f->pool, f->script.at[i].sql, SHOWN_BYTES));
+		outlook_write(out, &f->each[i], reversible);
+		jw_close(out, '}');
+	}
+}
+
+static void warn_of_pieces(struct forecast *f, const struct run_step *s)
+{
+	if (s->no_transaction)
+		warn_of_version(f, s->before > 0
+					   ? "a part of it has run: it goes on from there, each statement for itself"
+					   : "it runs without a transaction, each statement for itself: where one "
+					     "fails those before it stay, and the version is partial");
 }
 
 /* The n steps of a version: pieces, if there are several. */
-static int version(struct forecast *f, size_t n, struct buf *out)
+static int judge_version(struct forecast *f, size_t n, struct buf *out)
 {
 	const struct run_step *s = f->step;
 	bool reversible = s->down || s->down_sql != NULL;
-	struct outlook all = {0};
 	struct buf list = {0};
 	int rc = 0;
 
+	warn_of_pieces(f, s);
 	jw_open(&list, '[');
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		f->step = &s[i];
-		rc = step(f, reversible, &all, &list);
-		f->first = false;
+		rc = judge_piece(f);
+		if (rc == 0)
+			write_piece(f, reversible, &list);
+		if (rc == 0)
+			rc = world_end(f->w, f->err);
 	}
 	jw_close(&list, ']');
 	if (rc == 0) {
-		if (!all.strategy && buf_cstr(&list)[1] == ']')
-			all.strategy = "instant";
-		if (s->no_transaction)
-			all.warning = s->before > 0
-					      ? "a part of it has run: it goes on from there, each statement for itself"
-					      : "it runs without a transaction, each statement for itself: where one "
-						"fails those before it stay, and the version is partial";
+		if (!f->all.strategy && !f->all.fails)
+			f->all.strategy = "instant";
 		jw_open(out, '{');
 		jw_int(out, "version", s->version);
 		jw_str(out, "name", s->name);
@@ -227,7 +348,7 @@ static int version(struct forecast *f, size_t n, struct buf *out)
 			jw_int(out, "done", s->before);
 			jw_int(out, "total", s->total);
 		}
-		figures(out, &all, reversible);
+		outlook_write(out, &f->all, reversible);
 		jw_json(out, "statements", buf_cstr(&list));
 		jw_close(out, '}');
 	}
@@ -235,24 +356,58 @@ static int version(struct forecast *f, size_t n, struct buf *out)
 	return rc;
 }
 
-int file_plan(struct file_task *t, struct db *db, struct error *err)
+/* Bytes free where the database is; -1: nobody can say. */
+static int64_t free_bytes(const struct file_task *t)
+{
+	struct statvfs disk;
+
+	if (statvfs(store_get_config(t->m->s)->path, &disk) != 0)
+		return -1;
+	return (int64_t)(disk.f_bavail * disk.f_frsize);
+}
+
+static void nothing_to_tell(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+static int write_plan(struct file_task *t, struct world *w, struct error *err)
 {
 	struct buf *out = &t->answer;
+	int rc = world_doers(w, &t->pool, nothing_to_tell, NULL, err);
 
 	jw_open(out, '{');
 	jw_int(out, "from", t->run.from);
 	jw_int(out, "to", t->run.to);
+	jw_int(out, "free_bytes", t->free_bytes);
 	file_warnings(t);
 	jw_key(out, "steps");
 	jw_open(out, '[');
-	for (size_t i = 0, n; i < t->run.n; i += n) {
-		struct forecast f = {.t = t, .db = db, .err = err, .step = &t->run.at[i], .first = i == 0};
+	for (size_t i = 0, n; rc == 0 && i < t->run.n; i += n) {
+		struct forecast f = {.t = t, .w = w, .err = err, .step = &t->run.at[i]};
 		for (n = 1; i + n < t->run.n && t->run.at[i + n].version == t->run.at[i].version;)
 			n++;
-		if (version(&f, n, out) != 0)
-			return -1;
+		rc = judge_version(&f, n, out);
+		if (f.all.needs_bytes > t->needs_bytes)
+			t->needs_bytes = f.all.needs_bytes;
+		pool_free(&f.pool);
 	}
 	jw_close(out, ']');
-	jw_close(out, '}');
-	return 0;
+	return rc;
+}
+
+int file_plan(struct file_task *t, struct db *db, struct error *err)
+{
+	struct world w;
+
+	t->free_bytes = free_bytes(t);
+	int rc = world_open(&w, &t->pool, db, err);
+	if (rc == 0)
+		rc = db_int(db, &t->db_bytes, err,
+			    "SELECT page_count*page_size FROM pragma_page_count, pragma_page_size");
+	if (rc == 0)
+		rc = write_plan(t, &w, err);
+	world_close(&w);
+	return rc;
 }

@@ -12,6 +12,7 @@
 #include "daemon/lib/log.h"
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/mirror.h"
+#include "daemon/migrate/rehearsal.h"
 #include "proto/response.h"
 
 static bool is_run(const struct file_task *t)
@@ -238,6 +239,23 @@ static void keep_listing(struct file_task *t)
 	record_set(&m->problems, buf_cstr(&t->problems));
 }
 
+static void rehearsed(struct file_task *t)
+{
+	t->rehearsal = NULL;
+	jw_close(&t->answer, '}');
+	finish(t);
+}
+
+/* The plan is made; with `try` it is rehearsed before it is answered. */
+static void planned(struct file_task *t)
+{
+	if (t->rehearses && t->run.n == 0)
+		jw_json(&t->answer, "try", "{\"state\":\"done\",\"took_ms\":0,\"steps\":[]}");
+	else if (t->rehearses && t->w && !t->m->closing && rehearsal_start(t, rehearsed) == 0)
+		return;
+	rehearsed(t);
+}
+
 static void looked(struct mail *mail)
 {
 	struct file_task *t = CONTAINER_OF(CONTAINER_OF(mail, struct job, mail), struct file_task, job);
@@ -251,7 +269,11 @@ static void looked(struct mail *mail)
 	}
 	if (t->ran && t->rc == 0 && t->op == OP_MIGRATE_LIST && !t->sent)
 		keep_listing(t);
-	bool reads = t->op == OP_MIGRATE_LIST || t->op == OP_MIGRATE_PLAN || t->op == OP_MIGRATE_VALIDATE;
+	bool reads = t->op == OP_MIGRATE_LIST || t->op == OP_MIGRATE_VALIDATE;
+	if (t->ran && t->rc == 0 && t->op == OP_MIGRATE_PLAN) {
+		planned(t);
+		return;
+	}
 	if (!t->ran || t->rc != 0 || reads || (is_alone(t) && only_one(t) != 0)) {
 		finish(t);
 		return;
@@ -295,10 +317,12 @@ static int take_options(struct file_task *t, const struct params *p)
 {
 	const char *format = params_has(p, PARAM_FORMAT) ? p->format : t->sent ? "auto" : t->m->config.format;
 	bool to_version = t->op == OP_MIGRATE_TO;
+	/* A plan also tells the way back. */
+	bool back = t->op == OP_MIGRATE_PLAN && params_has(p, PARAM_TO) && !params_has(p, PARAM_STEPS);
 
 	t->options = (struct run_options){
 		.kind = t->op == OP_MIGRATE_DOWN ? RUN_DOWN
-			: to_version             ? RUN_TO
+			: to_version || back     ? RUN_TO
 						 : RUN_UP,
 		.has_to = to_version || params_has(p, PARAM_TO),
 		.to = to_version ? p->version : p->to,
@@ -322,6 +346,19 @@ static int take_options(struct file_task *t, const struct params *p)
 	return 0;
 }
 
+/* One rehearsal at a time, and none beside a change: the copy would hold half of it. */
+static int may_rehearse(struct file_task *t)
+{
+	struct migrator *m = t->m;
+
+	for (struct list_node *n = list_first(&m->file_tasks); n; n = list_next(&m->file_tasks, n))
+		if (n != &t->node && LIST_ENTRY(n, struct file_task, node)->rehearses)
+			return error_set(&t->err, ERRC_BUSY, "another rehearsal is under way");
+	if (migrator_current(m))
+		return error_set(&t->err, ERRC_MIGRATION_RUNNING, "a migration is running: its end comes first");
+	return 0;
+}
+
 void migrator_files(struct migrator *m, const struct request *request, uint32_t uid, struct migrator_wait *w)
 {
 	const struct params *p = &request->params;
@@ -336,6 +373,7 @@ void migrator_files(struct migrator *m, const struct request *request, uint32_t 
 				.dry_run = p->dry_run,
 				.mirror = m->config.mirror,
 				.applied = p->applied,
+				.rehearses = request->op == OP_MIGRATE_PLAN && p->rehearse,
 				.version = p->version};
 	list_push(&m->file_tasks, &t->node);
 	take_files(t, p);
@@ -346,7 +384,8 @@ void migrator_files(struct migrator *m, const struct request *request, uint32_t 
 	else if ((int64_t)(m->entries.count + m->file_tasks.count) > m->config.queue_max)
 		error_set(&t->err, ERRC_TOO_MANY, "%lld migrations are waiting already",
 			  (long long)m->config.queue_max);
-	if (error_is_set(&t->err) || take_options(t, p) != 0 || (is_alone(t) && only_one(t) != 0)) {
+	if (error_is_set(&t->err) || take_options(t, p) != 0 || (is_alone(t) && only_one(t) != 0) ||
+	    (t->rehearses && may_rehearse(t) != 0)) {
 		finish(t);
 		return;
 	}
@@ -367,7 +406,10 @@ void file_tasks_forget(struct migrator *m, const struct migrator_wait *w)
 {
 	for (struct list_node *n = list_first(&m->file_tasks); n; n = list_next(&m->file_tasks, n)) {
 		struct file_task *t = LIST_ENTRY(n, struct file_task, node);
-		if (t->w == w)
-			t->w = NULL;
+		if (t->w != w)
+			continue;
+		t->w = NULL;
+		if (t->rehearsal)
+			rehearsal_stop(t->rehearsal);
 	}
 }

@@ -22,7 +22,7 @@ struct file_task {
 	struct migrator_wait *w; /* NULL: the client is gone */
 	enum op op;
 	uint32_t uid;
-	bool wait, postpone, dry_run;
+	bool wait, postpone, dry_run, rehearses;
 	bool mirror;     /* the history of another tool is kept in step */
 	int64_t version; /* baseline, repair, resolve; 0: not said */
 	bool applied;    /* resolve: as what it counts from now on */
@@ -49,8 +49,12 @@ struct file_task {
 	size_t nrecord;
 	const struct version *repaired; /* repair */
 	const char *checksum;
-	struct record *r; /* the run's job; of resolve: one that has ended, for the history */
-	struct buf answer;
+	struct record *r;            /* the run's job; of resolve: one that has ended, for the history */
+	struct buf answer;           /* migrate.plan: without its last bracket until it is given */
+	int64_t db_bytes;            /* migrate.plan: of the database as it is */
+	struct rehearsal *rehearsal; /* NULL: none is under way for it */
+	int64_t free_bytes,
+		needs_bytes; /* migrate.plan: on the disk (-1: unknown); of the version that needs the most */
 	/* migrate.list: what migrate.status tells of the daemon's own folder. */
 	int64_t latest;
 	struct buf pending, problems; /* JSON arrays */

@@ -3,8 +3,8 @@
 #define ALTERD_MIGRATE_HAND_H
 
 #include "daemon/migrate/byhand.h"
+#include "daemon/migrate/listing.h"
 #include "daemon/migrate/plan_internal.h"
-#include "daemon/migrate/world.h"
 
 struct hand {
 	struct planning *p;
@@ -12,7 +12,7 @@ struct hand {
 	const struct script_kind *kinds;
 	struct byhand words;
 	sqlite3 *db; /* the schema as the statements leave it */
-	struct world before, after;
+	struct listing before, after;
 	struct schema_table *target;
 };
 
@@ -20,7 +20,7 @@ struct hand {
 int hand_refuse(struct hand *h, const char *why);
 /* A table that the script creates beside the rebuild; empty then. */
 bool hand_is_new(const struct hand *h, const char *table);
-bool hand_same(const struct world_object *a, const struct world_object *b);
+bool hand_same(const struct listed *a, const struct listed *b);
 
 /* The map, from the SELECT's values; what it leaves out. */
 int hand_map(struct hand *h);

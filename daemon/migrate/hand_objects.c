@@ -11,7 +11,7 @@ int hand_indexes(struct hand *h)
 	const struct schema_table *s = p->source, *t = h->target;
 
 	for (size_t i = 0; i < s->nindexes; i++) {
-		const struct world_object *now = world_find(&h->after, "index", s->indexes[i].name);
+		const struct listed *now = listing_find(&h->after, "index", s->indexes[i].name);
 		bool kept = now && s->indexes[i].sql && strcmp(now->name, s->indexes[i].name) == 0 &&
 			    strcmp(now->sql, s->indexes[i].sql) == 0;
 		if (kept && plan_add_index(p, s->indexes[i].name, s->indexes[i].unique, now->sql, i, false) != 0)
@@ -44,18 +44,18 @@ static void add_object(struct hand *h, const char *sql)
  * A trigger is made anew if it is another one, if its view is, or if it is of the table: so that those of the table
  * fire in the order in which the script leaves them.
  */
-static bool stays(const struct hand *h, const struct world_object *o)
+static bool stays(const struct hand *h, const struct listed *o)
 {
-	const struct world_object *then = world_find(&h->before, o->type, o->name),
-				  *now = world_find(&h->after, o->type, o->name);
+	const struct listed *then = listing_find(&h->before, o->type, o->name),
+			    *now = listing_find(&h->after, o->type, o->name);
 
 	if (!hand_same(then, now))
 		return false;
 	if (strcmp(o->type, "trigger") != 0)
 		return true;
-	const struct world_object *view = world_find(&h->before, "view", o->table);
+	const struct listed *view = listing_find(&h->before, "view", o->table);
 	return strcasecmp(o->table, h->p->source->name) != 0 &&
-	       (!view || hand_same(view, world_find(&h->after, "view", o->table)));
+	       (!view || hand_same(view, listing_find(&h->after, "view", o->table)));
 }
 
 void hand_objects(struct hand *h)
@@ -64,7 +64,7 @@ void hand_objects(struct hand *h)
 	struct pool *pool = h->p->pool;
 
 	for (size_t i = 0; i < h->after.n; i++) {
-		const struct world_object *o = &h->after.at[i];
+		const struct listed *o = &h->after.at[i];
 		bool table = strcmp(o->type, "table") == 0 || strcmp(o->type, "index") == 0;
 		if (table && hand_is_new(h, o->table))
 			add_object(h, o->sql);
@@ -72,14 +72,14 @@ void hand_objects(struct hand *h)
 
 	for (size_t k = 0; k < 2; k++)
 		for (size_t i = 0; i < h->before.n; i++) {
-			const struct world_object *o = &h->before.at[i];
+			const struct listed *o = &h->before.at[i];
 			if (strcasecmp(o->type, types[k]) == 0 && !stays(h, o))
 				add_object(h,
 					   pool_printf(pool, "DROP %s main.%s", types[k], quote_name(pool, o->name)));
 		}
 	for (size_t k = 2; k-- > 0;)
 		for (size_t i = 0; i < h->after.n; i++) {
-			const struct world_object *o = &h->after.at[i];
+			const struct listed *o = &h->after.at[i];
 			if (strcasecmp(o->type, types[k]) == 0 && !stays(h, o))
 				add_object(h, o->sql);
 		}
@@ -109,8 +109,8 @@ int hand_broken(struct planning *p)
 void hand_warn(struct hand *h)
 {
 	for (size_t i = 0; i < h->before.n; i++) {
-		const struct world_object *o = &h->before.at[i];
-		if (!world_find(&h->after, o->type, o->name))
+		const struct listed *o = &h->before.at[i];
+		if (!listing_find(&h->after, o->type, o->name))
 			add_warning(h->p, pool_printf(h->p->pool, "%s %s goes with the old table and is not made again",
 						      o->type, o->name));
 	}

@@ -31,6 +31,8 @@ struct migrator_config {
 	const char *folder;     /* of migration files; "": none. Borrowed, as the next is */
 	const char *format;     /* of the files */
 	bool mirror;            /* the history of another tool is kept in step */
+	const char *try_folder; /* where copies for rehearsals are made; "": beside the database. Borrowed as well */
+	const char *settings;   /* all that is in force, as alterd.conf text, for a rehearsal; NULL: the defaults */
 	int64_t retry_ms;       /* tests: wait after the disk was full or the like; 0: 250 ms, and longer each time */
 };
 

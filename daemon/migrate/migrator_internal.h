@@ -78,8 +78,9 @@ struct migrator {
 	int64_t latest;
 	char *pending, *problems;
 	struct partial_place partial;
-	struct startup *startup; /* the run of the start, while it is under way; startup.c */
-	bool fresh;              /* the database had nothing in it when it was opened */
+	struct rehearsal *rehearsal; /* the one under way; rehearsal.c */
+	struct startup *startup;     /* the run of the start, while it is under way; startup.c */
+	bool fresh;                  /* the database had nothing in it when it was opened */
 
 	struct list entries;
 	struct list alters;  /* struct alter_task: being planned or written */

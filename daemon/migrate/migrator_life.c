@@ -14,6 +14,7 @@
 #include "daemon/migrate/history.h"
 #include "daemon/migrate/migrator_internal.h"
 #include "daemon/migrate/partial.h"
+#include "daemon/migrate/rehearsal.h"
 #include "daemon/migrate/version.h"
 
 void migrator_set_ended(struct record *r, enum job_state state, int64_t code, const char *name, const char *text)
@@ -226,6 +227,7 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	struct opening o = {.m = m};
 
 	*m = (struct migrator){.s = s, .loop = loop, .config = *config};
+	rehearsal_clean(m);
 	list_init(&m->entries);
 	list_init(&m->alters);
 	list_init(&m->letters);
@@ -269,6 +271,8 @@ void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg)
 	if (m->busy)
 		store_stop(m->s, &m->step.job, STOP_SHUTDOWN);
 	asides_stop(m, STOP_SHUTDOWN);
+	if (m->rehearsal)
+		rehearsal_stop(m->rehearsal);
 	migrator_pump(m);
 }
 

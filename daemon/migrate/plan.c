@@ -281,13 +281,23 @@ int plan_source(struct planning *p, const char *table)
 	return 0;
 }
 
+static int look_for_rows(struct planning *p)
+{
+	const struct plan_options *o = p->options;
+	const char *sql = pool_printf(p->pool, "SELECT EXISTS(SELECT 1 FROM main.%s)",
+				      quote_name(p->pool, p->plan->table));
+
+	if (!o->rows)
+		return schema_each(p->db, p->err, row_flag, &p->rows, sql, NULL);
+	p->rows = o->rows(o->rows_arg, p->plan->table) > 0;
+	return 0;
+}
+
 int plan_rows(struct planning *p)
 {
 	if (refuse_source(p) != 0)
 		return -1;
-	const char *rows = pool_printf(p->pool, "SELECT EXISTS(SELECT 1 FROM main.%s)",
-				       quote_name(p->pool, p->plan->table));
-	return schema_each(p->db, p->err, row_flag, &p->rows, rows, NULL);
+	return look_for_rows(p);
 }
 
 static int make(struct planning *p, const struct alter *alter)

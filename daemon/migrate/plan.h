@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "daemon/migrate/alter_parse.h"
 #include "daemon/migrate/pool.h"
@@ -102,6 +103,7 @@ struct plan {
 	const char *rename_to, *rename_sql; /* NULL: the table keeps its name */
 
 	/* Run at the end of the swap's transaction: views and triggers that go, then those that come. */
+	bool byhand; /* a rebuild written by hand */
 	size_t nobjects;
 	const char **objects;
 
@@ -121,6 +123,9 @@ struct plan {
 struct plan_options {
 	bool allow_data_loss;
 	const char *shadow; /* name for the shadow, unquoted; NULL: chosen */
+	/* How many rows a table has; NULL: it is asked. Of a schema without its rows, only somebody else can tell. */
+	int64_t (*rows)(void *arg, const char *table);
+	void *rows_arg;
 };
 
 /*

@@ -69,11 +69,11 @@ static bool creates(const struct hand *h, const char *name, size_t end)
 /* INTO is what the script creates, and nobody's triggers fire where rows go in. */
 static int check_into(struct hand *h)
 {
-	struct world now;
+	struct listing now;
 
 	if (!creates(h, h->words.into, h->words.copy))
 		return hand_refuse(h, "the rows do not go into the table that is created");
-	if (world_read(h->p->pool, h->db, &now, h->p->err) != 0)
+	if (listing_read(h->p->pool, h->db, &now, h->p->err) != 0)
 		return -1;
 	for (size_t i = 0; i < now.n; i++)
 		if (strcmp(now.at[i].type, "trigger") == 0 && strcasecmp(now.at[i].table, h->words.into) == 0)
@@ -84,18 +84,18 @@ static int check_into(struct hand *h)
 /* A table that the script creates beside the rebuild; empty then. */
 bool hand_is_new(const struct hand *h, const char *table)
 {
-	return !world_find(&h->before, "table", table) && creates(h, table, h->script->n);
+	return !listing_find(&h->before, "table", table) && creates(h, table, h->script->n);
 }
 
 /* Of the table itself, of one that is new, and views: what the script may leave otherwise than it found it. */
-static bool may_differ(const struct hand *h, const struct world_object *o)
+static bool may_differ(const struct hand *h, const struct listed *o)
 {
 	bool table = strcmp(o->type, "table") == 0, index = strcmp(o->type, "index") == 0;
 
 	return !(table || index) || strcasecmp(o->table, h->p->source->name) == 0 || hand_is_new(h, o->table);
 }
 
-bool hand_same(const struct world_object *a, const struct world_object *b)
+bool hand_same(const struct listed *a, const struct listed *b)
 {
 	return a && b && strcmp(a->name, b->name) == 0 && strcmp(a->sql, b->sql) == 0;
 }
@@ -103,12 +103,12 @@ bool hand_same(const struct world_object *a, const struct world_object *b)
 /* One table is another one by the same name; no other table or index that was there has gone or changed. */
 static int check_world(struct hand *h)
 {
-	const struct world *sides[2] = {&h->before, &h->after};
+	const struct listing *sides[2] = {&h->before, &h->after};
 
 	for (int k = 0; k < 2; k++)
 		for (size_t i = 0; i < sides[k]->n; i++) {
-			const struct world_object *o = &sides[k]->at[i];
-			if (!may_differ(h, o) && !hand_same(o, world_find(sides[1 - k], o->type, o->name)))
+			const struct listed *o = &sides[k]->at[i];
+			if (!may_differ(h, o) && !hand_same(o, listing_find(sides[1 - k], o->type, o->name)))
 				return hand_refuse(h,
 						   pool_printf(h->p->pool, "%s %s changes as well", o->type, o->name));
 		}
@@ -119,7 +119,7 @@ static int check_world(struct hand *h)
 		return -1;
 	if (reserved)
 		return hand_refuse(h, "a name that is reserved");
-	const struct world_object *table = world_find(&h->after, "table", h->p->source->name);
+	const struct listed *table = listing_find(&h->after, "table", h->p->source->name);
 	if (!table || strcmp(table->name, h->p->source->name) != 0)
 		return hand_refuse(h, "the table would be called otherwise");
 	return 0;
@@ -129,9 +129,12 @@ static int look(struct hand *h)
 {
 	struct planning *p = h->p;
 
-	if (world_open(p->pool, p->db, &h->db, p->err) != 0 || world_read(p->pool, h->db, &h->before, p->err) != 0 ||
-	    rehearse(h, 0, h->words.copy) != 0 || check_into(h) != 0 || rehearse(h, h->words.copy, h->script->n) != 0 ||
-	    world_read(p->pool, h->db, &h->after, p->err) != 0)
+	size_t missing = 0;
+
+	if (scratch_open(&h->db, true, p->err) != 0 || scratch_mirror(p->db, h->db, &missing, p->err) != 0 ||
+	    listing_read(p->pool, h->db, &h->before, p->err) != 0 || rehearse(h, 0, h->words.copy) != 0 ||
+	    check_into(h) != 0 || rehearse(h, h->words.copy, h->script->n) != 0 ||
+	    listing_read(p->pool, h->db, &h->after, p->err) != 0)
 		return -1;
 	if (strcasecmp(last_name(h), p->source->name) != 0)
 		return hand_refuse(h, "the new table does not take the name of the old one");
@@ -148,6 +151,7 @@ static int make(struct hand *h)
 	if (plan_source(p, first_name(h)) != 0 || plan_rows(p) != 0 || look(h) != 0 || hand_map(h) != 0 ||
 	    plan_choose_shadow(p) != 0 || hand_indexes(h) != 0)
 		return -1;
+	p->plan->byhand = true;
 	hand_objects(h);
 	if (plan_rebuild(p) != 0)
 		return -1;

@@ -1,11 +1,12 @@
 /* What the files of the plan share: plan.c (order of work), plan_edit.c (actions on the DDL), plan_try.c (scratch),
  * plan_uses.c (what uses a column), plan_statement.c (what is no ALTER TABLE), plan_byhand.c (a rebuild written by
- * hand), plan_series.c (several statements about one table), world.c (a schema without rows). */
+ * hand), plan_series.c (several statements about one table). */
 #ifndef ALTERD_MIGRATE_PLAN_INTERNAL_H
 #define ALTERD_MIGRATE_PLAN_INTERNAL_H
 
 #include "daemon/migrate/ddl.h"
 #include "daemon/migrate/plan.h"
+#include "daemon/migrate/scratch.h"
 #include "daemon/migrate/script_kind.h"
 #include "daemon/migrate/statement.h"
 
@@ -105,8 +106,6 @@ bool plan_part_uses(struct planning *p, const struct ddl *d, size_t from, size_t
 /* Sets plan->shadow: _alterd_<table>_new, with a number behind it where that name is taken. */
 int plan_choose_shadow(struct planning *p);
 
-/* Scratch :memory: database in which nothing is what it should not be: foreign keys off, "x" is never a string. */
-int scratch_open(sqlite3 **ret, bool dqs, struct error *err);
 /* Whether a trial that may well fail went well, by SQLite's result code; notes in p where it was memory that failed. */
 bool trial_ok(struct planning *p, int code);
 /* USING expression over the source: it must compile, and give the same value whenever it is asked. */

@@ -11,7 +11,6 @@
 
 #include "daemon/migrate/ddl.h"
 #include "daemon/migrate/plan_internal.h"
-#include "daemon/migrate/world.h"
 
 static const char *rename_sql(struct planning *p, const char *table, const char *from, const char *to)
 {
@@ -125,7 +124,9 @@ int plan_try_renames(struct planning *p)
 		p->index_sql[i] = p->source->indexes[i].sql;
 	if (plan->nrenames == 0 && !plan->rename_to)
 		return 0;
-	if (world_open(p->pool, p->db, &p->renamed, p->err) != 0)
+	size_t missing = 0;
+	/* All that can be made of the schema, in a database of its own. */
+	if (scratch_open(&p->renamed, true, p->err) != 0 || scratch_mirror(p->db, p->renamed, &missing, p->err) != 0)
 		return -1;
 	return run_renames(p, p->renamed);
 }

@@ -10,7 +10,6 @@
 
 #include "daemon/migrate/plan_internal.h"
 #include "daemon/migrate/series.h"
-#include "daemon/migrate/world.h"
 
 struct making {
 	struct planning *p;
@@ -307,11 +306,15 @@ static int run_objects(struct making *k, sqlite3 *db)
 }
 
 /* The schema with the table as it will be, and without what hangs on it. */
-static int run_in_world(struct making *k)
+static int run_in_scratch(struct making *k)
 {
 	struct planning *p = k->p;
 	sqlite3 *db = NULL;
-	int rc = world_open(p->pool, p->db, &db, p->err);
+	size_t missing = 0;
+	int rc = scratch_open(&db, true, p->err);
+
+	if (rc == 0)
+		rc = scratch_mirror(p->db, db, &missing, p->err);
 
 	if (rc == 0)
 		rc = try_statement(
@@ -351,7 +354,7 @@ static int make(struct making *k)
 		return -1;
 	plan_map_source(p);
 	if (apply(k) != 0 || plan_try_renames(p) != 0 || plan_choose_shadow(p) != 0 || plan_indexes(p) != 0 ||
-	    run_in_world(k) != 0 || plan_rebuild(p) != 0)
+	    run_in_scratch(k) != 0 || plan_rebuild(p) != 0)
 		return -1;
 	return p->plan->nconsent ? try_dependents(p) : 0;
 }

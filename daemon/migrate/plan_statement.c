@@ -236,7 +236,9 @@ static int fallback(struct planning *p, const char *why)
 	const char *sql = pool_printf(p->pool, "SELECT 1 FROM main.%s LIMIT 1 OFFSET %d",
 				      quote_name(p->pool, p->source->name), FEW_ROWS);
 
-	if (schema_each(p->db, p->err, schema_row_exists, &many, sql, NULL) != 0)
+	if (p->options->rows)
+		many = p->options->rows(p->options->rows_arg, p->source->name) > FEW_ROWS;
+	else if (schema_each(p->db, p->err, schema_row_exists, &many, sql, NULL) != 0)
 		return -1;
 	if (many)
 		return error_set(

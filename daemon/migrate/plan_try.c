@@ -9,22 +9,6 @@
 #include "daemon/migrate/plan_internal.h"
 #include "proto/buf.h"
 
-int scratch_open(sqlite3 **ret, bool dqs, struct error *err)
-{
-	sqlite3 *db = NULL;
-
-	if (sqlite3_open(":memory:", &db) != SQLITE_OK) {
-		int rc = error_set_sqlite(err, SQLITE_NOMEM, "SQLITE_NOMEM", "cannot open a scratch database");
-		sqlite3_close(db);
-		return rc;
-	}
-	sqlite3_extended_result_codes(db, 1);
-	sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, dqs, NULL);
-	sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, dqs, NULL);
-	*ret = db;
-	return 0;
-}
-
 bool trial_ok(struct planning *p, int code)
 {
 	p->no_memory = p->no_memory || (code & 0xff) == SQLITE_NOMEM;
@@ -132,11 +116,6 @@ int try_default(struct planning *p, const struct schema_column *c, const char **
 	return rc;
 }
 
-/* One object that depends on tables: a view or a trigger. */
-struct dependent {
-	const char *type, *name, *table, *sql;
-};
-
 struct dependents {
 	struct planning *p;
 	sqlite3 *db;
@@ -166,47 +145,9 @@ static int row_object(void *arg, sqlite3_stmt *stmt)
 	return 0;
 }
 
-static bool prepares(struct planning *p, sqlite3 *db, const char *sql)
-{
-	sqlite3_stmt *stmt = NULL;
-	bool ok = trial_ok(p, sqlite3_prepare_v2(db, sql, -1, &stmt, NULL));
-	sqlite3_finalize(stmt);
-	return ok;
-}
-
-/* Compiles every statement that would fire the trigger: its body is compiled with it. */
-static bool trigger_works(struct planning *p, sqlite3 *db, const struct dependent *o)
-{
-	struct pool *pool = p->pool;
-	char *table = quote_name(pool, o->table);
-	struct error none = {0};
-	struct schema_table *t = NULL;
-
-	if (!trial_ok(p, sqlite3_exec(db, "SAVEPOINT one", NULL, NULL, NULL)) ||
-	    !trial_ok(p, sqlite3_exec(db, o->sql, NULL, NULL, NULL))) {
-		(void)sqlite3_exec(db, "ROLLBACK TO one; RELEASE one", NULL, NULL, NULL);
-		return false;
-	}
-	bool ok = prepares(p, db, pool_printf(pool, "INSERT INTO %s DEFAULT VALUES", table)) &&
-		  prepares(p, db, pool_printf(pool, "DELETE FROM %s", table));
-	if (schema_read(pool, db, o->table, &t, &none) == 0 && t->ncolumns > 0) {
-		for (size_t i = 0; ok && i < t->ncolumns; i++)
-			if (t->columns[i].hidden == 0)
-				ok = prepares(p, db,
-					      pool_printf(pool, "UPDATE %s SET %s=NULL", table,
-							  quote_name(pool, t->columns[i].name)));
-	}
-	(void)trial_ok(p, (int)none.code);
-	error_clear(&none);
-	(void)sqlite3_exec(db, "ROLLBACK TO one; RELEASE one", NULL, NULL, NULL);
-	return ok;
-}
-
 static bool works(struct planning *p, sqlite3 *db, const struct dependent *o)
 {
-	if (strcmp(o->type, "view") == 0)
-		return prepares(p, db, pool_printf(p->pool, "SELECT * FROM %s", quote_name(p->pool, o->name)));
-	return trigger_works(p, db, o);
+	return dependent_works(p->pool, db, o, &p->no_memory);
 }
 
 static const struct dependent *same_object(const struct dependents *d, const struct dependent *o)

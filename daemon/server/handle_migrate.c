@@ -17,16 +17,30 @@ static void begin_wait(struct slot *slot)
 		slot->deadline_ms = uv_now(slot->session->server->loop) + (uint64_t)p->timeout_ms;
 }
 
-static int may_alter(const struct session *s, struct error *err)
+static int may_wait(const struct session *s, const char *method, struct error *err)
 {
-	if (s->sql.readonly)
-		return error_set(err, ERRC_READ_ONLY, "this session is read-only");
 	if (s->sql.tx == TX_FAILED)
 		return error_set(err, ERRC_TX_EXPIRED, "%s", s->sql.tx_gone);
 	/* The job would wait for the writer, or for the end of this snapshot, which only this session could give. */
 	if (s->sql.tx != TX_NONE)
-		return error_set(err, ERRC_IN_TRANSACTION, "migrate.alter cannot run inside a transaction");
+		return error_set(err, ERRC_IN_TRANSACTION, "%s cannot run inside a transaction", method);
 	return 0;
+}
+
+static int may_alter(const struct session *s, struct error *err)
+{
+	if (s->sql.readonly)
+		return error_set(err, ERRC_READ_ONLY, "this session is read-only");
+	return may_wait(s, "migrate.alter", err);
+}
+
+/* A rehearsal writes nothing here, but costs as much as the run. */
+static int may_rehearse(const struct session *s, struct error *err)
+{
+	if (s->role < ROLE_MIGRATE)
+		return error_set(err, ERRC_DENIED, "migrate.plan with try needs the role migrate; this session has %s",
+				 peer_role_name(s->role));
+	return may_wait(s, "a rehearsal", err);
 }
 
 void handle_migrate_alter(struct slot *slot)
@@ -47,7 +61,9 @@ void handle_migrate_files(struct slot *slot)
 	struct session *s = slot->session;
 	bool runs = op_info(slot->request->op)->role >= ROLE_MIGRATE;
 
-	if (runs && may_alter(s, &slot->sql.err) != 0) {
+	bool tries = slot->request->op == OP_MIGRATE_PLAN && slot->request->params.rehearse;
+
+	if ((runs && may_alter(s, &slot->sql.err) != 0) || (tries && may_rehearse(s, &slot->sql.err) != 0)) {
 		slot_finish(slot);
 		return;
 	}

@@ -48,6 +48,7 @@ enum server_state {
 struct server {
 	const struct server_options *options;
 	struct config config;
+	struct buf settings; /* the same as text, for a rehearsal */
 	uv_loop_t *loop;
 	struct store *store;
 	struct migrator *migrator;
@@ -75,6 +76,9 @@ struct server {
 /* The store's and the migrator's shape of the settings. Strings are borrowed from `config`. */
 void server_store_config(const struct config *config, struct store_config *ret);
 void server_migrator_config(const struct config *config, struct migrator_config *ret);
+
+/* The migrator's, with the settings as text: kept in the server. */
+void server_migrator_settings(struct server *server, struct migrator_config *ret);
 
 /*
  * Reads the configuration again and takes what can be taken. On success the names are in `changed` (in force now) and

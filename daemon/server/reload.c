@@ -66,7 +66,16 @@ void server_migrator_config(const struct config *c, struct migrator_config *ret)
 		.folder = c->migrate_folder,
 		.format = c->migrate_format,
 		.mirror = c->migrate_mirror_history != 0,
+		.try_folder = c->migrate_try_folder,
 	};
+}
+
+void server_migrator_settings(struct server *server, struct migrator_config *ret)
+{
+	server_migrator_config(&server->config, ret);
+	buf_truncate(&server->settings, 0);
+	config_dump(&server->config, &server->settings);
+	ret->settings = buf_cstr(&server->settings);
 }
 
 static bool among(const char *names, const char *name, size_t len)
@@ -106,7 +115,7 @@ static void spread(struct server *server)
 
 	server_store_config(&server->config, &store);
 	store_reconfigure(server->store, &store);
-	server_migrator_config(&server->config, &migrator);
+	server_migrator_settings(server, &migrator);
 	migrator_reconfigure(server->migrator, &migrator);
 	if (log_level_by_name(server->config.log_level, &level))
 		log_set_level(level);

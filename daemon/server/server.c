@@ -170,7 +170,7 @@ static int open_database(struct server *server, int *ret_exit, struct error *err
 	struct migrator_config migrator;
 
 	server_store_config(&server->config, &store);
-	server_migrator_config(&server->config, &migrator);
+	server_migrator_settings(server, &migrator);
 	notify_send(&server->notify, "EXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=opening the database", LONG_PIECE_US);
 	if (store_open(&store, server->loop, &server->store, ret_exit, err) != 0)
 		return -1;
@@ -301,6 +301,7 @@ int server_run(const struct server_options *options, struct config *config)
 	slots_free_spare(&server);
 	free(server.read_buffer);
 out:
+	buf_free(&server.settings);
 	notify_close(&server.notify);
 	config_free(&server.config);
 	return exit_code;

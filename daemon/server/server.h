@@ -25,4 +25,7 @@ int server_config_load(const struct server_options *options, struct config *ret,
 /* Serves until a signal ends it. Takes `config`. Returns the exit code (sysexits.h). */
 int server_run(const struct server_options *options, struct config *config);
 
+/* A rehearsal's process: reads from stdin what to do, works on a copy at `path`, answers on stdout. The exit code. */
+int server_rehearse(const char *path);
+
 #endif

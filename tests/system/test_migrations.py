@@ -225,7 +225,7 @@ def plan_writes_nothing():
         suite.same("from and to", (plan["from"], plan["to"], sorted(steps)), (1, 5, [2, 3, 4, 5]))
         suite.same("an online rebuild", (steps[2]["strategy"], steps[2]["table"], steps[2]["rows"]), ("rebuild", "user", 500))
         suite.check("its bytes", steps[2]["needs_bytes"] > 4096, steps[2])
-        suite.same("one by hand", (steps[3]["strategy"], steps[3]["table"]), ("rebuild", "user"))
+        suite.same("one by hand", (steps[3]["strategy"], steps[3]["table"]), ("check", "user"))
         lines = [s["line"] for s in steps[3]["statements"]]
         suite.same("lines of the file", lines, [2, 3, 4, 5, 6, 7, 8, 9])
         suite.same("reversible", steps[2]["reversible"], True)

@@ -180,6 +180,9 @@ static void write_param(struct buf *out, const struct params *p, enum param whic
 	case PARAM_APPLIED:
 		jw_bool(out, "applied", p->applied);
 		break;
+	case PARAM_TRY:
+		jw_bool(out, "try", p->rehearse);
+		break;
 	case PARAM_DRY_RUN:
 		jw_bool(out, "dry_run", p->dry_run);
 		break;
