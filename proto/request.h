@@ -86,6 +86,9 @@ struct params {
 	int64_t version;
 	const char *from;
 	bool dry_run;
+	const char *name;
+	bool check;
+	int64_t offset, size;
 };
 
 static inline bool params_has(const struct params *p, enum param which) { return (p->present >> which) & 1; }

@@ -5,18 +5,6 @@
 #include "daemon/server/handlers.h"
 #include "daemon/server/line.h"
 
-/* A wait ends with the migrator's answer, or, where the client set one, with its time. */
-static void begin_wait(struct slot *slot)
-{
-	const struct params *p = &slot->request->params;
-
-	slot->waits = true;
-	slot->wait.done = slot_waited;
-	slot->wait.out = &slot->reply;
-	if (params_has(p, PARAM_TIMEOUT_MS))
-		slot->deadline_ms = uv_now(slot->session->server->loop) + (uint64_t)p->timeout_ms;
-}
-
 static int may_alter(const struct session *s, struct error *err)
 {
 	if (s->sql.readonly)
@@ -37,7 +25,7 @@ void handle_migrate_alter(struct slot *slot)
 		slot_finish(slot);
 		return;
 	}
-	begin_wait(slot);
+	slot_begin_wait(slot);
 	migrator_alter(s->server->migrator, &slot->request->params, &slot->wait);
 }
 
@@ -51,13 +39,13 @@ void handle_migrate_files(struct slot *slot)
 		slot_finish(slot);
 		return;
 	}
-	begin_wait(slot);
+	slot_begin_wait(slot);
 	migrator_files(s->server->migrator, slot->request, s->peer.uid, &slot->wait);
 }
 
 void handle_migrate_abort(struct slot *slot)
 {
-	begin_wait(slot);
+	slot_begin_wait(slot);
 	migrator_abort(slot->session->server->migrator, &slot->request->params, &slot->wait);
 }
 

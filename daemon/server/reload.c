@@ -65,6 +65,10 @@ void server_migrator_config(const struct config *c, struct migrator_config *ret)
 		.retire_ms = c->migrate_retire_pause,
 		.folder = c->migrate_folder,
 		.format = c->migrate_format,
+		.backup_folder = c->store_backup_folder,
+		.backup_keep = c->migrate_backup_keep,
+		.backup_before = strcmp(c->migrate_backup, "before") == 0,
+		.line_bytes = c->server_line_limit,
 	};
 }
 
