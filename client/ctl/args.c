@@ -14,7 +14,7 @@
 
 #define TIMEOUT_MAX_S 86400.0
 
-enum takes { NOTHING, SOCKET, TIMEOUT, NULL_WORD, DIR_PATH, TO_VERSION, FORMAT, FROM_TOOL };
+enum takes { NOTHING, SOCKET, TIMEOUT, NULL_WORD, DIR_PATH, TO_VERSION, FORMAT, FROM_TOOL, OUTPUT };
 
 static const struct option {
 	const char *name;
@@ -44,6 +44,8 @@ static const struct option {
 	{"--allow-out-of-order", 0, FLAG_OUT_OF_ORDER, NOTHING},
 	{"--dry-run", 'n', FLAG_DRY_RUN, NOTHING},
 	{"--timestamp", 0, FLAG_TIMESTAMP, NOTHING},
+	{"--output", 'o', FLAG_OUTPUT, OUTPUT},
+	{"--check", 0, FLAG_CHECK, NOTHING},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
@@ -148,6 +150,9 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 		return take_format(c, value);
 	case FROM_TOOL:
 		c->from = value;
+		return 0;
+	case OUTPUT:
+		c->output = value;
 		return 0;
 	case NOTHING:
 		break;

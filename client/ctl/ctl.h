@@ -55,6 +55,8 @@ enum flag {
 	FLAG_OUT_OF_ORDER = 1 << 15,
 	FLAG_DRY_RUN = 1 << 16,
 	FLAG_TIMESTAMP = 1 << 17,
+	FLAG_OUTPUT = 1 << 18,
+	FLAG_CHECK = 1 << 19,
 };
 
 struct ctl {
@@ -64,6 +66,7 @@ struct ctl {
 	const char *dir;       /* NULL: the daemon's own folder */
 	const char *format;    /* of the files; NULL: the daemon finds out */
 	const char *from;      /* the tool whose history a baseline takes over, NULL: none named */
+	const char *output;    /* the file a backup is fetched to; NULL: none was named */
 	int64_t to;            /* with FLAG_TO */
 	int timeout_ms;        /* -1: none */
 	bool out_tty, err_tty, in_tty;
@@ -255,6 +258,8 @@ int cmd_redo(struct ctl *c, int argc, char **argv);
 int cmd_new(struct ctl *c, int argc, char **argv);
 int cmd_baseline(struct ctl *c, int argc, char **argv);
 int cmd_repair(struct ctl *c, int argc, char **argv);
+int cmd_backup(struct ctl *c, int argc, char **argv);
+int cmd_restore(struct ctl *c, int argc, char **argv);
 /* N, --to, --dir and --format as the beginning of a JSON object. 0 or an exit code with the reason told. */
 int files_params(struct ctl *c, int argc, char **argv, struct buf *params);
 /* migrate.plan with these parameters, which it ends, as text. */
