@@ -41,6 +41,9 @@ static int check_words(const struct config *c, struct error *err)
 	if (strcmp(c->migrate_on_start, "none") != 0 && strcmp(c->migrate_on_start, "up") != 0)
 		return error_set(err, ERRC_INVALID_PARAMS, "migrate.on_start = %.64s: it is none or up",
 				 c->migrate_on_start);
+	if (strcmp(c->migrate_backup, "none") != 0 && strcmp(c->migrate_backup, "before") != 0)
+		return error_set(err, ERRC_INVALID_PARAMS, "migrate.backup = %.64s: it is none or before",
+				 c->migrate_backup);
 	if (strcmp(c->migrate_on_start, "up") == 0 && c->migrate_folder[0] == '\0')
 		return error_set(err, ERRC_INVALID_PARAMS, "migrate.on_start = up needs migrate.folder");
 	if (!log_level_by_name(c->log_level, &level))

@@ -24,6 +24,7 @@
 	X(store, checkpoint_at, store_checkpoint_at, BYTES, "32MiB", true, 65536, 1099511627776)                       \
 	X(store, disk_reserve, store_disk_reserve, BYTES, "64MiB", true, 0, 1099511627776)                             \
 	X(store, background_share, store_background_share, PERCENT, "20", true, 1, 90)                                 \
+	X(store, backup_folder, store_backup_folder, STRING, "", false, 0, 0)                                          \
 	X(server, socket, server_socket, STRING, "/run/alterd/alterd.sock", false, 0, 0)                               \
 	X(server, socket_mode, server_socket_mode, MODE, "0660", false, 0, 511)                                        \
 	X(server, backlog, server_backlog, INT, "128", false, 1, 65535)                                                \
@@ -56,6 +57,8 @@
 	X(migrate, try_folder, migrate_try_folder, STRING, "", false, 0, 0)                                            \
 	X(migrate, format, migrate_format, STRING, "auto", false, 0, 0)                                                \
 	X(migrate, mirror_history, migrate_mirror_history, BOOL, "no", true, 0, 0)                                     \
+	X(migrate, backup, migrate_backup, STRING, "none", true, 0, 0)                                                 \
+	X(migrate, backup_keep, migrate_backup_keep, INT, "5", true, 1, 10000)                                         \
 	X(log, level, log_level, STRING, "info", true, 0, 0)
 
 #endif

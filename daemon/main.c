@@ -1,5 +1,6 @@
 /* alterd: arguments, configuration, run, exit code. */
 #include <getopt.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,11 +8,14 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/log.h"
+#include "daemon/migrate/restore.h"
 #include "daemon/server/server.h"
+#include "proto/response.h"
 
 static const char usage_text[] =
 	"usage: alterd --database FILE --socket PATH [--config FILE] [--set section.key=value]...\n"
 	"       alterd [--config FILE] [--set section.key=value]... --check-config\n"
+	"       alterd --restore BACKUP --database FILE\n"
 	"       alterd --version | --help\n"
 	"\n"
 	"Owns the SQLite file FILE, serves it on the Unix socket PATH, and changes its schema online.\n"
@@ -21,6 +25,8 @@ static const char usage_text[] =
 	"  --config FILE            settings, with the drop-ins in FILE.d\n"
 	"  --set section.key=value  one setting; wins over the file; may be repeated\n"
 	"  --check-config           check the settings, print them as they are in force, and exit\n"
+	"  --restore BACKUP         put a backup in the database's place, keep what was there, and exit\n"
+	"  --json                   with --restore: tell what was done as JSON\n"
 	"  --version, --help\n"
 	"\n"
 	"SIGTERM and SIGINT end it after what runs has ended, SIGHUP reads the settings again. See alterd(8).\n";
@@ -28,8 +34,9 @@ static const char usage_text[] =
 struct arguments {
 	struct server_options options;
 	bool check_config;
-	const char *rehearse; /* NULL: it is a daemon */
-	bool done;            /* --help or --version: everything is said */
+	const char *rehearse, *restore; /* NULL, both: serve */
+	bool json;
+	bool done; /* --help or --version: everything is said */
 };
 
 /* Takes the text. */
@@ -63,6 +70,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{"rehearse", required_argument, NULL, 'r'},
+		{"restore", required_argument, NULL, 'R'},
+		{"json", no_argument, NULL, 'j'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -86,6 +95,12 @@ static int parse(int argc, char **argv, struct arguments *a)
 			break;
 		case 'r':
 			a->rehearse = optarg;
+			break;
+		case 'R':
+			a->restore = optarg;
+			break;
+		case 'j':
+			a->json = true;
 			break;
 		case 'V':
 			(void)printf("alterd " ALTERD_VERSION "\n");
@@ -117,6 +132,47 @@ static void print_config(const struct config *config)
 	buf_free(&text);
 }
 
+static void print_restored(const struct arguments *a, const char *database, struct restored *r)
+{
+	struct buf text = {0};
+
+	if (a->json) {
+		jw_open(&text, '{');
+		jw_str(&text, "database", database);
+		jw_int(&text, "bytes", r->bytes);
+		jw_int(&text, "version", r->version);
+		jw_str(&text, "kept", r->kept.len ? buf_cstr(&r->kept) : NULL);
+		jw_close(&text, '}');
+		buf_putc(&text, '\n');
+	} else {
+		buf_printf(&text, "%s is restored: %" PRId64 " bytes, version %" PRId64 "\n", database, r->bytes,
+			   r->version);
+		if (r->kept.len)
+			buf_printf(&text, "what was there is kept as %s\n", buf_cstr(&r->kept));
+	}
+	(void)fputs(buf_cstr(&text), stdout);
+	buf_free(&text);
+}
+
+static int restore(const struct arguments *a, const struct config *config)
+{
+	struct restored r;
+	struct error err = {0};
+	int exit_code = EX_OK;
+
+	if (restore_backup(a->restore, config->store_database, config->store_disk_reserve, &r, &exit_code, &err) != 0) {
+		(void)fprintf(stderr, "alterd: %s\n", err.message);
+		if (r.kept.len)
+			(void)fprintf(stderr, "alterd: what was there is at %s as well\n", buf_cstr(&r.kept));
+		error_clear(&err);
+	} else {
+		print_restored(a, config->store_database, &r);
+		exit_code = EX_OK;
+	}
+	buf_free(&r.kept);
+	return exit_code;
+}
+
 static int run(const struct arguments *a)
 {
 	struct config config;
@@ -141,6 +197,11 @@ static int run(const struct arguments *a)
 			    stderr);
 		config_free(&config);
 		return EX_USAGE;
+	}
+	if (a->restore) {
+		int exit_code = restore(a, &config);
+		config_free(&config);
+		return exit_code;
 	}
 	return server_run(&a->options, &config);
 }

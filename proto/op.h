@@ -52,7 +52,11 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(FROM, "from", STRING, "the tool whose history is taken over, \"auto\" or \"user_version\"")                  \
 	X(DRY_RUN, "dry_run", BOOL, "true: tell, and write nothing")                                                   \
 	X(APPLIED, "applied", BOOL, "true: the version counts as applied; false: as never begun")                      \
-	X(TRY, "try", BOOL, "true: rehearse the run on a copy of the database; needs the role migrate")
+	X(TRY, "try", BOOL, "true: rehearse the run on a copy of the database; needs the role migrate")                \
+	X(NAME, "name", STRING, "a backup: a plain file name")                                                         \
+	X(CHECK, "check", BOOL, "true: look at all of the copy, rows and indexes too, and tell")                       \
+	X(OFFSET, "offset", NUMBER0, "the first byte")                                                                 \
+	X(SIZE, "size", COUNT, "bytes at most")
 
 enum param {
 #define X(id, name, type, doc) PARAM_##id,
@@ -121,7 +125,12 @@ enum param {
 	  "give the migration up, before its swap")                                                                    \
 	X(MIGRATE_THROTTLE, "migrate.throttle", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB) | P(BATCH_ROWS) | P(DUTY_PERCENT), \
 	  "change the migration's pace")                                                                               \
-	X(MIGRATE_CUTOVER, "migrate.cutover", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB), "let a postponed swap happen")
+	X(MIGRATE_CUTOVER, "migrate.cutover", OP_CONTROL, ROLE_MIGRATE, 0, P(JOB), "let a postponed swap happen")      \
+	X(BACKUP, "backup", OP_STATEMENT, ROLE_MIGRATE, 0, P(NAME) | P(CHECK), "copy the database while it is in use") \
+	X(BACKUP_LIST, "backup.list", OP_STATEMENT, ROLE_MIGRATE, 0, 0, "the backups there are")                       \
+	X(BACKUP_READ, "backup.read", OP_STATEMENT, ROLE_MIGRATE, P(NAME), P(OFFSET) | P(SIZE),                        \
+	  "a part of a backup, as base64")                                                                             \
+	X(BACKUP_DELETE, "backup.delete", OP_STATEMENT, ROLE_MIGRATE, P(NAME), 0, "delete a backup")
 
 enum op {
 #define X(id, name, flags, role, required, optional, doc) OP_##id,

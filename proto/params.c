@@ -223,6 +223,23 @@ static int decode_bool(struct decoder *d, const struct node *v, const char *name
 	return 0;
 }
 
+/* Those of backup.*; NULL for what has no simple type. */
+static void *backup_field(struct params *p, enum param which)
+{
+	switch (which) {
+	case PARAM_NAME:
+		return &p->name;
+	case PARAM_CHECK:
+		return &p->check;
+	case PARAM_OFFSET:
+		return &p->offset;
+	case PARAM_SIZE:
+		return &p->size;
+	default:
+		return NULL;
+	}
+}
+
 /* Those of migrate.*; NULL for what has no simple type. */
 static void *migration_field(struct params *p, enum param which)
 {
@@ -258,7 +275,7 @@ static void *migration_field(struct params *p, enum param which)
 	case PARAM_TRY:
 		return &p->rehearse;
 	default:
-		return NULL;
+		return backup_field(p, which);
 	}
 }
 

@@ -89,6 +89,9 @@ struct params {
 	bool dry_run;
 	bool applied;
 	bool rehearse; /* try */
+	const char *name;
+	bool check;
+	int64_t offset, size;
 };
 
 static inline bool params_has(const struct params *p, enum param which) { return (p->present >> which) & 1; }

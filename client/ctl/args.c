@@ -25,7 +25,8 @@ enum takes {
 	FROM_TOOL,
 	CHECK_FILE,
 	DUMP_FILE,
-	SCHEMA_FILE
+	SCHEMA_FILE,
+	OUTPUT
 };
 
 static const struct option {
@@ -63,6 +64,8 @@ static const struct option {
 	{"--applied", 0, FLAG_APPLIED, NOTHING},
 	{"--not-applied", 0, FLAG_NOT_APPLIED, NOTHING},
 	{"--try", 0, FLAG_TRY, NOTHING},
+	{"--output", 'o', FLAG_OUTPUT, OUTPUT},
+	{"--verify", 0, FLAG_VERIFY, NOTHING},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
@@ -176,6 +179,9 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 		return 0;
 	case SCHEMA_FILE:
 		c->schema = value;
+		return 0;
+	case OUTPUT:
+		c->output = value;
 		return 0;
 	case NOTHING:
 		break;

@@ -63,6 +63,8 @@ enum flag {
 	FLAG_APPLIED = 1 << 22,
 	FLAG_NOT_APPLIED = 1 << 23,
 	FLAG_TRY = 1 << 24,
+	FLAG_OUTPUT = 1 << 25,
+	FLAG_VERIFY = 1 << 26,
 };
 
 struct ctl {
@@ -75,6 +77,7 @@ struct ctl {
 	const char *check;     /* the file a dump is compared with */
 	const char *dump;      /* the file the schema is written to after a run */
 	const char *schema;    /* the file a fresh database is made from */
+	const char *output;    /* the file a backup is fetched to; NULL: none was named */
 	int64_t to;            /* with FLAG_TO */
 	int timeout_ms;        /* -1: none */
 	bool out_tty, err_tty, in_tty;
@@ -286,6 +289,8 @@ int cmd_repair(struct ctl *c, int argc, char **argv);
 int cmd_validate(struct ctl *c, int argc, char **argv);
 int cmd_dump(struct ctl *c, int argc, char **argv);
 int cmd_resolve(struct ctl *c, int argc, char **argv);
+int cmd_backup(struct ctl *c, int argc, char **argv);
+int cmd_restore(struct ctl *c, int argc, char **argv);
 /* N, --to, --dir and --format as the beginning of a JSON object. 0 or an exit code with the reason told. */
 int files_params(struct ctl *c, int argc, char **argv, struct buf *params);
 /* migrate.plan with these parameters, which it ends, as text. */

@@ -183,6 +183,27 @@ const struct command commands[] = {
 	{"history", cmd_history, 0, 0, 0, "", "migrations that ended, newest last",
 	 "  alterctl history\n"
 	 "  alterctl --json history | jq '.history[-1]'\n"},
+	{"backup", cmd_backup, 0, 2, FLAG_OUTPUT | FLAG_VERIFY | FLAG_FORCE,
+	 "[-o FILE [-f]] [--verify] [NAME] | list | fetch NAME [-o FILE] | delete NAME",
+	 "copy the database while it is in use; list, fetch, delete such copies",
+	 "  alterctl backup                  named by the time, in the daemon's folder of backups\n"
+	 "  alterctl backup pre-15.db        by that name\n"
+	 "  alterctl backup -o app.db.bak    fetched into a file of yours, here\n"
+	 "  alterctl backup list\n"
+	 "  alterctl backup fetch pre-15.db -o app.db.bak\n"
+	 "  alterctl backup delete pre-15.db\n"
+	 "\n"
+	 "The copy is the database as it is at one moment after the command was given; nobody waits for\n"
+	 "it. Each is checked for broken pages; --verify looks at all rows and indexes as well. With -o\n"
+	 "and without a NAME the daemon keeps no copy. -f writes over FILE.\n"},
+	{"restore", cmd_restore, 2, 2, 0, "BACKUP DATABASE",
+	 "put a backup in a database's place; its daemon is stopped",
+	 "  systemctl stop alterd\n"
+	 "  alterctl restore /var/lib/alterd/backups/pre-15.db /var/lib/alterd/app.db\n"
+	 "  systemctl start alterd\n"
+	 "\n"
+	 "Both are files. The backup is copied and checked first; what was there is kept under a dated\n"
+	 "name. Refused (75) while a daemon owns the database. Runs alterd --restore.\n"},
 	{"stats", cmd_stats, 0, 0, 0, "", "counters since the daemon started",
 	 "  alterctl stats\n"
 	 "  alterctl --json stats | jq .writer_wait_ms.p99\n"},

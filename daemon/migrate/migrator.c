@@ -145,7 +145,7 @@ static void give_up(struct migrator *m, int64_t code, const char *name, const ch
 	m->trouble[0] = '\0';
 }
 
-static void fail(struct migrator *m, const struct error *err)
+void migrator_fail(struct migrator *m, const struct error *err)
 {
 	struct offenders *o = &m->m.offenders;
 	struct record *r = m->m.r;
@@ -230,7 +230,7 @@ static void step_failed_here(struct migrator *m)
 		error_move(&m->verdict, err);
 		return;
 	}
-	fail(m, err);
+	migrator_fail(m, err);
 }
 
 /* What spoils a copy is most often another process: so it is put down to that where the reason is not known any more.
@@ -338,7 +338,7 @@ static void start(struct migrator *m, struct entry *e)
 	m->trouble[0] = m->paused_why[0] = '\0';
 	m->due_ns = 0;
 	m->throttled = NULL;
-	m->waited = m->idle = false;
+	m->waited = m->idle = m->backed_up = false;
 	m->wanted = r->control;
 	asides_forget(m);
 	m->m = (struct migration){.r = r,
@@ -411,6 +411,8 @@ void migrator_pump(struct migrator *m)
 		m->step.save = false;
 		step_failed_here(m);
 	}
+	if (migrator_before_over(m))
+		return;
 	if (m->abort_asked && !m->ended)
 		take_abort(m);
 	if (m->m.p.phase == PHASE_END && !m->ended && !migrator_next_version(m))
@@ -428,7 +430,7 @@ void migrator_pump(struct migrator *m)
 	}
 	if (r->control.paused && m->m.p.phase != PHASE_ABORT)
 		return;
-	const char *why = migrator_held_back(m, &again_ns);
+	const char *why = migrator_backs_up(m, &again_ns) ? m->why : migrator_held_back(m, &again_ns);
 	if (why) {
 		m->throttled = why;
 		m->waited = true;

@@ -22,18 +22,22 @@
 struct migrator;
 
 struct migrator_config {
-	int64_t hold_ms;        /* longest time one step should hold the writer */
-	int64_t batch_rows;     /* rows a batch at most; the time bounds it first */
-	int64_t duty_percent;   /* share of the writer's time while clients write */
-	int64_t queue_max;      /* jobs waiting, at most */
-	int64_t retire_ms;      /* pause between slices of emptying the old table, 0 = none */
-	int64_t client_wait_ms; /* a client's wait for the writer that puts off the next step; 0: none */
-	const char *folder;     /* of migration files; "": none. Borrowed, as the next is */
-	const char *format;     /* of the files */
-	bool mirror;            /* the history of another tool is kept in step */
-	const char *try_folder; /* where copies for rehearsals are made; "": beside the database. Borrowed as well */
-	const char *settings;   /* all that is in force, as alterd.conf text, for a rehearsal; NULL: the defaults */
-	int64_t retry_ms;       /* tests: wait after the disk was full or the like; 0: 250 ms, and longer each time */
+	int64_t hold_ms;           /* longest time one step should hold the writer */
+	int64_t batch_rows;        /* rows a batch at most; the time bounds it first */
+	int64_t duty_percent;      /* share of the writer's time while clients write */
+	int64_t queue_max;         /* jobs waiting, at most */
+	int64_t retire_ms;         /* pause between slices of emptying the old table, 0 = none */
+	int64_t client_wait_ms;    /* a client's wait for the writer that puts off the next step; 0: none */
+	const char *folder;        /* of migration files; "": none. Borrowed, as the next is */
+	const char *format;        /* of the files */
+	bool mirror;               /* the history of another tool is kept in step */
+	const char *try_folder;    /* where copies for rehearsals are made; "": beside the database. Borrowed as well */
+	const char *settings;      /* all that is in force, as alterd.conf text, for a rehearsal; NULL: the defaults */
+	const char *backup_folder; /* "": "backups" beside the database. Borrowed, read by migrator_open() */
+	int64_t backup_keep;       /* backups made before a run that are kept */
+	bool backup_before;        /* each run of migration files begins with one */
+	int64_t line_bytes;        /* of an answer, at most */
+	int64_t retry_ms; /* tests: wait after the disk was full or the like; 0: 250 ms, and longer each time */
 };
 
 /*
@@ -64,6 +68,8 @@ void migrator_alter(struct migrator *m, const struct params *params, uint32_t ui
  * or those of the daemon's folder, and the history in the database. `uid` is who asks.
  */
 void migrator_files(struct migrator *m, const struct request *request, uint32_t uid, struct migrator_wait *w);
+/* backup, backup.list, backup.read, backup.delete. */
+void migrator_backup(struct migrator *m, const struct request *request, struct migrator_wait *w);
 /* True if the database had nothing in it when it was opened. */
 bool migrator_fresh(const struct migrator *m);
 /* Runs what is pending in the daemon's folder; `ended` is called once, whatever came of it. */

@@ -11,6 +11,7 @@
 
 #include "daemon/lib/list.h"
 #include "daemon/migrate/aside.h"
+#include "daemon/migrate/backups.h"
 #include "daemon/migrate/capture.h"
 #include "daemon/migrate/migration.h"
 #include "daemon/migrate/migrator.h"
@@ -117,6 +118,11 @@ struct migrator {
 	bool waited; /* a step was held back since the last one */
 	bool idle;   /* the last step found nothing to do: the swap is postponed */
 
+	struct backups *backups;
+	struct backup_task *before; /* the run waits for its backup; NULL: it does not */
+	bool backed_up;             /* that backup is made */
+	struct error before_failed; /* why it was not; until the run has failed of it */
+
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -131,6 +137,13 @@ void file_tasks_forget(struct migrator *m, const struct migrator_wait *w);
 void migrator_pump(struct migrator *m);
 /* Whether an error is one that passes: disk full, memory short, stopped. */
 bool migrator_passing(const struct error *err);
+
+/* Ends the running job with an error that does not pass. */
+void migrator_fail(struct migrator *m, const struct error *err);
+/* migrator_before.c. No step is out: the run fails if its backup has. True: first that is given up, for the abort. */
+bool migrator_before_over(struct migrator *m);
+/* No step is out: must the run wait for its backup? Then `why` and *ret_again_ns tell. */
+bool migrator_backs_up(struct migrator *m, uint64_t *ret_again_ns);
 
 /* migrator_aside.c. Submits what there is to do beside the steps; whether or not one is out. */
 void asides_pump(struct migrator *m);

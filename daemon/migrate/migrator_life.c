@@ -181,6 +181,8 @@ static void forget_all(struct migrator *m)
 	free(m->pending);
 	free(m->problems);
 	capture_free(&m->capture);
+	backups_free(m->backups);
+	error_clear(&m->before_failed);
 }
 
 static void timer_closed(uv_handle_t *handle)
@@ -210,7 +212,7 @@ static void unobserve_done(struct mail *mail)
 void migrator_close_now(struct migrator *m)
 {
 	if (m->busy || asides_busy(m) || !list_empty(&m->alters) || !list_empty(&m->letters) ||
-	    !list_empty(&m->file_tasks) || uv_is_closing((uv_handle_t *)&m->timer))
+	    !list_empty(&m->file_tasks) || backups_busy(m->backups) || uv_is_closing((uv_handle_t *)&m->timer))
 		return;
 	m->busy = true;
 	m->step.job = (struct job){.mail = {.deliver = unobserve_done},
@@ -233,6 +235,7 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	list_init(&m->letters);
 	list_init(&m->file_tasks);
 	m->step.owner = m;
+	m->backups = backups_open(s, config);
 	capture_init(&m->capture);
 	uv_timer_init(loop, &m->timer);
 	m->timer.data = m;
@@ -261,6 +264,8 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	return 0;
 }
 
+static void backups_idle(void *arg) { migrator_pump(arg); }
+
 void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg)
 {
 	PRE(!m->closing);
@@ -273,11 +278,13 @@ void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg)
 	asides_stop(m, STOP_SHUTDOWN);
 	if (m->rehearsal)
 		rehearsal_stop(m->rehearsal);
+	backups_stop(m->backups, backups_idle, m);
 	migrator_pump(m);
 }
 
 void migrator_reconfigure(struct migrator *m, const struct migrator_config *config)
 {
 	m->config = *config;
+	backups_reconfigure(m->backups, config);
 	migrator_pump(m);
 }

@@ -45,6 +45,10 @@ static const struct handler table[OP_COUNT] = {
 	[OP_MIGRATE_ABORT] = {.start = handle_migrate_abort},
 	[OP_MIGRATE_THROTTLE] = {.answer = handle_migrate_throttle},
 	[OP_MIGRATE_CUTOVER] = {.answer = handle_migrate_cutover},
+	[OP_BACKUP] = {.start = handle_backup},
+	[OP_BACKUP_LIST] = {.start = handle_backup},
+	[OP_BACKUP_READ] = {.start = handle_backup},
+	[OP_BACKUP_DELETE] = {.start = handle_backup},
 };
 
 const struct handler *handler_of(enum op op)

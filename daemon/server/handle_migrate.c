@@ -5,18 +5,6 @@
 #include "daemon/server/handlers.h"
 #include "daemon/server/line.h"
 
-/* A wait ends with the migrator's answer, or, where the client set one, with its time. */
-static void begin_wait(struct slot *slot)
-{
-	const struct params *p = &slot->request->params;
-
-	slot->waits = true;
-	slot->wait.done = slot_waited;
-	slot->wait.out = &slot->reply;
-	if (params_has(p, PARAM_TIMEOUT_MS))
-		slot->deadline_ms = uv_now(slot->session->server->loop) + (uint64_t)p->timeout_ms;
-}
-
 static int may_wait(const struct session *s, const char *method, struct error *err)
 {
 	if (s->sql.tx == TX_FAILED)
@@ -51,7 +39,7 @@ void handle_migrate_alter(struct slot *slot)
 		slot_finish(slot);
 		return;
 	}
-	begin_wait(slot);
+	slot_begin_wait(slot);
 	migrator_alter(s->server->migrator, &slot->request->params, s->peer.uid, &slot->wait);
 }
 
@@ -67,13 +55,13 @@ void handle_migrate_files(struct slot *slot)
 		slot_finish(slot);
 		return;
 	}
-	begin_wait(slot);
+	slot_begin_wait(slot);
 	migrator_files(s->server->migrator, slot->request, s->peer.uid, &slot->wait);
 }
 
 void handle_migrate_abort(struct slot *slot)
 {
-	begin_wait(slot);
+	slot_begin_wait(slot);
 	migrator_abort(slot->session->server->migrator, &slot->request->params, &slot->wait);
 }
 

@@ -62,7 +62,7 @@ static void write_hello(const struct session *s, struct buf *out)
 	jw_str(out, "role", peer_role_name(s->role));
 	jw_str(out, "sqlite", store_sqlite_version());
 	jw_int(out, "version", migrator_version(s->server->migrator));
-	jw_json(out, "capabilities", "[\"cursor\",\"tx\",\"migrate\"]");
+	jw_json(out, "capabilities", "[\"cursor\",\"tx\",\"migrate\",\"backup\"]");
 	jw_key(out, "limits");
 	jw_open(out, '{');
 	jw_int(out, "line_bytes", c->server_line_limit);

@@ -36,5 +36,7 @@ handler_answer handle_status, handle_stats, handle_discover, handle_config_reloa
 handler_start handle_migrate_alter, handle_migrate_abort, handle_migrate_files;
 handler_answer handle_migrate_status, handle_migrate_history, handle_migrate_pause, handle_migrate_resume,
 	handle_migrate_throttle, handle_migrate_cutover;
+/* handle_backup.c */
+handler_start handle_backup;
 
 #endif

@@ -125,6 +125,17 @@ void slot_submit(struct slot *slot, enum sql_kind kind)
 	sql_submit(slot->session->server->store, &slot->sql);
 }
 
+void slot_begin_wait(struct slot *slot)
+{
+	const struct params *p = &slot->request->params;
+
+	slot->waits = true;
+	slot->wait.done = slot_waited;
+	slot->wait.out = &slot->reply;
+	if (params_has(p, PARAM_TIMEOUT_MS))
+		slot->deadline_ms = uv_now(slot->session->server->loop) + (uint64_t)p->timeout_ms;
+}
+
 void slot_waited(struct migrator_wait *wait)
 {
 	struct slot *slot = CONTAINER_OF(wait, struct slot, wait);

@@ -40,6 +40,8 @@ void slot_finish(struct slot *slot);
 /* Hands the slot to a lane; it is finished when it comes back. */
 void slot_submit(struct slot *slot, enum sql_kind kind);
 /* What a waiter's `done` must be: finishes the slot. */
+/* The slot waits from here on: for the migrator's answer, or, where the client has set one, for its time to end. */
+void slot_begin_wait(struct slot *slot);
 void slot_waited(struct migrator_wait *wait);
 /* Gives up a wait for the migrator and answers SQLITE_INTERRUPT with this reason. */
 void slot_give_up(struct slot *slot, const char *reason);

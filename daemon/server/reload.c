@@ -67,6 +67,10 @@ void server_migrator_config(const struct config *c, struct migrator_config *ret)
 		.format = c->migrate_format,
 		.mirror = c->migrate_mirror_history != 0,
 		.try_folder = c->migrate_try_folder,
+		.backup_folder = c->store_backup_folder,
+		.backup_keep = c->migrate_backup_keep,
+		.backup_before = strcmp(c->migrate_backup, "before") == 0,
+		.line_bytes = c->server_line_limit,
 	};
 }
 

@@ -48,6 +48,16 @@ static int on_wal(void *arg, sqlite3 *handle, const char *database, int frames)
 
 void checkpointer_attach(struct db *writer) { sqlite3_wal_hook(writer->handle, on_wal, writer); }
 
+void checkpointer_wake(struct store *s)
+{
+	struct checkpointer *c = &s->checkpointer;
+
+	pthread_mutex_lock(&c->lock);
+	c->wanted = true;
+	pthread_cond_signal(&c->work);
+	pthread_mutex_unlock(&c->lock);
+}
+
 /* One run. 0, or frames that a reader's snapshot holds; -1 on failure. */
 static int run(struct store *s, struct db *db, int mode)
 {
@@ -111,9 +121,12 @@ static int sync_file(struct db *db)
 	return -1;
 }
 
-static bool hand_over(struct checkpointer *c)
+/* True: not now, for a backup's snapshot is open, beside which the log cannot begin anew. */
+static bool hand_over(struct store *s)
 {
-	atomic_store(&c->writer_turn, 1);
+	if (atomic_load(&s->copy_since_ns))
+		return true;
+	atomic_store(&s->checkpointer.writer_turn, 1);
 	return false;
 }
 
@@ -138,7 +151,7 @@ static bool work(struct store *s)
 		 * before 3.51.3 a run that has just begun would take the new frames for copied ones.
 		 */
 		if (frames_left(c) == 0)
-			return hand_over(c);
+			return hand_over(s);
 		int held = run(s, c->db, SQLITE_CHECKPOINT_PASSIVE);
 		int64_t copied = atomic_load(&c->copied_frames);
 		if (held < 0 || (frames_left(c) > 0 && copied != before && sync_file(c->db)))
@@ -150,7 +163,7 @@ static bool work(struct store *s)
 		/* With nothing left, too: a commit may be under way, and the WAL would grow on behind it. */
 		if (frames_left(c) <= WRITER_FRAMES_MAX ||
 		    (held <= WRITER_FRAMES_MAX && (round >= ROUNDS_MAX || outrun(s, copied - before))))
-			return hand_over(c);
+			return hand_over(s);
 		before = copied;
 	}
 }

@@ -171,11 +171,12 @@ struct store {
 	atomic_uint_fast64_t beat;
 	atomic_int_fast64_t freelist_pages;
 	struct histogram wait, query, hold;
-	atomic_uint_fast64_t answered_ns; /* when a client's job came back last; written by the loop */
-	bool closing;                     /* loop: store_close was called */
-	uint64_t engine_ns;               /* loop: when the last engine job was submitted */
-	uint64_t space_checked_ns;        /* loop: when disk space was last looked at */
-	const char *throttled;            /* loop */
+	atomic_uint_fast64_t copy_since_ns; /* when the snapshot of a backup began, 0: there is none. Any thread */
+	atomic_uint_fast64_t answered_ns;   /* when a client's job came back last; written by the loop */
+	bool closing;                       /* loop: store_close was called */
+	uint64_t engine_ns;                 /* loop: when the last engine job was submitted */
+	uint64_t space_checked_ns;          /* loop: when disk space was last looked at */
+	const char *throttled;              /* loop */
 };
 
 /* A queue's node is its job's mail. */
@@ -305,9 +306,12 @@ bool cursors_due(const struct sql_session *session, uint64_t now);
 int checkpointer_start(struct store *s, struct error *err);
 void checkpointer_stop(struct store *s);
 void checkpointer_attach(struct db *writer);           /* installs the WAL hook */
+void checkpointer_wake(struct store *s);               /* any thread: there may be something to do */
 bool checkpointer_wants_writer(const struct store *s); /* any thread */
 bool store_wal_outruns(
 	const struct store *s); /* the WAL is far above its cap, where only clients can bring it; any thread */
+bool store_wal_overflows(const struct store *s);                   /* it is above its hard cap; any thread */
+bool store_clients_at_work(const struct store *s);                 /* one was answered just now; any thread */
 void checkpointer_writer_turn(struct store *s, struct db *writer); /* writer lane, outside of a transaction */
 
 #endif

@@ -13,7 +13,7 @@
 /* How long after its last answer a client counts as being at work. */
 #define CLIENTS_NS (100 * NS_PER_MS)
 
-static bool clients_at_work(const struct store *s)
+bool store_clients_at_work(const struct store *s)
 {
 	return clock_now_ns() < atomic_load_explicit(&s->answered_ns, memory_order_relaxed) + CLIENTS_NS;
 }
@@ -27,7 +27,7 @@ static int write_steadily(sqlite3_file *file, const void *data, int n, sqlite3_i
 	if (rc != SQLITE_OK || st->unsynced < SYNC_EVERY)
 		return rc;
 	st->unsynced = 0;
-	bool steady = clients_at_work(st->store) && !store_wal_outruns(st->store);
+	bool steady = store_clients_at_work(st->store) && !store_wal_outruns(st->store);
 	return steady ? st->plain->xSync(file, SQLITE_SYNC_NORMAL) : SQLITE_OK;
 }
 

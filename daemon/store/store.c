@@ -4,11 +4,9 @@
 #include "daemon/store/store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sysexits.h>
@@ -18,6 +16,7 @@
 #include "daemon/lib/log.h"
 #include "daemon/store/fault_vfs.h"
 #include "daemon/store/internal.h"
+#include "daemon/store/lock.h"
 
 /* Disk space is looked at this often. */
 #define SPACE_EVERY_NS (200 * NS_PER_MS)
@@ -28,6 +27,7 @@ const struct store_config *store_get_config(const struct store *s) { return &ato
 /* --- jobs in flight --- */
 
 void store_finish(struct store *s, struct job *job) { mailbox_post(s->mailbox, &job->mail); }
+void store_post(struct store *s, struct mail *mail) { mailbox_post(s->mailbox, mail); }
 
 static void on_tick(uv_timer_t *timer);
 
@@ -101,6 +101,7 @@ static int64_t wal_bytes_used(const struct store *s)
 static int64_t wal_above(const struct store *s) { return wal_bytes_used(s) - store_get_config(s)->wal_cap_bytes; }
 
 bool store_wal_outruns(const struct store *s) { return wal_above(s) > WAL_SLACK_BYTES; }
+bool store_wal_overflows(const struct store *s) { return wal_bytes_used(s) > store_get_config(s)->wal_hard_bytes; }
 
 static bool wal_full(const struct store *s)
 {
@@ -120,7 +121,7 @@ static void look_at_space(struct store *s, uint64_t now)
 	bool disk_full = statvfs(store_get_config(s)->path, &disk) == 0 &&
 			 (int64_t)(disk.f_bavail * disk.f_frsize) < store_get_config(s)->disk_reserve_bytes;
 	s->throttled = disk_full ? "free disk space is below store.disk_reserve" : wal_full(s) ? WAL_FULL : NULL;
-	if (wal_bytes_used(s) > store_get_config(s)->wal_hard_bytes && readers_oldest(s, true))
+	if (store_wal_overflows(s) && readers_oldest(s, true))
 		log_warning("store", "the write-ahead log is above store.wal_hard_cap: the oldest reader is expired");
 }
 
@@ -131,10 +132,7 @@ const char *store_throttled(struct store *s)
 	if (!wal_full(s))
 		return s->throttled;
 	/* Where nobody commits, nobody tells the checkpointer that a reader which held it up may be gone. */
-	pthread_mutex_lock(&s->checkpointer.lock);
-	s->checkpointer.wanted = true;
-	pthread_cond_signal(&s->checkpointer.work);
-	pthread_mutex_unlock(&s->checkpointer.lock);
+	checkpointer_wake(s);
 	return s->throttled ? s->throttled : WAL_FULL;
 }
 
@@ -215,30 +213,6 @@ static int check_folder(const char *path, int *ret_exit, struct error *err)
 	return rc;
 }
 
-/*
- * The lock is on a file of its own: opening and closing the database file outside of SQLite would drop SQLite's locks.
- */
-static int take_lock(struct store *s, int *ret_exit, struct error *err)
-{
-	struct buf path = {0};
-	/* Through links: by whichever name it is opened, it is the same file. One not made yet has no other name. */
-	char *real = realpath(store_get_config(s)->path, NULL);
-
-	buf_printf(&path, "%s.alterd-lock", real ? real : store_get_config(s)->path);
-	free(real);
-	s->lock_fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->lock_fd < 0) {
-		*ret_exit = errno == EACCES || errno == EPERM || errno == EROFS ? EX_NOPERM : EX_IOERR;
-		error_set(err, ERRC_INTERNAL, "the lock file %s: %s", buf_cstr(&path), strerror(errno));
-	} else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-		*ret_exit = EX_TEMPFAIL;
-		error_set(err, ERRC_BUSY, "another alterd owns %s (it holds %s)", store_get_config(s)->path,
-			  buf_cstr(&path));
-	}
-	buf_free(&path);
-	return error_is_set(err) ? -1 : 0;
-}
-
 static int exit_code_of(int sqlite_code)
 {
 	switch (sqlite_code & 255) {
@@ -313,7 +287,8 @@ int store_open(const struct store_config *config, uv_loop_t *loop, struct store 
 	pthread_mutex_init(&s->protect_lock, NULL);
 	pthread_mutex_init(&s->checkpointer.lock, NULL);
 	set_memory_limits(config);
-	if (check_folder(config->path, ret_exit, err) || take_lock(s, ret_exit, err) || open_writer(s, ret_exit, err))
+	if (check_folder(config->path, ret_exit, err) || store_lock(config->path, &s->lock_fd, ret_exit, err) ||
+	    open_writer(s, ret_exit, err))
 		goto err_after_alloc;
 	if (mailbox_open(loop, &s->mailbox)) {
 		error_set(err, ERRC_INTERNAL, "cannot open the mailbox");

@@ -101,6 +101,9 @@ void store_submit_reader(struct store *s, struct job *job);
  */
 void store_stop(struct store *s, struct job *job, enum stop_reason why);
 
+/* Any thread that is no lane: mail to the loop. Until store_close() is called. */
+void store_post(struct store *s, struct mail *mail);
+
 /* Takes new limits from a reload; those that cannot change while running (path, readers) are left as they are. */
 void store_reconfigure(struct store *s, const struct store_config *config);
 

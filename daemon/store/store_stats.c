@@ -33,7 +33,10 @@ static void lane_stats(struct store *s, struct store_stats *ret)
 void store_stats(struct store *s, struct store_stats *ret)
 {
 	struct stat st;
-	uint64_t oldest = readers_oldest(s, false);
+	uint64_t oldest = readers_oldest(s, false), copy = atomic_load(&s->copy_since_ns);
+
+	if (copy && (!oldest || copy < oldest))
+		oldest = copy;
 
 	*ret = (struct store_stats){
 		.queries_total = atomic_load(&s->queries),

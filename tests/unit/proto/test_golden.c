@@ -186,6 +186,18 @@ static void write_param(struct buf *out, const struct params *p, enum param whic
 	case PARAM_DRY_RUN:
 		jw_bool(out, "dry_run", p->dry_run);
 		break;
+	case PARAM_NAME:
+		jw_str(out, "name", p->name);
+		break;
+	case PARAM_CHECK:
+		jw_bool(out, "check", p->check);
+		break;
+	case PARAM_OFFSET:
+		jw_int(out, "offset", p->offset);
+		break;
+	case PARAM_SIZE:
+		jw_int(out, "size", p->size);
+		break;
 	case PARAM_COUNT:
 		break;
 	}
