@@ -162,7 +162,7 @@ asan() {
   build build/asan -DALTERD_ASAN=ON -DALTERD_UBSAN=ON || return
   export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1:log_path=$reports/asan
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$reports/ubsan
-  tests build/asan unit -j "$jobs"
+  in_memory tests build/asan unit -j "$jobs"
   in_memory tests build/asan system
   unset ASAN_OPTIONS UBSAN_OPTIONS
 }
@@ -186,7 +186,7 @@ tsan() {
   export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:log_path=$reports/tsan
   [[ -f tests/tsan.supp ]] && TSAN_OPTIONS+=:suppressions=$root/tests/tsan.supp
   # Check's fork leaves the sanitizer's background thread behind; each test runs in the process itself.
-  CK_FORK=no tests build/tsan unit -j "$jobs"
+  CK_FORK=no in_memory tests build/tsan unit -j "$jobs"
   in_memory tests build/tsan system
   run_under=
   unset TSAN_OPTIONS

@@ -16,7 +16,7 @@
 #include "daemon/lib/log.h"
 #include "daemon/migrate/file_task.h"
 #include "daemon/store/codes.h"
-#include "daemon/store/snapshot.h"
+#include "daemon/store/remove.h"
 #include "proto/response.h"
 
 /* How often it is looked whether the snapshot that is being copied holds up the log. */
@@ -37,7 +37,7 @@ struct rehearsal {
 	uv_fs_t removal;
 	uv_buf_t asked[3];
 	struct buf head, request, said;
-	size_t removed;   /* of snapshot_tails */
+	size_t removed;   /* of database_tails */
 	int open_handles; /* whose close callback has not come */
 	bool spawned, exited, heard, stopped;
 	int64_t status;
@@ -72,7 +72,7 @@ void rehearsal_clean(const struct migrator *m)
 {
 	char *path = rehearsal_path(store_get_config(m->s)->path, m->config.try_folder);
 
-	snapshot_remove(path);
+	database_remove(path);
 	free(path);
 }
 
@@ -180,7 +180,7 @@ static void on_removed(uv_fs_t *req)
 /* To take a large file away takes a while: not on the loop. */
 static void remove_next(struct rehearsal *r)
 {
-	const char *tail = snapshot_tails[r->removed];
+	const char *tail = database_tails[r->removed];
 	char path[4096];
 
 	if (!tail) {
@@ -190,7 +190,7 @@ static void remove_next(struct rehearsal *r)
 	snprintf(path, sizeof(path), "%s%s", r->copy, tail);
 	r->removal.data = r;
 	if (uv_fs_unlink(r->m->loop, &r->removal, path, on_removed) != 0) {
-		snapshot_remove(r->copy);
+		database_remove(r->copy);
 		close_handles(r);
 	}
 }
@@ -375,7 +375,7 @@ int rehearsal_start(struct file_task *t, void (*ended)(struct file_task *t))
 	struct rehearsal *r = xcalloc(1, sizeof(*r));
 	*r = (struct rehearsal){.t = t, .ended = ended, .m = m, .copy = copy, .open_handles = 4};
 	m->rehearsal = t->rehearsal = r;
-	snapshot_remove(copy);
+	database_remove(copy);
 	uv_pipe_init(m->loop, &r->in, 0);
 	uv_pipe_init(m->loop, &r->out, 0);
 	uv_timer_init(m->loop, &r->watch);

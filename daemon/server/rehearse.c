@@ -24,7 +24,8 @@
 #include "daemon/lib/log.h"
 #include "daemon/migrate/rehearsal.h"
 #include "daemon/server/internal.h"
-#include "daemon/store/snapshot.h"
+#include "daemon/store/backup.h"
+#include "daemon/store/remove.h"
 
 /* ioprio_set(2) has no wrapper: for this process, the class that is served when no other wants to be. */
 #define IOPRIO_WHO_PROCESS 1
@@ -96,7 +97,7 @@ static int copy(const struct config *config, const char *path, struct error *err
 	uint64_t start = clock_now_ns();
 	int64_t bytes = 0;
 
-	if (snapshot_copy(config->store_database, path, config->store_disk_reserve, &bytes, err) != 0)
+	if (backup_for_once(config->store_database, path, config->store_disk_reserve, &bytes, err) != 0)
 		return -1;
 	(void)printf("copied %" PRId64 " %" PRIu64 "\n", bytes, (clock_now_ns() - start) / NS_PER_MS);
 	(void)fflush(stdout);
@@ -144,7 +145,7 @@ static int work(struct order *o, struct config *config, const char *path, struct
 	if (rc == 0)
 		rc = run_on_copy(config, path, request, out, err);
 	if (request)
-		snapshot_remove(path);
+		database_remove(path);
 	request_free(request);
 	free(id_text);
 	return rc;

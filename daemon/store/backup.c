@@ -9,6 +9,7 @@
 #include "daemon/store/backup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -70,7 +71,7 @@ static int64_t ask(sqlite3 *handle, const char *sql)
 
 static bool stopped(const struct copying *c) { return c->o->stop && atomic_load(c->o->stop) != STOP_NONE; }
 
-/* As long a rest as was worked, if there is somebody to work for. */
+/* As long a rest as was worked, if there may be somebody to work for. */
 static void rest(struct copying *c)
 {
 	const struct store *s = c->o->store;
@@ -78,7 +79,7 @@ static void rest(struct copying *c)
 
 	if (worked < WORK_NS)
 		return;
-	if (s && store_clients_at_work(s) && !(c->from && store_wal_outruns(s))) {
+	if (c->o->gentle || (s && store_clients_at_work(s) && !(c->from && store_wal_outruns(s)))) {
 		struct timespec time = {.tv_sec = (time_t)(worked / NS_PER_S), .tv_nsec = (long)(worked % NS_PER_S)};
 		(void)nanosleep(&time, NULL);
 	}
@@ -339,10 +340,28 @@ int backup_copy(const struct backup_order *o, int64_t *ret_bytes, struct error *
 	struct copying c = {.o = o, .err = err, .worked_ns = clock_now_ns()};
 	struct stat st;
 
-	if (copy(&c) || leave_wal(&c) || settle(&c) || check(&c))
+	if (copy(&c) || leave_wal(&c) || settle(&c) || (!o->unchecked && check(&c)))
 		return -1;
-	if (fsync(o->fd) != 0 || fstat(o->fd, &st) != 0)
+	if ((!o->unchecked && fsync(o->fd) != 0) || fstat(o->fd, &st) != 0)
 		return failed_errno(&c, "writing the copy");
 	*ret_bytes = st.st_size;
 	return 0;
+}
+
+int backup_for_once(const char *from, const char *to, int64_t reserve, int64_t *ret_bytes, struct error *err)
+{
+	struct backup_order o = {.from = from,
+				 .to = to,
+				 .fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600),
+				 .reserve = reserve,
+				 .gentle = true,
+				 .unchecked = true};
+
+	if (o.fd < 0)
+		return error_set_sqlite(err, SQLITE_CANTOPEN, "SQLITE_CANTOPEN", "the copy %.300s: %s", to,
+					strerror(errno));
+	int rc = backup_copy(&o, ret_bytes, err);
+	/* Before anybody opens the copy: closing it lets go of all locks this process has on the file. */
+	(void)close(o.fd);
+	return rc;
 }

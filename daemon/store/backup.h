@@ -26,6 +26,8 @@ struct backup_order {
 	int fd;              /* .. and a descriptor of it for writing */
 	int64_t reserve;     /* bytes that stay free on its disk */
 	bool full_check;     /* integrity_check instead of quick_check, and what it says of rows counts too */
+	bool unchecked;      /* neither: it is for once, and needs to survive nothing */
+	bool gentle;         /* rest as long as it works, also where no store tells of clients */
 	/* Called with the copy open for writing, once its pages are there and before it is checked. */
 	int (*settle)(void *arg, sqlite3 *copy, struct error *err);
 	void *arg;
@@ -34,11 +36,16 @@ struct backup_order {
 };
 
 /*
- * Copies, settles, checks and syncs. The copy is in rollback mode: one file, whatever opens it. Blocks for as long as
- * it takes; on a thread that is neither the loop nor a lane. After a failure `to` holds anything. Errors: SQLite's
- * (SQLITE_FULL, also where the reserve would be touched; SQLITE_CORRUPT: the check failed), BUSY where clients write
- * faster than it can be copied, SQLITE_INTERRUPT.
+ * Copies, settles, checks and syncs (unless it is unchecked). The copy is in rollback mode: one file, whatever opens
+ * it. Blocks for as long as it takes; on a thread that is neither the loop nor a lane. After a failure `to` holds
+ * anything. Errors: SQLite's (SQLITE_FULL, also where the reserve would be touched; SQLITE_CORRUPT: the check failed),
+ * BUSY where clients write faster than it can be copied, SQLITE_INTERRUPT.
  */
 int backup_copy(const struct backup_order *o, int64_t *ret_bytes, struct error *err);
+
+/*
+ * A copy that is needed once, made gently and not looked through. `to` must not be there; only its owner can read it.
+ */
+int backup_for_once(const char *from, const char *to, int64_t reserve, int64_t *ret_bytes, struct error *err);
 
 #endif

@@ -15,6 +15,7 @@
 #include "daemon/lib/check.h"
 #include "daemon/migrate/index_build.h"
 #include "daemon/store/engine.h"
+#include "tests/unit/scratch_folder.h"
 
 struct fixture {
 	char dir[64], path[128];
@@ -117,8 +118,8 @@ static void never_sent(uv_async_t *awake) { (void)awake; }
 
 static void fixture_open(struct fixture *f)
 {
-	*f = (struct fixture){.dir = "/tmp/alterd-test-XXXXXX"};
-	ck_assert_ptr_nonnull(mkdtemp(f->dir));
+	*f = (struct fixture){0};
+	scratch_folder(f->dir, sizeof(f->dir));
 	snprintf(f->path, sizeof(f->path), "%s/a.db", f->dir);
 	uv_loop_init(&f->loop);
 	uv_async_init(&f->loop, &f->awake, never_sent);

@@ -717,8 +717,7 @@ START_TEST(test_proj_db_usage_is_rebuilt)
 	world_stop(&w);
 	snprintf(setup, sizeof(setup), "VACUUM INTO '%s'", w.path);
 	world_remove(&w);
-	snprintf(w.dir, sizeof(w.dir), "/tmp/alterd-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(w.dir));
+	scratch_folder(w.dir, sizeof(w.dir));
 	snprintf(w.path, sizeof(w.path), "%s/t.db", w.dir);
 	snprintf(setup, sizeof(setup), "VACUUM INTO '%s'", w.path);
 	world_query("/usr/share/proj/proj.db", setup, &before);

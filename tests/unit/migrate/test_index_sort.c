@@ -1,14 +1,16 @@
 /* The sorter: in memory and with runs on disk the same keys come out, in order, within the memory it was given. */
 #include "daemon/migrate/index_sort.h"
+#include "tests/unit/scratch_folder.h"
 
 #include <check.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static uint64_t seed = 42;
-static char dir[32];
+static char dir[64];
 
 static uint64_t next_random(uint64_t below)
 {
@@ -18,11 +20,7 @@ static uint64_t next_random(uint64_t below)
 	return seed % below;
 }
 
-static void set_up(void)
-{
-	(void)snprintf(dir, sizeof(dir), "/tmp/alterd-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-}
+static void set_up(void) { scratch_folder(dir, sizeof(dir)); }
 
 static void tear_down(void)
 {
@@ -48,7 +46,9 @@ static void add(struct sorter *s, uint64_t number, size_t prefix, size_t spread,
 	key = (struct key_ref){.norm = (uint8_t *)b->data, .norm_n = b->len, .unique_n = unique};
 	key.tail = key.norm + unique;
 	key.tail_n = number % 9;
-	ck_assert_int_eq(sorter_add(s, &key, &err), 0);
+	/* Check would note each of millions of assertions in a file. */
+	if (sorter_add(s, &key, &err) != 0)
+		ck_abort_msg("%s", err.message);
 }
 
 /* Takes all keys out: ascending, whole, each number once. */
@@ -66,12 +66,11 @@ static void check_out(struct sorter *s, uint64_t keys, size_t merge_bytes)
 		uint64_t number = 0;
 		for (size_t i = key.unique_n; i < key.norm_n; i++)
 			number = number << 8 | key.norm[i];
-		ck_assert_uint_lt(number, keys);
-		ck_assert_uint_eq(seen[number]++, 0);
-		ck_assert_uint_eq(key.tail_n, number % 9);
-		ck_assert_int_eq(memcmp(key.tail, key.norm + key.unique_n, key.tail_n > 8 ? 8 : key.tail_n), 0);
 		last = (struct key_ref){.norm = (uint8_t *)before.data, .norm_n = before.len};
-		ck_assert(count == 0 || key_compare(&last, &key) < 0);
+		if (number >= keys || seen[number]++ != 0 || key.tail_n != number % 9 ||
+		    memcmp(key.tail, key.norm + key.unique_n, key.tail_n > 8 ? 8 : key.tail_n) != 0 ||
+		    (count > 0 && key_compare(&last, &key) >= 0))
+			ck_abort_msg("key %" PRIu64 " of number %" PRIu64 " is not the one", count, number);
 		buf_truncate(&before, 0);
 		buf_add(&before, key.norm, key.norm_n);
 		count++;

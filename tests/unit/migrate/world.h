@@ -19,6 +19,7 @@
 #include "daemon/migrate/migrator_internal.h"
 #include "daemon/store/sql.h"
 #include "daemon/store/store.h"
+#include "tests/unit/scratch_folder.h"
 
 struct world {
 	char dir[64], path[128];
@@ -84,8 +85,7 @@ static inline void world_init(struct world *w, const char *setup)
 
 	if (!getenv("LOG"))
 		log_set_level(LOG_LEVEL_ERROR);
-	snprintf(w->dir, sizeof(w->dir), "/tmp/alterd-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(w->dir));
+	scratch_folder(w->dir, sizeof(w->dir));
 	snprintf(w->path, sizeof(w->path), "%s/t.db", w->dir);
 	ck_assert_int_eq(sqlite3_open(w->path, &db), SQLITE_OK);
 	ck_assert_msg(sqlite3_exec(db, setup, NULL, NULL, &message) == SQLITE_OK, "setup: %s", message);

@@ -16,6 +16,7 @@
 #include "daemon/store/engine.h"
 #include "daemon/store/sql.h"
 #include "daemon/store/store.h"
+#include "tests/unit/scratch_folder.h"
 
 struct rig {
 	char folder[64], path[96];
@@ -83,8 +84,7 @@ static inline void rig_start(struct rig *rig)
 static inline void rig_open(struct rig *rig)
 {
 	memset(rig, 0, sizeof *rig);
-	snprintf(rig->folder, sizeof rig->folder, "/tmp/alterd-unit-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(rig->folder));
+	scratch_folder(rig->folder, sizeof rig->folder);
 	snprintf(rig->path, sizeof rig->path, "%s/t.db", rig->folder);
 	rig->config = rig_config(rig->path);
 	rig_start(rig);
