@@ -94,7 +94,8 @@ note_result() {
   fi
 }
 
-# build FOLDER OPTION...: configures and builds everything; the log is shown only when it fails.
+# build FOLDER OPTION...: configures and builds everything, or the `targets` of the caller; the log is shown only when it
+# fails.
 build() {
   local folder=$1 log status
   shift
@@ -102,7 +103,7 @@ build() {
   begin "build $folder"
   {
     cmake -S . -B "$folder" -G Ninja -DALTERD_WERROR=ON "${launcher[@]}" "$@" &&
-      cmake --build "$folder" -j "$jobs"
+      cmake --build "$folder" -j "$jobs" ${targets:+--target $targets}
   } >"$log" 2>&1
   status=$?
   [[ $status == 0 ]] || tail -n 60 "$log"
@@ -163,7 +164,7 @@ asan() {
   export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1:log_path=$reports/asan
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$reports/ubsan
   in_memory tests build/asan unit -j "$jobs"
-  in_memory tests build/asan system
+  in_memory tests build/asan system -j "$jobs"
   unset ASAN_OPTIONS UBSAN_OPTIONS
 }
 
@@ -187,14 +188,14 @@ tsan() {
   [[ -f tests/tsan.supp ]] && TSAN_OPTIONS+=:suppressions=$root/tests/tsan.supp
   # Check's fork leaves the sanitizer's background thread behind; each test runs in the process itself.
   CK_FORK=no in_memory tests build/tsan unit -j "$jobs"
-  in_memory tests build/tsan system
+  in_memory tests build/tsan system -j "$jobs"
   run_under=
   unset TSAN_OPTIONS
 }
 
 # fuzz SECONDS: each target from its checked-in corpus; what it finds on the way is kept in build/fuzz/corpus.
 fuzz() {
-  local seconds=$1 target name log status
+  local seconds=$1 target name log status targets=fuzzers
   build build/fuzz -DALTERD_FUZZ=ON -DCMAKE_C_COMPILER=clang || return
   begin "fuzz, $seconds s a target"
   for target in build/fuzz/fuzz/fuzz_*; do
@@ -228,6 +229,8 @@ tidy() {
 
 # The short sweeps; with "long" every fault there is.
 faults() {
+  local targets='alterd alterctl fault_programs'
+  [[ ${1:-} == long ]] && targets=all
   build build/faults -DALTERD_FAULTS=ON || return
   tests build/faults system -R '^system\.fault_'
   [[ ${1:-} == long ]] || return 0

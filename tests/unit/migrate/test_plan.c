@@ -12,7 +12,11 @@
 
 #define FOLDERS_MAX 200
 /* Allocations of each plan that are tried. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SHORT_TRIES 15
+#else
 #define SHORT_TRIES 60
+#endif
 
 static char folders[FOLDERS_MAX][256];
 static int nfolders;
