@@ -177,19 +177,29 @@ static bool takes(const struct tool *t, const struct folder *folder)
 	return true;
 }
 
+/* The tool whose table is kept in step, *ret NULL if there is none; refused where its rows cannot be written. */
+static int find_tool(struct db *db, bool schema, const char **ret_name, const struct tool **ret, struct error *err)
+{
+	*ret = NULL;
+	if (adopt_tool(db_handle(db), ret_name, err) != 0)
+		return -1;
+	if (!*ret_name)
+		return 0;
+	*ret = tool_named(*ret_name);
+	if (!*ret)
+		return cannot(*ret_name, "the checksums it compares are its own", err);
+	return schema ? cannot(*ret_name, "a dump has none of its rows", err) : 0;
+}
+
 int mirror_may_follow(struct db *db, const struct folder *folder, bool schema, struct error *err)
 {
 	const char *name;
+	const struct tool *t;
 
-	if (adopt_tool(db_handle(db), &name, err) != 0)
+	if (find_tool(db, schema, &name, &t, err) != 0)
 		return -1;
-	if (!name)
-		return 0;
-	const struct tool *t = tool_named(name);
 	if (!t)
-		return cannot(name, "the checksums it compares are its own", err);
-	if (schema)
-		return cannot(name, "a dump has none of its rows", err);
+		return 0;
 	/* Going down needs no files. */
 	if (!folder || folder->n == 0 || takes(t, folder))
 		return 0;
@@ -202,16 +212,12 @@ int mirror_version(struct db *db, struct pool *pool, const struct run_step *step
 	struct mirror m = {.db = db, .pool = pool, .step = step, .applied_by = applied_by, .err = err};
 	struct error why = {0};
 	const char *name;
+	const struct tool *t;
 
-	if (adopt_tool(db_handle(db), &name, err) != 0)
+	if (find_tool(db, step->schema, &name, &t, err) != 0)
 		return -1;
-	if (!name)
-		return 0;
-	const struct tool *t = tool_named(name);
 	if (!t)
-		return cannot(name, "the checksums it compares are its own", err);
-	if (step->schema)
-		return cannot(name, "a dump has none of its rows", err);
+		return 0;
 	m.err = &why;
 	int rc = step->down && t->down ? db_exec(db, &why, t->down, (long long)step->version) : t->up(&m);
 	/* Disk full and the like are themselves; the rest is the table's shape. */
