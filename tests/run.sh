@@ -131,6 +131,11 @@ tests() {
     while IFS= read -r name; do
       failures+=("$folder: $name")
     done < <(sed -n '/^The following tests FAILED:/,$s/^[[:space:]]*[0-9]* - //p' "$log")
+    # What failed in them: told again at the end, where it is found in a long log.
+    while IFS= read -r name; do
+      failures+=("    ${name:0:300}")
+    done < <(grep -E '^FAIL |:[EF]:[^:]*:[^:]*:[0-9]+: |ERROR: AddressSan|WARNING: ThreadSan|runtime error:' "$log" |
+      head -n 20)
     # ctest ends with an error though no test failed: that must not pass for a success.
     [[ $status != 0 && $bad == 0 ]] && note_result "$label tests, $folder: ctest ended with $status" 1
   else
@@ -289,7 +294,7 @@ if release; then
   tests build lint -j "$jobs"
   tests build unit -j "$jobs"
   [[ $mode == quick ]] && finish
-  tests build system
+  tests build system -j "$jobs"
 else
   # The lints need no binary: what they have to say is told in any case.
   [[ -f build/build.ninja ]] && tests build lint -j "$jobs"

@@ -30,35 +30,33 @@ ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELEC
 LIMIT = 0.1 * max(1.0, scaled(1.0))
 
 
-class Bystander:
-    """A reading and a writing client that must be served in under 100 ms, whatever happens beside them."""
-
-    def __init__(self, what):
-        self.what = what
-
-    def __enter__(self):
-        self.noise = Noise()
-        self.reader = Load(d, lambda k, i: k.value("SELECT v FROM t WHERE id = ?", 1 + i % 1000), pause=0.003).started()
-        self.writer = Load(
-            d, lambda k, i: k.exec("UPDATE t SET v = v WHERE id = ?", 1 + i % 1000), pause=0.01
-        ).started()
-        self.since = time.monotonic()
-        return self
-
-    def __exit__(self, kind, *_):
-        self.reader.end()
-        self.writer.end()
-        late = self.noise.worst(self.since)
-        self.noise.end()
-        if kind:
-            return
-        for name, x in (("reader", self.reader), ("writer", self.writer)):
-            slow = x.slowest(self.since)
-            suite.check(
-                "%s: a %s beside it is served" % (self.what, name),
-                not x.error and not x.closed and slow < LIMIT + HOPS * late,
-                "%.3f s (noise %.3f s), %s" % (slow, late, x.error or x.closed),
-            )
+def beside(what):
+    """
+    `for _ in beside(what):` runs its body beside a reading and a writing client, which must be served in under 100 ms. As
+    in Suite.timely, one of three times must be in time: a machine that others use stalls now and then.
+    """
+    seen = []
+    for _ in range(3):
+        noise = Noise()
+        clients = (
+            Load(d, lambda k, i: k.value("SELECT v FROM t WHERE id = ?", 1 + i % 1000), pause=0.003).started(),
+            Load(d, lambda k, i: k.exec("UPDATE t SET v = v WHERE id = ?", 1 + i % 1000), pause=0.01).started(),
+        )
+        since = time.monotonic()
+        try:
+            yield
+        finally:
+            for x in clients:
+                x.end()
+            late = noise.worst(since)
+            noise.end()
+        slow = [x.slowest(since) for x in clients]
+        bad = [x.error or x.closed for x in clients if x.error or x.closed]
+        seen.append("%.3f s, %.3f s (noise %.3f s), %s" % (*slow, late, bad))
+        in_time = max(slow) < LIMIT + HOPS * late
+        if in_time or bad:
+            break
+    suite.check("%s: a reader and a writer beside it are served" % what, in_time and not bad, seen)
 
 
 def code(o, timeout=20):
@@ -68,7 +66,7 @@ def code(o, timeout=20):
 @suite.section
 def garbage():
     rng = random.Random(7)
-    with Bystander("garbage"):
+    for _ in beside("garbage"):
         for i in range(60):
             with d.client() as o:
                 try:
@@ -112,7 +110,7 @@ def garbage():
 
 @suite.section
 def half_lines():
-    with Bystander("half lines"):
+    for _ in beside("half lines"):
         held = []
         for i in range(100):
             o = d.client()
@@ -130,7 +128,7 @@ def half_lines():
 @suite.section
 def half_lines_are_bounded_together():
     """Each line is below the limit, but all of them together would be 40 x 12 MB."""
-    with Bystander("large half lines"):
+    for _ in beside("large half lines"):
         held, answers = [], []
         piece = b" " * (1 << 20)
         for i in range(40):
@@ -158,7 +156,7 @@ def half_lines_are_bounded_together():
 
 @suite.section
 def long_lines():
-    with Bystander("a 20 MB line"):
+    for _ in beside("a 20 MB line"):
         with d.client() as o:
             o.raw(b'{"jsonrpc":"2.0","id":1,"method":"query","params":{"sql":"SELECT \'')
             for _ in range(20):
@@ -166,7 +164,7 @@ def long_lines():
             o.raw(b"'\"}}\n")
             suite.same("is told LINE_TOO_LONG", code(o), -32005)
             suite.same("and the connection goes on", o("ping"), {})
-    with Bystander("a 15 MB line"):
+    for _ in beside("a 15 MB line"):
         with d.client() as o:
             body = "x" * 15_000_000
             n = o.send("query", sql="SELECT length(?)", bind=[body])
@@ -178,7 +176,7 @@ def long_lines():
 
 @suite.section
 def nested_and_many():
-    with Bystander("100,000 nested arrays"):
+    for _ in beside("100,000 nested arrays"):
         with d.client() as o:
             for open_, close in ((b"[", b"]"), (b'{"a":', b"}")):
                 middle = b"1" if open_ != b"[" else b""
@@ -198,7 +196,7 @@ def nested_and_many():
             got = code(o)
             suite.check("2,000,000 open objects", got in (-32700, -32600), got)
             suite.same("and the connection goes on", o("ping"), {})
-    with Bystander("more than a million values"):
+    for _ in beside("more than a million values"):
         with d.client() as o:
             o.raw(b'{"id":1,"method":"query","params":{"sql":"SELECT 1","bind":[' + b"0," * 1_000_001 + b"0]}}\n")
             got = code(o)
@@ -240,7 +238,7 @@ def long_lines_are_decoded_beside():
         short = b'{"id":%d,"method":"query","params":{"sql":"SELECT 1"}}\n'
         o.raw(b"".join(short % i + long_query(i + 1, 200_000) for i in (1, 3, 5)) + short % 7)
         suite.same("answers keep the order of the lines", [o.read(scaled(20))["id"] for _ in range(7)], list(range(1, 8)))
-    with Bystander("long lines of many, some of which leave"):
+    for _ in beside("long lines of many, some of which leave"):
         held = [d.client() for _ in range(8)]
         for o in held:
             o.raw(long_query(1, 500_000))
@@ -262,7 +260,7 @@ def long_lines_are_decoded_beside():
 
 @suite.section
 def reader_that_never_reads():
-    with Bystander("100 MB that nobody reads"):
+    for _ in beside("100 MB that nobody reads"):
         held = []
         for _ in range(3):
             o = d.client()
@@ -296,8 +294,8 @@ def reader_that_never_reads():
 
 @suite.section
 def connections():
-    held = []
-    with Bystander("300 connections"):
+    for _ in beside("300 connections"):
+        held = []
         for _ in range(300):
             held.append(d.client())
         got = {"ok": 0, "TOO_MANY": 0, "closed": 0}
@@ -315,10 +313,10 @@ def connections():
             got["ok"] >= 250 and got["TOO_MANY"] >= 40 and got["closed"] <= 4,
             got,
         )
-    for o in held:
-        o.close()
-    until("places are free again", lambda: c("stats")["sessions"] <= 3, 10)
-    with Bystander("300 pipelining connections"):
+        for o in held:
+            o.close()
+        until("places are free again", lambda: c("stats")["sessions"] <= 3, 10)
+    for _ in beside("300 pipelining connections"):
         held = []
         for _ in range(240):
             o = d.client()
@@ -341,7 +339,7 @@ def connections():
 @suite.section
 def gone_in_the_middle():
     until("only we are left", lambda: c("stats")["sessions"] <= 1, 10)
-    with Bystander("clients gone in the middle of a query"):
+    for _ in beside("clients gone in the middle of a query"):
         held = []
         for i in range(6):
             o = d.client()
@@ -381,7 +379,7 @@ def gone_in_the_middle():
 
 @suite.section
 def dangerous_functions():
-    with Bystander("printf of 1e9"):
+    for _ in beside("printf of 1e9"):
         with d.client() as o:
             for sql in (
                 "SELECT printf('%.*c', 1000000000, 'x')",
@@ -395,7 +393,7 @@ def dangerous_functions():
 
 @suite.section
 def endless_times_many():
-    with Bystander("an endless query on 40 connections"):
+    for _ in beside("an endless query on 40 connections"):
         held = []
         for i in range(40):
             o = d.client()
@@ -418,7 +416,7 @@ def endless_times_many():
 @suite.section
 def cursors_of_many():
     """240 connections that each hold cursors: connections pinned by them are capped, and others are served."""
-    with Bystander("cursors on 100 connections"):
+    for _ in beside("cursors on 100 connections"):
         held, errors = [], {}
         for i in range(100):
             o = d.client()
@@ -438,7 +436,7 @@ def cursors_of_many():
 @suite.section
 def a_full_socket_of_writes():
     """A client that sends writes and never reads an answer is stopped by its own full pipe, not by memory."""
-    with Bystander("writes whose answers nobody reads"):
+    for _ in beside("writes whose answers nobody reads"):
         o = d.client()
         o.sock.setblocking(False)
         sent, i, end = 0, 0, time.monotonic() + 2
