@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "daemon/migrate/schema.h"
 #include "daemon/migrate/script.h"
 #include "daemon/migrate/version.h"
 
@@ -32,14 +33,48 @@ static int is_there(struct db *db, const char *table, const char *column, bool *
 	return rc;
 }
 
-int consent_needed(struct db *db, struct pool *pool, const struct script_kind *kind, struct error *err)
+/* A table that a rebuild drops: columns with values that are nowhere else. */
+static int left_out(struct db *db, struct pool *pool, const struct script *script, const struct script_kind *kinds,
+		    size_t i, struct error *err)
 {
+	struct schema_table *t = NULL;
+	const char *table = kinds[i].name;
+
+	if (schema_read(pool, db_handle(db), table, &t, err) != 0)
+		return -1;
+	const char **columns = pool_alloc(pool, (t->ncolumns + 1) * sizeof(*columns));
+	bool *out = pool_alloc(pool, t->ncolumns + 1), holds = false;
+	for (size_t c = 0; c < t->ncolumns; c++)
+		columns[c] = t->columns[c].name;
+	if (script_left_out(pool, script, kinds, i, columns, t->ncolumns, out, err) != 0)
+		return -1;
+	for (size_t c = 0; c < t->ncolumns; c++) {
+		if (!out[c] || t->columns[c].hidden)
+			continue;
+		if (any(db, pool, table, pool_printf(pool, "%s IS NOT NULL", quote_name(pool, columns[c])), &holds,
+			err) != 0)
+			return -1;
+		if (holds)
+			return error_set(err, ERRC_NEEDS_FORCE,
+					 "column %.100s of %.100s is left out where the table is made anew, and holds "
+					 "values: say allow_data_loss",
+					 columns[c], table);
+	}
+	return 0;
+}
+
+int consent_needed(struct db *db, struct pool *pool, const struct script *script, const struct script_kind *kinds,
+		   size_t i, struct error *err)
+{
+	const struct script_kind *kind = &kinds[i];
 	bool column = kind->what == SCRIPT_DROP_COLUMN, there = false, holds = false;
 
-	if ((kind->what != SCRIPT_DROP_TABLE && !column) || kind->rebuilds || kind->own)
+	if ((kind->what != SCRIPT_DROP_TABLE && !column) || (column && kind->rebuilds) || kind->own)
 		return 0;
 	if (is_there(db, kind->name, column ? kind->other : NULL, &there, err) != 0)
 		return -1;
+	if (kind->rebuilds)
+		return there ? left_out(db, pool, script, kinds, i, err) : 0;
 	const char *condition = column ? pool_printf(pool, "%s IS NOT NULL", quote_name(pool, kind->other)) : "1";
 	if (there && any(db, pool, kind->name, condition, &holds, err) != 0)
 		return -1;
@@ -63,7 +98,7 @@ int consent_ahead(struct db *db, struct pool *pool, const struct run_step *step,
 	for (size_t i = 0; i < script.n; i++) {
 		int rc = kinds[i].what == SCRIPT_REFUSED ? error_set(err, ERRC_MIGRATION_INVALID, "%s", kinds[i].why)
 			 : step->allow_data_loss         ? 0
-							 : consent_needed(db, pool, &kinds[i], err);
+							 : consent_needed(db, pool, &script, kinds, i, err);
 		if (rc == 0)
 			continue;
 		version_place(err, step, script.at[i].line);

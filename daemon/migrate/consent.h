@@ -6,10 +6,12 @@
 #include "daemon/migrate/steps.h"
 
 /*
- * NEEDS_FORCE where the statement drops a table that has rows, or a column that holds a value, and is no part of a
- * rebuild. What is not there loses nothing. Reads the table in the transaction that is open.
+ * NEEDS_FORCE where statement i drops a table that has rows, or a column that holds a value; of a table that a rebuild
+ * drops, a column that it does not take along. What is not there loses nothing. Reads the table in the transaction that
+ * is open.
  */
-int consent_needed(struct db *db, struct pool *pool, const struct script_kind *kind, struct error *err);
+int consent_needed(struct db *db, struct pool *pool, const struct script *script, const struct script_kind *kinds,
+		   size_t i, struct error *err);
 /* The same for all statements of a step without consent, with their place; the schema is what it is before the run. */
 int consent_ahead(struct db *db, struct pool *pool, const struct run_step *step, struct error *err);
 

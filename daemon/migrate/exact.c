@@ -6,7 +6,8 @@
  *
  * Foreign keys are off, as every tool for migrations has them, and looked at when all is done: with them on, DROP TABLE
  * of a parent would empty its children. BEGIN, COMMIT and the PRAGMAs that scripts put around a rebuild are passed
- * over. TEMP objects live in the transaction: what is left of them at its end is dropped, and no client sees them.
+ * over. TEMP objects live in the transaction: what is left of them at its end is dropped, and no client sees them. What
+ * ALTER TABLE can do only here is carried out in its place (exact_alter.c).
  */
 #include <string.h>
 #include <strings.h>
@@ -29,11 +30,11 @@ struct exact {
 };
 
 /* NEEDS_FORCE where it loses data and nobody has consented. */
-static int look_at_loss(struct exact *x, const struct script_kind *k, struct error *err)
+static int look_at_loss(struct exact *x, size_t i, struct error *err)
 {
 	struct error why = {0};
 
-	if (consent_needed(x->db, x->pool, k, &why) == 0)
+	if (consent_needed(x->db, x->pool, &x->script, x->kinds, i, &why) == 0)
 		return 0;
 	if (why.code != errc_code(ERRC_NEEDS_FORCE) || !x->step.allow_data_loss) {
 		error_move(err, &why);
@@ -44,6 +45,26 @@ static int look_at_loss(struct exact *x, const struct script_kind *k, struct err
 	return 0;
 }
 
+/* *ret_done: it was planned, and carried out or not; else SQLite is to do it. */
+static int run_planned(struct exact *x, size_t i, bool *ret_done, struct error *err)
+{
+	const char *sql = x->script.at[i].sql, *unused = NULL;
+	struct error why = {0};
+	bool compiles = version_compiles(x->db, x->pool, sql, &unused);
+
+	*ret_done = script_wants_plan(&x->kinds[i], compiles);
+	if (!*ret_done || exact_alter(x->m, x->db, sql, x->step.allow_data_loss, &x->loses, &why) == 0)
+		return 0;
+	/* A plan that is refused has done nothing. */
+	if (compiles && (why.code == errc_code(ERRC_MIGRATION_INVALID) || why.code == errc_code(ERRC_NOT_FOUND))) {
+		error_clear(&why);
+		*ret_done = false;
+		return 0;
+	}
+	error_move(err, &why);
+	return -1;
+}
+
 /*
  * A rename that is part of a rebuild must not take along what refers to the name: children, views and triggers mean the
  * table that has it afterwards.
@@ -51,18 +72,21 @@ static int look_at_loss(struct exact *x, const struct script_kind *k, struct err
 static int run_statement(struct exact *x, size_t i, struct error *err)
 {
 	const struct script_kind *k = &x->kinds[i];
-	bool legacy = k->what == SCRIPT_RENAME_TABLE && k->rebuilds;
+	bool legacy = k->what == SCRIPT_RENAME_TABLE && k->rebuilds, done = false;
 
 	if (k->what == SCRIPT_PASSED_OVER)
 		return 0;
 	if (k->what == SCRIPT_REFUSED)
 		return error_set(err, ERRC_MIGRATION_INVALID, "%s", k->why);
-	if (look_at_loss(x, k, err) != 0)
+	if (look_at_loss(x, i, err) != 0)
 		return -1;
 	db_forget_statements(x->db);
+	int rc = run_planned(x, i, &done, err);
+	if (rc != 0 || done)
+		return rc;
 	if (legacy && db_exec(x->db, err, "PRAGMA legacy_alter_table=ON") != 0)
 		return -1;
-	int rc = db_exec_guarded(x->db, x->script.at[i].sql, err);
+	rc = db_exec_guarded(x->db, x->script.at[i].sql, err);
 	if (legacy) {
 		struct error ignored = {0};
 		(void)db_exec(x->db, &ignored, "PRAGMA legacy_alter_table=OFF");

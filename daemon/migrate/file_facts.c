@@ -88,6 +88,29 @@ bool world_holds(struct world *w, const char *table, const char *column)
 	return holds != 0;
 }
 
+const char *world_leaves_out(struct world *w, const struct script *script, const struct script_kind *kinds, size_t i)
+{
+	struct schema_table *t = NULL;
+	struct error why = {0};
+	const char *table = kinds[i].name, *lost = NULL;
+
+	/* What is not there loses nothing. */
+	if (schema_read(w->pool, w->db, table, &t, &why) != 0) {
+		error_clear(&why);
+		return NULL;
+	}
+	const char **columns = pool_alloc(w->pool, (t->ncolumns + 1) * sizeof(*columns));
+	bool *out = pool_alloc(w->pool, t->ncolumns + 1);
+	for (size_t c = 0; c < t->ncolumns; c++)
+		columns[c] = t->columns[c].name;
+	if (script_left_out(w->pool, script, kinds, i, columns, t->ncolumns, out, &w->err) != 0)
+		return NULL;
+	for (size_t c = 0; c < t->ncolumns && !lost; c++)
+		if (out[c] && !t->columns[c].hidden && world_holds(w, table, columns[c]))
+			lost = columns[c];
+	return lost;
+}
+
 int64_t world_reads(struct world *w, const struct script_data *data, int64_t *ret_bytes)
 {
 	int64_t rows = data->values, bytes = 0;
@@ -118,7 +141,10 @@ void world_learn(struct world *w, const struct script_kind *k, const struct scri
 	int64_t bytes = 0;
 
 	if (k->what == SCRIPT_DROP_TABLE) {
-		forget(w, k->name);
+		/* It may have been one in TEMP, of the same name. */
+		if (sqlite3_table_column_metadata(w->db, "main", k->name, NULL, NULL, NULL, NULL, NULL, NULL) !=
+		    SQLITE_OK)
+			forget(w, k->name);
 	} else if (k->what == SCRIPT_CREATE_TABLE && !world_table(w, k->name)) {
 		world_add(w, (struct fact){.name = pool_str(w->pool, k->name)});
 	}

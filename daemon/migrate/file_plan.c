@@ -141,7 +141,8 @@ static int judge_one(struct forecast *f, const char *one, int64_t line, const ch
 	struct plan *plan = NULL;
 
 	if (plan_statement(&f->pool, f->w->db, one, &options, &plan, &why) != 0) {
-		if (why.code == errc_code(ERRC_MIGRATION_INVALID) && world_compiles(f->w, one, true)) {
+		if (why.code == errc_code(ERRC_MIGRATION_INVALID) &&
+		    (script_is_several(&f->script, f->kinds) || world_compiles(f->w, one, true))) {
 			*ret_why = pool_printf(&f->pool, "run exact: %s", why.message);
 			error_clear(&why);
 			return 0;
@@ -196,12 +197,36 @@ static int64_t weigh(struct forecast *f, const struct script_kind *k, const stru
 	return cheap ? 0 : world_bytes(f->w, o->table);
 }
 
+/* An ALTER TABLE that is carried out in its place (exact_alter.c). *ret_done: it is; else SQLite is to do it. */
+static int judge_planned(struct forecast *f, size_t i, struct outlook *o, bool *ret_done, struct error *why)
+{
+	struct plan_options options = {.allow_data_loss = true, .rows = world_rows, .rows_arg = f->w};
+	const char *sql = f->script.at[i].sql;
+	bool compiles = world_compiles(f->w, sql, true);
+	struct plan *plan = NULL;
+
+	*ret_done = script_wants_plan(&f->kinds[i], compiles);
+	if (!*ret_done)
+		return 0;
+	if (plan_statement(&f->pool, f->w->db, sql, &options, &plan, why) != 0) {
+		*ret_done = !compiles;
+		if (compiles)
+			error_clear(why);
+		return compiles ? 0 : -1;
+	}
+	o->destructive = loses(f, plan) != NULL;
+	for (size_t k = 0; k < plan->nwarnings; k++)
+		outlook_warn(&f->pool, o, plan->warnings[k]);
+	return world_apply_plan(f->w, plan, why);
+}
+
 static int judge_exact(struct forecast *f, size_t i, const char *why_exact, struct outlook *o)
 {
 	const struct script_kind *k = &f->kinds[i];
 	const struct script_statement *s = &f->script.at[i];
 	struct script_data data;
 	struct error why = {0};
+	bool done = false;
 
 	*o = (struct outlook){.strategy = "instant"};
 	if (k->what == SCRIPT_PASSED_OVER) {
@@ -217,14 +242,17 @@ static int judge_exact(struct forecast *f, size_t i, const char *why_exact, stru
 	o->hold_ms = o->expected_ms = 1 + weigh(f, k, &data, s->sql, o) / EXACT_BYTES_PER_MS;
 	if (outlook_touches(&f->pool, f->w->db, o, f->err) != 0)
 		return -1;
-	if (k->what == SCRIPT_DROP_TABLE)
-		o->destructive = o->rows > 0 && !k->rebuilds && !k->own;
+	if (k->what == SCRIPT_DROP_TABLE && !k->own)
+		o->destructive = k->rebuilds ? world_leaves_out(f->w, &f->script, f->kinds, i) != NULL : o->rows > 0;
 	else if (k->what == SCRIPT_DROP_COLUMN)
 		o->destructive = !k->rebuilds && world_holds(f->w, k->name, k->other);
 	if (why_exact)
 		outlook_warn(&f->pool, o, why_exact);
 	quoted(f, o, s->sql);
-	if (world_apply(f->w, k, data.empty_sql ? data.empty_sql : s->sql, &why) != 0)
+	int rc = judge_planned(f, i, o, &done, &why);
+	if (rc == 0 && !done)
+		rc = world_apply(f->w, k, data.empty_sql ? data.empty_sql : s->sql, &why);
+	if (rc != 0)
 		return judge_error(f, o, s->line, &why);
 	world_learn(f->w, k, &data);
 	return 0;

@@ -58,6 +58,10 @@ int64_t world_bytes(struct world *w, const char *table);
 /* True if the column may hold a value: asked of the live table where that can be, else if there are rows. */
 bool world_holds(struct world *w, const char *table, const char *column);
 
+/* Statement i drops a table that is made anew: a column that may hold values and is not taken along; NULL: there is
+ * none. On failure w->err is set. */
+const char *world_leaves_out(struct world *w, const struct script *script, const struct script_kind *kinds, size_t i);
+
 /* What a change that is run online, resp. one statement run as it is, leaves behind. On failure nothing has changed. */
 int world_apply_plan(struct world *w, const struct plan *plan, struct error *err);
 int world_apply(struct world *w, const struct script_kind *kind, const char *sql, struct error *err);

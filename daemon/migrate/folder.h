@@ -84,6 +84,12 @@ struct folder {
 int folder_read(struct pool *pool, const struct folder_file *files, size_t n, enum folder_format format,
 		struct folder *ret, struct error *err);
 
+/*
+ * The directives of a part that was kept when its version was applied: mode, batch_rows and allow_data_loss of *ret.
+ * What was taken then is taken now; a line that this program does not know says nothing.
+ */
+void folder_kept(struct pool *pool, const char *file, const char *text, struct version_part *ret);
+
 /* FOLDER_FORMAT_COUNT if unknown. */
 enum folder_format folder_format_by_name(const char *name);
 const char *folder_format_name(enum folder_format f);

@@ -86,6 +86,18 @@ int folder_directive(struct pool *pool, const struct source *s, const struct lin
 	return 0;
 }
 
+void folder_kept(struct pool *pool, const char *file, const char *text, struct version_part *ret)
+{
+	struct source s = {.name = file, .text = text, .len = strlen(text)};
+	struct line l = {.text = s.text, .len = s.len};
+	struct error ignored = {0};
+
+	while (line_next(&l)) {
+		(void)folder_directive(pool, &s, &l, ret, &ignored);
+		error_clear(&ignored);
+	}
+}
+
 /* `run_in_transaction = true`, blanks anywhere; a comment may follow. Returns false if it is anything else. */
 static bool setting(const char *text, size_t n, bool *ret)
 {

@@ -177,7 +177,7 @@ int run_key(struct migration *m, struct db *db, const char *sql, const struct ro
 
 /* Condition over a row of the source: it is to be refused. NULL: none can be. */
 const char *rules_condition(const struct migration *m, struct pool *pool);
-/* Takes in what is to be refused in the rows behind `from` (NULL: from the first) up to `to`. */
+/* Takes in what is to be refused in the rows behind `from` (NULL: from the first) up to `to` (NULL: to the last). */
 int rules_check(struct migration *m, struct db *db, const struct rowkey *from, const struct rowkey *to,
 		struct error *err);
 /* The same by rules alone, but for dirty keys; -1 with the migration's error if there is anything. */
@@ -236,5 +236,13 @@ int disown_index(struct db *db, struct pool *pool, const struct schema_index *x,
 int statistics_slice(struct migration *m, struct db *db, bool *ret_done, struct error *err);
 /* Empties and drops, in slices, the shadow and what was disowned from it. *ret_done: nothing is left. */
 int retire_slice(struct migration *m, struct db *db, bool *ret_done, struct error *err);
+/* The next table of these: those of indexes first, the shadow last. *ret NULL: none is left. */
+int retire_next(struct db *db, struct pool *pool, const char *shadow, const char **ret, struct error *err);
+
+/* The exchange, and what the plan has for the swap's transaction, in the transaction that is open. */
+int swap_places(struct migration *m, struct db *db, struct error *err);
+/* All of an ALTER TABLE in the transaction that is open. *ret_loses: it has lost data, with consent. */
+int exact_alter(struct migration *m, struct db *db, const char *sql, bool allow_data_loss, bool *ret_loses,
+		struct error *err);
 
 #endif

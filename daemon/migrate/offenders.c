@@ -137,8 +137,8 @@ int offenders_error(const struct migration *m, struct error *err)
 	const struct offenders *o = &m->offenders;
 
 	error_set(err, ERRC_FAILED_MIGRATION, "%lld row%s of %.100s %s (%s)", (long long)o->count,
-		  o->count == 1 ? "" : "s", m->r->table, m->live ? "repeat a key" : "cannot be held by the new table",
-		  o->first);
+		  o->count == 1 ? "" : "s", m->plan->table,
+		  m->live ? "repeat a key" : "cannot be held by the new table", o->first);
 	buf_putc(&rows, '[');
 	buf_add(&rows, o->rows.data, o->rows.len);
 	buf_putc(&rows, ']');

@@ -219,11 +219,23 @@ static bool is_kept(const struct planning *p, const char *name)
 	return false;
 }
 
+static void mark_gone(struct making *k, const char *name)
+{
+	k->gone = pool_grow(k->p->pool, k->gone, k->ngone, sizeof(*k->gone));
+	k->gone[k->ngone++] = name;
+}
+
 static int drop_index(struct making *k, const struct statement *st)
 {
 	struct planning *p = k->p;
 	struct plan *plan = p->plan;
 
+	/* It may have gone already, with a column that is dropped by another statement. */
+	for (size_t i = 0; i < plan->ndropped; i++)
+		if (strcasecmp(plan->dropped[i], st->name) == 0 && !is_gone(k, st->name)) {
+			mark_gone(k, plan->dropped[i]);
+			return 0;
+		}
 	if (!is_kept(p, st->name))
 		return refuse(k, st->name, "is no index of the table that can be dropped");
 	for (size_t i = 0; i < plan->nindexes; i++) {
@@ -233,8 +245,7 @@ static int drop_index(struct making *k, const struct statement *st)
 			return refuse(k, st->name, "may be what foreign keys need");
 		plan->dropped = pool_grow(p->pool, plan->dropped, plan->ndropped, sizeof(*plan->dropped));
 		plan->dropped[plan->ndropped++] = plan->indexes[i].name;
-		k->gone = pool_grow(p->pool, k->gone, k->ngone, sizeof(*k->gone));
-		k->gone[k->ngone++] = plan->indexes[i].name;
+		mark_gone(k, plan->indexes[i].name);
 		memmove(&plan->indexes[i], &plan->indexes[i + 1], (plan->nindexes - i - 1) * sizeof(plan->indexes[0]));
 		plan->nindexes--;
 	}

@@ -78,8 +78,7 @@ int disown(struct db *db, struct pool *pool, const char *table, struct error *er
 	return disown_table(db, pool, t, table, err);
 }
 
-/* The next table to empty: those of indexes first, the shadow last. *ret NULL: none is left. */
-static int next_table(struct migration *m, struct db *db, struct pool *pool, const char **ret, struct error *err)
+int retire_next(struct db *db, struct pool *pool, const char *shadow, const char **ret, struct error *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	int rc = db_prepare(db,
@@ -89,7 +88,7 @@ static int next_table(struct migration *m, struct db *db, struct pool *pool, con
 	*ret = NULL;
 	if (rc == 0) {
 		/* NULL, where there is no shadow, is no table's name. */
-		sqlite3_bind_text(stmt, 1, m->r->shadow, -1, SQLITE_STATIC);
+		sqlite3_bind_text(stmt, 1, shadow, -1, SQLITE_STATIC);
 		rc = db_step(db, stmt, err);
 		if (rc == 1)
 			*ret = pool_str(pool, (const char *)sqlite3_column_text(stmt, 0));
@@ -147,7 +146,7 @@ static int slice(struct migration *m, struct db *db, bool *ret_done, struct erro
 	const char *table = NULL;
 	bool gone = false;
 	int64_t keys = 0;
-	int rc = next_table(m, db, &pool, &table, err);
+	int rc = retire_next(db, &pool, m->r->shadow, &table, err);
 
 	*ret_done = false;
 	if (rc == 0 && table) {

@@ -56,7 +56,7 @@ static const char *all_bad(const struct migration *m, struct pool *pool, bool ru
 const char *rules_condition(const struct migration *m, struct pool *pool) { return all_bad(m, pool, false); }
 
 struct range {
-	const struct rowkey *from, *to; /* from NULL: the first */
+	const struct rowkey *from, *to; /* NULL: from the first, to the last */
 	bool rules_only, skip_dirty;
 };
 
@@ -68,15 +68,17 @@ static int check_one(struct migration *m, struct db *db, const struct look *l, s
 	sqlite3_stmt *stmt = NULL;
 	const struct rowkey_shape *shape = &m->plan->source_key;
 	size_t n = range.from ? shape->n : 0;
-	const char *sql = pool_printf(
-		&pool, "SELECT %s,%s FROM main.%s %s WHERE %s AND NOT (%s) AND (%s)", rowkey_list(&pool, shape, ""),
-		l->value ? l->value : "NULL", quote_name(&pool, m->plan->table), shape->access,
-		n ? rowkey_after(&pool, shape, "", 1) : "1", rowkey_after(&pool, shape, "", n + 1), l->bad);
+	const char *sql = pool_printf(&pool, "SELECT %s,%s FROM main.%s %s WHERE %s AND NOT (%s) AND (%s)",
+				      rowkey_list(&pool, shape, ""), l->value ? l->value : "NULL",
+				      quote_name(&pool, m->plan->table), shape->access,
+				      n ? rowkey_after(&pool, shape, "", 1) : "1",
+				      range.to ? rowkey_after(&pool, shape, "", n + 1) : "0", l->bad);
 	int rc = db_prepare(db, sql, &stmt, err);
 	if (rc == 0) {
 		if (n)
 			rowkey_bind(range.from, shape, stmt, 1);
-		rowkey_bind(range.to, shape, stmt, (int)n + 1);
+		if (range.to)
+			rowkey_bind(range.to, shape, stmt, (int)n + 1);
 	}
 	while (rc == 0 && (rc = db_step(db, stmt, err)) == 1) {
 		rowkey_read(&key, shape, stmt, 0);

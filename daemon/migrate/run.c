@@ -217,11 +217,18 @@ static int add_down(struct making *k, size_t at)
 	const struct applied *a = &k->history->at[at];
 	const struct version *v = k->folder ? folder_find(k->folder, a->version) : NULL;
 	const struct version_part *part = v && v->down.present ? &v->down : NULL;
+	struct version_part kept = {.file = part ? part->file : a->name, .line = part ? part->line : 1};
 
 	if (!a->down_sql && !part) {
 		error_set(k->err, ERRC_NO_DOWN, "nothing undoes version %lld %.100s: it has no down part",
 			  (long long)a->version, a->name);
 		return -1;
+	}
+	/* What was kept counts: it belongs to what was applied. */
+	if (a->down_sql) {
+		kept.text = a->down_sql;
+		folder_kept(k->pool, kept.file, a->down_sql, &kept);
+		part = &kept;
 	}
 	struct run_step *s = add(k);
 	*s = (struct run_step){
@@ -229,15 +236,14 @@ static int add_down(struct making *k, size_t at)
 		.down = true,
 		.after = version_without(k->history, at),
 		.name = a->name,
-		.file = part ? part->file : a->name,
-		.line = part ? part->line : 1,
-		/* What was kept counts: it belongs to what was applied. */
-		.sql = a->down_sql ? a->down_sql : part->text,
-		.exact = part && part->mode == MODE_EXACT,
-		.online = part && part->mode == MODE_ONLINE,
-		.allow_data_loss = (part && part->allow_data_loss) || k->options->allow_data_loss,
-		.consent = consent(k, part, part ? part->file : a->name),
-		.batch_rows = part ? part->batch_rows : 0,
+		.file = part->file,
+		.line = part->line,
+		.sql = part->text,
+		.exact = part->mode == MODE_EXACT,
+		.online = part->mode == MODE_ONLINE,
+		.allow_data_loss = part->allow_data_loss || k->options->allow_data_loss,
+		.consent = consent(k, part, part->file),
+		.batch_rows = part->batch_rows,
 	};
 	k->out->to = s->after;
 	return 0;

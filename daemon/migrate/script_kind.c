@@ -309,6 +309,11 @@ static bool changes_table(const struct script_kind *k)
 	return k->what == SCRIPT_ALTER || k->what == SCRIPT_DROP_COLUMN || k->what == SCRIPT_RENAME_TABLE;
 }
 
+bool script_wants_plan(const struct script_kind *k, bool compiles)
+{
+	return k->what == SCRIPT_DROP_COLUMN || (changes_table(k) && !compiles);
+}
+
 /* All statements that are not passed over, as one text. */
 static const char *join(struct pool *pool, const struct script *script, const struct script_kind *kinds)
 {
@@ -318,6 +323,15 @@ static const char *join(struct pool *pool, const struct script *script, const st
 		if (kinds[i].what != SCRIPT_PASSED_OVER)
 			buf_printf(&text, "%s%s", text.len > 0 ? ";\n" : "", script->at[i].sql);
 	return pool_take(pool, &text);
+}
+
+bool script_is_several(const struct script *script, const struct script_kind *kinds)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < script->n; i++)
+		n += kinds[i].what != SCRIPT_PASSED_OVER;
+	return n > 1;
 }
 
 const char *script_as_one(struct pool *pool, const struct script *script, const struct script_kind *kinds,

@@ -40,14 +40,27 @@ struct script_kind {
 /* `vacuums`: VACUUM is passed over, since the file is not meant to be one transaction. Else it is refused. */
 int script_kinds(struct pool *pool, const struct script *script, bool vacuums, struct script_kind **ret,
 		 struct error *err);
+/*
+ * The statement is planned even where it is one of several that run in one transaction. Of ALTER TABLE: where SQLite
+ * does not take it (`compiles` false), and DROP COLUMN, which SQLite refuses as soon as an index knows the column.
+ */
+bool script_wants_plan(const struct script_kind *kind, bool compiles);
+/*
+ * Statement `at` drops a table whose name goes to another one: which of the table's `n` columns are not taken
+ * along? A statement that copies rows out of the table, and one that brings them back, names the column or has a star.
+ * Into ret[n].
+ */
+int script_left_out(struct pool *pool, const struct script *script, const struct script_kind *kinds, size_t at,
+		    const char *const *columns, size_t n, bool *ret, struct error *err);
 /* Statement i belongs to a rebuild: the first and the last statement that have to do with its tables. */
 void script_rebuild_span(const struct script_kind *kinds, size_t n, size_t i, size_t *ret_first, size_t *ret_last);
 
 /*
  * The script as one text that can be run online, passing over what is passed over: it holds one statement, or changes
  * of one table alone (series.h), or a rebuild written by hand (byhand.h). NULL: it is none of these. `line` is where it
- * begins.
+ * begins. Several: of statements that are not passed over there is more than one.
  */
+bool script_is_several(const struct script *script, const struct script_kind *kinds);
 const char *script_as_one(struct pool *pool, const struct script *script, const struct script_kind *kinds,
 			  int64_t *ret_line);
 

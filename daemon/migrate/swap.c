@@ -176,7 +176,7 @@ static int rename_columns(struct db *db, const struct plan *plan, struct error *
 	return 0;
 }
 
-static int swap(struct migration *m, struct db *db, struct error *err)
+int swap_places(struct migration *m, struct db *db, struct error *err)
 {
 	struct pool pool = {0};
 
@@ -242,7 +242,7 @@ static enum step_outcome swap_frame(struct migration *m, struct db *db, struct e
 		if (rules_check_all(m, db, err) != 0)
 			return step_failed(m, db);
 	}
-	if (check_fingerprint(m, db, err) != 0 || swap(m, db, err) != 0 || FAULT("swap-commit")) {
+	if (check_fingerprint(m, db, err) != 0 || swap_places(m, db, err) != 0 || FAULT("swap-commit")) {
 		if (!error_is_set(err))
 			error_set_sqlite(err, SQLITE_IOERR, "SQLITE_IOERR", "fault point swap-commit");
 		return step_failed(m, db);
@@ -290,7 +290,7 @@ enum step_outcome instant_step(struct migration *m, struct db *db, struct error 
 		return STEP_MORE;
 	}
 	db_forget_statements(db);
-	if ((m->plan->instant_sql ? db_exec(db, err, "%s", m->plan->instant_sql) : swap(m, db, err)) != 0)
+	if ((m->plan->instant_sql ? db_exec(db, err, "%s", m->plan->instant_sql) : swap_places(m, db, err)) != 0)
 		return step_failed(m, db);
 	m->next.phase = PHASE_END;
 	m->next.swap_us = (int64_t)((clock_now_ns() - start) / NS_PER_US);

@@ -36,8 +36,7 @@ void version_forget(struct version_found *v)
 	*v = (struct version_found){0};
 }
 
-/* SQLite can run the text as it is; looked at without running it. If not *ret_why is SQLite's reason. */
-static bool compiles(struct db *db, struct pool *pool, const char *sql, const char **ret_why)
+bool version_compiles(struct db *db, struct pool *pool, const char *sql, const char **ret_why)
 {
 	sqlite3_stmt *stmt = NULL;
 	bool ok = sqlite3_prepare_v2(db_handle(db), sql, -1, &stmt, NULL) == SQLITE_OK;
@@ -47,9 +46,12 @@ static bool compiles(struct db *db, struct pool *pool, const char *sql, const ch
 	return ok;
 }
 
-/* Whether the plan takes the statement. What it does not take, but SQLite does, is run exact. */
+/*
+ * Whether the plan takes the script. What it does not take, but SQLite does, is run exact, and so are several
+ * statements that cannot be one change.
+ */
 static int judge(struct migration *m, struct db *db, struct pool *pool, const struct run_step *step, const char *sql,
-		 int64_t line, bool *ret_exact, struct error *err)
+		 bool several, int64_t line, bool *ret_exact, struct error *err)
 {
 	struct plan_options options = {.allow_data_loss = step->allow_data_loss};
 	struct error why = {0};
@@ -59,7 +61,7 @@ static int judge(struct migration *m, struct db *db, struct pool *pool, const st
 	*ret_exact = false;
 	if (plan_statement(pool, db_handle(db), sql, &options, &plan, &why) == 0)
 		return 0;
-	if (why.code == errc_code(ERRC_MIGRATION_INVALID) && compiles(db, pool, sql, &sqlites)) {
+	if (why.code == errc_code(ERRC_MIGRATION_INVALID) && (several || version_compiles(db, pool, sql, &sqlites))) {
 		log_info("migrate", "m%lld %s: run exact: %s", (long long)m->r->id, step->file, why.message);
 		error_clear(&why);
 		*ret_exact = true;
@@ -90,7 +92,7 @@ static int look_at_script(struct migration *m, struct db *db, struct pool *pool,
 	*ret_nothing = script.n == 0;
 	*ret_one = step->exact ? NULL : script_as_one(pool, &script, kinds, &line);
 	m->version.line = line;
-	if (*ret_one && judge(m, db, pool, step, *ret_one, line, &exact, err) != 0)
+	if (*ret_one && judge(m, db, pool, step, *ret_one, script_is_several(&script, kinds), line, &exact, err) != 0)
 		return -1;
 	if (exact)
 		*ret_one = NULL;

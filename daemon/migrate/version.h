@@ -21,6 +21,9 @@ int version_consent(struct migration *m, struct db *db, struct error *err);
 /* In the transaction that makes the version visible: its line in the history. */
 int version_record(struct migration *m, struct db *db, struct error *err);
 
+/* SQLite takes the text as it is; looked at without running it. If not *ret_why is SQLite's reason. */
+bool version_compiles(struct db *db, struct pool *pool, const char *sql, const char **ret_why);
+
 /* A statement's place before the error's text: "0013_split_name.sql:7: ..". */
 void version_place(struct error *err, const struct run_step *step, int64_t line);
 

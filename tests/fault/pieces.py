@@ -40,6 +40,11 @@ SQL = [
     "COMMIT",
     "CREATE INDEX i ON t(v)",
     "ALTER TABLE t ADD c",
+    "BEGIN",
+    "CREATE TABLE u(x TEXT)",
+    "ALTER TABLE u ALTER x SET COLLATE NOCASE",
+    "ALTER TABLE t ALTER c TYPE TEXT",
+    "COMMIT",
     "INSERT INTO t(v) VALUES(7)",
 ]
 FILES = [{"name": "1_a.sql", "sql": "-- migrate:up transaction:false\n%s;\n" % ";\n".join(SQL)}]

@@ -51,6 +51,7 @@ class Case:
         # The new table's rowids are anybody's choice, and so is the order of its rows.
         self.free_rowids = get("free_rowids", False)
         self.then = get("then", None)  # (SQL, statements offline): a second change, asked for at once behind the first
+        self.files = get("files", None)  # what migrate.up is given for one step, instead of `change`
         self.steer = get("steer", None)  # abort, pause, throttle or kill, at some moment
         self.fuzzy = get("fuzzy", False)  # whatever comes of it is right as long as plain SQLite agrees
         assert not more, more
@@ -406,7 +407,10 @@ class Run:
         begun = sum(self.acked())
         self.mark_at(c, "alter")
         try:
-            r = c("migrate.alter", sql=case.change, postpone_cutover=case.postpone, allow_data_loss=case.force)
+            if case.files:
+                r = c("migrate.up", steps=1, allow_data_loss=case.force, **case.files)
+            else:
+                r = c("migrate.alter", sql=case.change, postpone_cutover=case.postpone, allow_data_loss=case.force)
             self.name = r["job"]
             self.second(c)
         except RpcError as e:

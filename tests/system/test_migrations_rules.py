@@ -350,11 +350,24 @@ def losses_that_look_like_rebuilds():
         ("behind a TEMP table of its name", "CREATE TEMP TABLE kid(x);\nDROP TABLE \"main\".kid", 3),
         ("once more than made", "CREATE TEMP TABLE kid(x);\nDROP TABLE kid;\nDROP TABLE kid", 4),
         ("made only if it was not there", "CREATE TABLE IF NOT EXISTS kid(x);\nDROP TABLE kid", 3),
+        ("made anew without a column", "CREATE TABLE n(id INTEGER PRIMARY KEY);\nINSERT INTO n SELECT k.id FROM kid k JOIN o;\n"
+         "DROP TABLE kid;\nALTER TABLE n RENAME TO kid", 4),
+        ("renamed away, and one column stays there", "ALTER TABLE kid RENAME TO was;\nCREATE TABLE kid(id INTEGER PRIMARY KEY, p);\n"
+         "INSERT INTO kid(id, p) SELECT id, 7 FROM was WHERE id > random();\nDROP TABLE was", None),
+        ("made anew, and nothing is copied", "CREATE TABLE n(id, p);\nDROP TABLE kid;\nALTER TABLE n RENAME TO kid", 3),
+        ("one column stays on the way", "CREATE TEMP TABLE t AS SELECT * FROM kid;\nDROP TABLE kid;\nCREATE TABLE kid(id, p);\n"
+         "INSERT INTO kid(id) SELECT id FROM t", 3),
         ("a column", "SELECT 1;\nALTER TABLE kid DROP COLUMN p", 3),
     ):
         with Fresh(other) as c:
-            e = refused(what, c, [other, ("2_l.sql", up(sql))], FORCE, "2_l.sql:%d: " % line)
-            suite.same("%s: as data" % what, (e.data.get("file"), e.data.get("line")), ("2_l.sql", line))
+            step = c("migrate.plan", files=files([other, ("2_l.sql", up(sql))]))["steps"][0]
+            suite.check("%s: the plan says so" % what, step["destructive"], step)
+            if line is None:
+                # Only there it is known that there is something to lose.
+                refused(what, c, [other, ("2_l.sql", up(sql))], FAILED, "2_l.sql:5: ", "allow_data_loss")
+            else:
+                e = refused(what, c, [other, ("2_l.sql", up(sql))], FORCE, "2_l.sql:%d: " % line)
+                suite.same("%s: as data" % what, (e.data.get("file"), e.data.get("line")), ("2_l.sql", line))
             suite.same("%s: nothing is lost" % what, c.value("SELECT count(p) FROM kid"), 50)
     with Fresh(other) as c:
         # A loss that only comes about on the way is refused where it does.
@@ -364,6 +377,14 @@ def losses_that_look_like_rebuilds():
         suite.same("it stands before that", c("migrate.status")["version"], 3)
         own = [*loss[:3], ("4_c.sql", up("CREATE TABLE h AS SELECT * FROM w;\nINSERT INTO o(id) SELECT x FROM h;\nDROP TABLE h"))]
         suite.same("what the file itself has made may go", run(c, own)["to"], 4)
+        kept = [*own, ("5_d.sql", up("CREATE TABLE n(id INTEGER PRIMARY KEY, parent);\nINSERT INTO n SELECT k.id, k.p FROM kid k "
+                                     "WHERE EXISTS (SELECT 1 FROM o);\nDROP TABLE kid;\nALTER TABLE n RENAME TO kid"))]
+        suite.same("and a column may have another name", run(c, kept)["to"], 5)
+        suite.same("with its values", c.value("SELECT count(parent) FROM kid"), 50)
+        loss = [*kept, ("6_e.sql", up("CREATE TABLE n(id INTEGER PRIMARY KEY);\nINSERT INTO n SELECT k.id FROM kid k WHERE (SELECT 1 FROM o);\n"
+                                      "DROP TABLE kid;\nALTER TABLE n RENAME TO kid"))]
+        suite.same("with consent a column is left out", run(c, loss, allow_data_loss=True)["to"], 6)
+        suite.check("and who gave it is kept", c.value("SELECT consented_by FROM alterd_migrations WHERE version=6"))
 
 
 @suite.section
