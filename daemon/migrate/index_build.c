@@ -142,7 +142,7 @@ static int open_part(struct index_build *b, struct db *db, size_t i, struct erro
 		return error_set(err, ERRC_INTERNAL, "%s was made for another index: abandon it first", t->sidecar);
 	if (!there && db_exec(db, err, "%s", t->sidecar_sql) != 0)
 		return -1;
-	part->sorter = sorter_new(b->temp_dir);
+	part->sorter = sorter_new(b->temp_dir, b->arena_bytes / b->spec.count);
 	part->resumed = there != NULL;
 	if (part->resumed)
 		b->phase = READ_RESUME;

@@ -17,8 +17,9 @@
 #include "daemon/lib/check.h"
 #include "daemon/migrate/index_quick.h"
 
-#define BLOCK_BYTES ((size_t)1 << 20)
-#define ENTRIES_FIRST ((size_t)1 << 12)
+#define BLOCK_BYTES_LEAST ((size_t)16 << 10)
+#define BLOCK_BYTES_MOST ((size_t)1 << 20)
+#define ENTRIES_FIRST ((size_t)1 << 9)
 #define WRITE_BYTES ((size_t)256 << 10)
 #define READ_BYTES_LEAST ((size_t)4 << 10)
 #define READ_BYTES_MOST ((size_t)1 << 20)
@@ -37,6 +38,7 @@ struct run {
 
 struct sorter {
 	const char *temp_dir;
+	size_t block_bytes;
 	struct block *blocks;  /* newest first */
 	struct entry *entries; /* mapped */
 	size_t count, room;    /* of entries */
@@ -52,11 +54,15 @@ struct sorter {
 	uint64_t keys;
 };
 
-struct sorter *sorter_new(const char *temp_dir)
+struct sorter *sorter_new(const char *temp_dir, size_t share_bytes)
 {
 	struct sorter *s = xcalloc(1, sizeof(*s));
+	size_t block = share_bytes / 8;
 
 	s->temp_dir = temp_dir;
+	s->block_bytes = block < BLOCK_BYTES_LEAST  ? BLOCK_BYTES_LEAST
+			 : block > BLOCK_BYTES_MOST ? BLOCK_BYTES_MOST
+						    : block;
 	s->fd = -1;
 	return s;
 }
@@ -115,7 +121,7 @@ static uint8_t *arena_reserve(struct sorter *s, size_t n)
 	struct block *b = s->blocks;
 
 	if (!b || b->size - b->used < n) {
-		size_t size = n + sizeof(*b) > BLOCK_BYTES ? n + sizeof(*b) : BLOCK_BYTES;
+		size_t size = n + sizeof(*b) > s->block_bytes ? n + sizeof(*b) : s->block_bytes;
 		b = map(size);
 		if (!b)
 			return NULL;

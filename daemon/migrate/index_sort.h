@@ -19,8 +19,11 @@
 
 struct sorter;
 
-/* `temp_dir`, for runs, is borrowed while the sorter lives. */
-struct sorter *sorter_new(const char *temp_dir);
+/*
+ * `temp_dir`, for runs, is borrowed while the sorter lives. `share_bytes`: about how much memory it will have before it
+ * is spilled. It maps memory in pieces that are small beside that, or else a run would hold next to nothing.
+ */
+struct sorter *sorter_new(const char *temp_dir, size_t share_bytes);
 /* Accepts NULL. */
 void sorter_free(struct sorter *s);
 

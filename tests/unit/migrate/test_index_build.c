@@ -647,13 +647,8 @@ START_TEST(test_root_pages_may_move)
 END_TEST
 
 /* Enough for several runs on the disk. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SPILLED_ROWS "30000"
-#define SPILLED_BYTES ((uint64_t)INDEX_MEMORY_LEAST / 4)
-#else
-#define SPILLED_ROWS "100000"
-#define SPILLED_BYTES (uint64_t) INDEX_MEMORY_LEAST
-#endif
+#define SPILLED_ROWS "60000"
+#define SPILLED_BYTES ((uint64_t)INDEX_MEMORY_LEAST / 2)
 
 START_TEST(test_memory_stays_in_its_budget_by_spilling)
 {

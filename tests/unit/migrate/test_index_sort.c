@@ -95,7 +95,7 @@ static const struct shape {
 START_TEST(test_keys_come_out_in_order)
 {
 	const struct shape *shape = &shapes[_i];
-	struct sorter *s = sorter_new(dir);
+	struct sorter *s = sorter_new(dir, 64 << 20);
 	struct error err = {0};
 	struct buf b = {0};
 
@@ -115,7 +115,7 @@ END_TEST
 
 START_TEST(test_a_key_longer_than_every_buffer)
 {
-	struct sorter *s = sorter_new(dir);
+	struct sorter *s = sorter_new(dir, 64 << 20);
 	struct error err = {0};
 	struct buf b = {0};
 
@@ -130,9 +130,28 @@ START_TEST(test_a_key_longer_than_every_buffer)
 }
 END_TEST
 
+/* Or else many sorters that share little memory would each be full at once, and every run hold one key. */
+START_TEST(test_a_small_share_is_taken_in_small_pieces)
+{
+	const size_t share = 256 << 10;
+	struct sorter *s = sorter_new(dir, share);
+	struct buf b = {0};
+	uint64_t keys = 0;
+
+	add(s, keys++, 0, 250, &b);
+	ck_assert_uint_lt(sorter_memory(s), share / 4);
+	while (sorter_memory(s) < share)
+		add(s, keys++, 0, 250, &b);
+	ck_assert_uint_gt(keys, 1000);
+	check_out(s, keys, 64 << 10);
+	sorter_free(s);
+	buf_free(&b);
+}
+END_TEST
+
 START_TEST(test_identical_keys_do_not_hang_it)
 {
-	struct sorter *s = sorter_new(dir);
+	struct sorter *s = sorter_new(dir, 64 << 20);
 	struct error err = {0};
 	struct key_ref key = {.norm = (const uint8_t *)"abcdefghijkl", .norm_n = 12};
 	int count = 0;
@@ -149,7 +168,7 @@ END_TEST
 
 START_TEST(test_a_missing_folder_is_an_error)
 {
-	struct sorter *s = sorter_new("/nonexistent/alterd");
+	struct sorter *s = sorter_new("/nonexistent/alterd", 64 << 20);
 	struct error err = {0};
 	struct buf b = {0};
 
@@ -171,6 +190,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, test_keys_come_out_in_order, 0, (int)(sizeof(shapes) / sizeof(shapes[0])));
 	tcase_add_test(tc, test_a_key_longer_than_every_buffer);
+	tcase_add_test(tc, test_a_small_share_is_taken_in_small_pieces);
 	tcase_add_test(tc, test_identical_keys_do_not_hang_it);
 	tcase_add_test(tc, test_a_missing_folder_is_an_error);
 	suite_add_tcase(suite, tc);
