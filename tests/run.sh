@@ -5,7 +5,8 @@
 #                           fault sweeps and fuzz
 #   tests/run.sh --quick    lint, release build, unit tests
 #   tests/run.sh --long     all of the above and the long forms: fuzz 5 minutes a target, soaks, fault sweeps, clang-tidy
-#   tests/run.sh --tidy     clang-tidy alone (slow)
+#   tests/run.sh --long fuzz|soak|faults|tidy
+#                           one of these alone
 #   tests/run.sh --format   writes all code as clang-format does
 #
 # The short form draws the same random cases each time, so that a change of the code is judged by the cases of the one before
@@ -18,15 +19,20 @@ cd "$(dirname "$0")/.." || exit 2
 root=$PWD
 
 mode=default
-case ${1:-} in
-'') ;;
---quick | --long | --tidy | --format) mode=${1#--} ;;
--h | --help)
+part=
+case ${1:-}:${2:-} in
+:) ;;
+--quick: | --long: | --format:) mode=${1#--} ;;
+--long:fuzz | --long:soak | --long:faults | --long:tidy)
+  mode=long
+  part=$2
+  ;;
+-h: | --help:)
   sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"
   exit 0
   ;;
 *)
-  echo "usage: tests/run.sh [--quick | --long | --tidy | --format]" >&2
+  echo "usage: tests/run.sh [--quick | --long [fuzz | soak | faults | tidy] | --format]" >&2
   exit 2
   ;;
 esac
@@ -198,24 +204,39 @@ tsan() {
   unset TSAN_OPTIONS
 }
 
-# fuzz SECONDS: each target from its checked-in corpus; what it finds on the way is kept in build/fuzz/corpus.
+# fuzz_one TARGET SECONDS: from its checked-in corpus; what it finds on the way is kept in build/fuzz/corpus.
+fuzz_one() {
+  local target=$1 seconds=$2 name checked_in=()
+  name=$(basename "$target")
+  name=${name#fuzz_}
+  mkdir -p "build/fuzz/corpus/$name" build/fuzz/artifacts
+  [[ -d tests/fuzz/corpus/$name ]] && checked_in=("tests/fuzz/corpus/$name")
+  "$target" -seed="${ALTERD_SEED:-0}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+    -artifact_prefix="build/fuzz/artifacts/$name-" "build/fuzz/corpus/$name" "${checked_in[@]}" >"build/log/fuzz-$name.log" 2>&1
+  echo $? >"build/log/fuzz-$name.status"
+}
+
+# fuzz SECONDS: each target, as many at a time as there are processors.
 fuzz() {
   local seconds=$1 target name log status targets=fuzzers
   build build/fuzz -DALTERD_FUZZ=ON -DCMAKE_C_COMPILER=clang || return
   begin "fuzz, $seconds s a target"
+  rm -f build/log/fuzz-*
   for target in build/fuzz/fuzz/fuzz_*; do
     [[ -x $target ]] || continue
-    name=$(basename "$target")
-    name=${name#fuzz_}
-    log=build/log/fuzz-$name.log
-    mkdir -p "build/fuzz/corpus/$name" "build/fuzz/artifacts"
-    "$target" -seed="${ALTERD_SEED:-0}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-      -artifact_prefix="build/fuzz/artifacts/$name-" "build/fuzz/corpus/$name" \
-      $([[ -d tests/fuzz/corpus/$name ]] && echo "tests/fuzz/corpus/$name") >"$log" 2>&1
-    status=$?
+    while [[ $(jobs -rp | wc -l) -ge $jobs ]]; do
+      wait -n
+    done
+    fuzz_one "$target" "$seconds" &
+  done
+  wait
+  for log in build/log/fuzz-*.log; do
+    name=$(basename "$log" .log)
+    name=${name#fuzz-}
+    status=$(cat "build/log/fuzz-$name.status" 2>/dev/null || echo 1)
     [[ $status == 0 ]] || tail -n 60 "$log"
     echo "fuzz $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs"
-    note_result "fuzz $name" $status
+    note_result "fuzz $name" "$status"
   done
   end
 }
@@ -240,7 +261,7 @@ faults() {
   tests build/faults system -R '^system\.fault_'
   [[ ${1:-} == long ]] || return 0
   tests build/faults unit -j "$jobs"
-  tests build/faults fault -C Long
+  tests build/faults fault -C Long -j "$jobs"
 }
 
 # What the README begins with, as a stranger types it.
@@ -286,8 +307,15 @@ mkdir -p build/log
 launcher=()
 command -v ccache >/dev/null && launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
 
-if [[ $mode == tidy ]]; then
-  tidy
+# The long forms. Whole programs that wait for each other or for the disk run two at a time.
+soak() { tests build long -C Long -j "$jobs"; }
+if [[ -n $part ]]; then
+  case $part in
+  fuzz) fuzz 300 ;;
+  soak) release && soak ;;
+  faults) faults long ;;
+  tidy) tidy ;;
+  esac
   finish
 fi
 if release; then
@@ -304,7 +332,7 @@ asan
 tsan
 if [[ $mode == long ]]; then
   fuzz 300
-  tests build long -C Long
+  soak
   faults long
   tidy
 else

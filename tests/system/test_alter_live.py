@@ -10,7 +10,7 @@ import sqlite3
 
 from change import PHASES, ended, job, schema_of, shadows
 from daemon import Daemon
-from limits import pause, until
+from limits import fewer, pause, until
 from load import Load
 from owner import Owner, seed
 from suite import Suite
@@ -25,7 +25,7 @@ NEW = "id, w, CAST(amount AS REAL), note, u, 'eur'"
 def under_writing_clients():
     d = Daemon()
     c = d.client()
-    rows = 120_000
+    rows = fewer(120_000)
     seed(c, rows)
     base = shadows(c)
     c.exec("INSERT INTO big(id, w, amount, note) VALUES(-5, 9, 1, 'keep')")

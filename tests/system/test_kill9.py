@@ -7,7 +7,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 sys.dont_write_bytecode = True
 
 from kill9 import change_rounds, plain_rounds
-from limits import SANITIZER
+from limits import SANITIZER, fewer
 from suite import Suite
 
 suite = Suite(limit=110)
@@ -20,7 +20,7 @@ def under_writing_clients():
 
 @suite.section
 def during_an_online_change():
-    change_rounds(suite, 1 if SANITIZER else 2, 1, rows=100_000)
+    change_rounds(suite, 1 if SANITIZER else 2, 1, rows=fewer(100_000))
 
 
 suite.run()

@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 
 from change import ended, job, schema_of, shadows
 from daemon import Daemon
-from limits import until
+from limits import fewer, until
 from suite import Suite
 from wire import RpcError
 
@@ -261,7 +261,7 @@ class Writers:
 
 @suite.section
 def builds_indexes_beside_writers():
-    d = filled(20000)
+    d = filled(fewer(20000))
     with d.client() as c:
         with Writers(d) as w:
             for sql in INDEXES:
@@ -330,7 +330,7 @@ def names_rows_that_repeat_a_key():
 
 @suite.section
 def index_is_steered_and_survives_kill_9():
-    d = filled(40000)
+    d = filled(fewer(40000))
     with d.client() as c:
         c("migrate.alter", sql="CREATE INDEX i ON t(note, name)", postpone_cutover=True)
         until("it waits", lambda: job(c)["phase"] == "ready" and job(c)["postponed_cutover"])
@@ -367,7 +367,7 @@ def index_is_steered_and_survives_kill_9():
 
 @suite.section
 def index_outlives_statements_of_any_size():
-    d = filled(30000)
+    d = filled(fewer(30000))
     with d.client() as c, d.client() as b:
         for sql in ("UPDATE t SET name = name || '!', note = 'all'", "DELETE FROM t"):
             b("migrate.alter", sql="CREATE INDEX i ON t(name, note)", postpone_cutover=True)
@@ -467,7 +467,7 @@ def changes_all_rows_as_sqlite_would():
 
 @suite.section
 def changes_rows_that_come_meanwhile():
-    d = filled(30000)
+    d = filled(fewer(30000))
     with d.client() as c:
         c.exec("CREATE TABLE p(id INTEGER PRIMARY KEY, n INT, done INT NOT NULL DEFAULT 0)")
         c.exec(MANY % 20000 + "INSERT INTO p(id, n) SELECT i, i % 10 FROM n")
