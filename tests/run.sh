@@ -258,7 +258,7 @@ faults() {
   local targets='alterd alterctl fault_programs'
   [[ ${1:-} == long ]] && targets=all
   build build/faults -DALTERD_FAULTS=ON || return
-  tests build/faults system -R '^system\.fault_'
+  tests build/faults system -R '^system\.fault_' -j "$jobs"
   [[ ${1:-} == long ]] || return 0
   tests build/faults unit -j "$jobs"
   tests build/faults fault -C Long -j "$jobs"

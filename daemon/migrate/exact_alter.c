@@ -2,8 +2,8 @@
  * EXACT: an ALTER TABLE in words that SQLite does not have, as one statement of a version that runs in one transaction.
  *
  * It is planned like any other, on the schema as the statements before it have left it, and done at once: all rows are
- * looked at, copied in one statement and exchanged like those of a change that is run online. Nobody writes meanwhile,
- * so nothing is captured, and what is left under the shadow's name is dropped in the same transaction.
+ * looked at, copied in one statement, compared and exchanged like those of a change that is run online. Nobody writes
+ * meanwhile, so nothing is captured, and what is left under the shadow's name is dropped in the same transaction.
  */
 #include "daemon/migrate/keep.h"
 #include "daemon/migrate/migration.h"
@@ -15,26 +15,37 @@ static int refuse_rows(struct migration *m, struct db *db, struct error *err)
 	return m->offenders.count > 0 ? offenders_error(m, err) : 0;
 }
 
-static int copy_rows(struct migration *m, struct db *db, struct error *err)
+/* Runs a text of a range, over all rows. */
+static int run_range(struct migration *m, struct db *db, const char *sql, struct error *err)
 {
 	sqlite3_stmt *stmt = NULL;
+	int rc = db_prepare(db, sql, &stmt, err);
 
-	if (db_exec(db, err, "%s", m->plan->shadow_sql) != 0)
-		return -1;
-	texts_make(m);
-	int rc = db_prepare(db, m->texts.copy_first, &stmt, err);
 	if (rc == 0) {
-		/* How many rows: all. */
 		sqlite3_bind_int64(stmt, (int)m->plan->source_key.n + 1, INT64_MAX);
 		rc = db_step(db, stmt, err);
 	}
 	db_done(db, stmt);
-	for (size_t i = 0; rc == 0 && i < m->plan->nindexes; i++)
-		rc = db_exec(db, err, "%s", m->plan->indexes[i].shadow_sql);
 	return rc;
 }
 
-/* The old rows, and the b-trees of the old indexes. */
+static int copy_rows(struct migration *m, struct db *db, struct error *err)
+{
+	const struct plan *plan = m->plan;
+
+	texts_make(m);
+	if (db_exec(db, err, "%s", plan->shadow_sql) != 0 || run_range(m, db, m->texts.copy_first, err) != 0)
+		return -1;
+	if (plan->key_map &&
+	    (db_exec(db, err, "%s", plan->key_map_sql) != 0 || run_range(m, db, m->texts.map_first, err) != 0))
+		return -1;
+	for (size_t i = 0; i < plan->nindexes; i++)
+		if (db_exec(db, err, "%s", plan->indexes[i].shadow_sql) != 0)
+			return -1;
+	return verify_all(m, db, err);
+}
+
+/* The old rows, the b-trees of the old indexes, and the map of keys. */
 static int drop_rest(struct migration *m, struct db *db, struct error *err)
 {
 	const char *name = NULL;

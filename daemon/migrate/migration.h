@@ -206,6 +206,9 @@ void live_free(struct live_index *live);
 /* Compares rows behind m->verified and up to `bound`, which the shadow has, in the snapshot that is open. */
 int verify_up_to(struct migration *m, struct db *db, int64_t bound, struct error *err);
 
+/* Compares all rows of source and shadow, in the transaction that is open. */
+int verify_all(struct migration *m, struct db *db, struct error *err);
+
 /* Whether the indexes of the target's UNIQUE and PRIMARY KEY can be built behind the copy, and are any. */
 bool index_can_build(const struct migration *m, struct db *db);
 /* BACKFILL: whether the index build can begin now, since rows that were copied stay as they are until it ends. */

@@ -54,7 +54,7 @@ static int mismatch(struct migration *m, const struct rowkey *key, const char *w
 	m->mismatch = true;
 	offenders_write_key(m, key, &row);
 	error_set(err, ERRC_FAILED_MIGRATION, "verification of %.100s found a difference in row %.200s: %s",
-		  m->r->table, buf_cstr(&row), what);
+		  m->plan->table, buf_cstr(&row), what);
 	if (m->plan->source_key.rowid)
 		error_add_int(err, "row", key->rowid);
 	buf_free(&row);
@@ -222,7 +222,7 @@ static int check_map(struct migration *m, struct db *db, struct error *err)
 			rc = error_set(
 				err, ERRC_FAILED_MIGRATION,
 				"verification of %.100s found %lld rows in the new table where there are %lld keys",
-				m->r->table, (long long)shadow, (long long)map);
+				m->plan->table, (long long)shadow, (long long)map);
 		}
 	}
 	pool_free(&pool);
@@ -273,13 +273,11 @@ static void keep_position(struct migration *m, const struct walk *w)
 	}
 }
 
-int verify_up_to(struct migration *m, struct db *db, int64_t bound, struct error *err)
+/* The next range. *ret_end: it was the last. */
+static int verify_next(struct migration *m, struct db *db, int64_t bound, bool *ret_end, struct error *err)
 {
-	PRE(m->plan->copy_rowid);
-	/* The last rowid there can be is left to VERIFYING: it means that there is no bound. */
-	struct walk w = {.bound = bound < INT64_MAX ? bound : INT64_MAX - 1};
-	bool end = false;
-	int rc = verify_range(m, db, &w, &end, err);
+	struct walk w = {.bound = bound};
+	int rc = verify_range(m, db, &w, ret_end, err);
 
 	end_walk(db, &w);
 	if (rc == 0)
@@ -288,20 +286,36 @@ int verify_up_to(struct migration *m, struct db *db, int64_t bound, struct error
 	return rc;
 }
 
+int verify_up_to(struct migration *m, struct db *db, int64_t bound, struct error *err)
+{
+	bool end = false;
+
+	PRE(m->plan->copy_rowid);
+	/* The last rowid there can be is left to VERIFYING: it means that there is no bound. */
+	return verify_next(m, db, bound < INT64_MAX ? bound : INT64_MAX - 1, &end, err);
+}
+
+int verify_all(struct migration *m, struct db *db, struct error *err)
+{
+	bool end = false;
+	int rc = 0;
+
+	migration_forget_keys(m);
+	while (rc == 0 && !end)
+		rc = verify_next(m, db, INT64_MAX, &end, err);
+	migration_forget_keys(m);
+	return rc;
+}
+
 enum step_outcome verify_step(struct migration *m, struct db *db, struct error *err)
 {
-	struct walk w = {.bound = INT64_MAX};
 	bool end = false;
 
 	m->next = m->p;
 	if (db_begin(db, err) != 0)
 		return STEP_FAILED;
-	int rc = verify_range(m, db, &w, &end, err);
-	end_walk(db, &w);
+	int rc = verify_next(m, db, INT64_MAX, &end, err);
 	db_rollback(db);
-	if (rc == 0)
-		keep_position(m, &w);
-	rowkey_free(&w.last);
 	if (rc != 0)
 		return STEP_FAILED;
 	if (end) {

@@ -348,6 +348,12 @@ static void change_at_random(sqlite3 *db, const struct kind *kind, const char *t
 
 /* --- tests --- */
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MANY_ROWS "3000"
+#else
+#define MANY_ROWS "10000"
+#endif
+
 START_TEST(test_every_kind_of_index_is_what_create_index_makes)
 {
 	const struct kind *kind = &kinds[_i];
@@ -355,8 +361,8 @@ START_TEST(test_every_kind_of_index_is_what_create_index_makes)
 	struct buf final = {0};
 	char built[100], native[100];
 
-	make_table(kind, "t", false, "10000");
-	make_table(kind, "n", true, "10000");
+	make_table(kind, "t", false, MANY_ROWS);
+	make_table(kind, "n", true, MANY_ROWS);
 	buf_printf(&final, "CREATE TABLE t%s", kind->final ? kind->final : "");
 	make_work(&w, kind, "t", kind->final ? buf_cstr(&final) : NULL);
 	work_whole(&w);
