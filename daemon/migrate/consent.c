@@ -33,32 +33,48 @@ static int is_there(struct db *db, const char *table, const char *column, bool *
 	return rc;
 }
 
+int consent_left_out(struct pool *pool, sqlite3 *db, const struct script *script, const struct script_kind *kinds,
+		     size_t i, struct schema_table **ret, bool **ret_out, struct error *err)
+{
+	struct schema_table *t = NULL;
+
+	if (schema_read(pool, db, kinds[i].name, &t, err) != 0)
+		return -1;
+	const char **columns = pool_alloc(pool, (t->ncolumns + 1) * sizeof(*columns));
+	bool *out = pool_alloc(pool, t->ncolumns + 1);
+	for (size_t c = 0; c < t->ncolumns; c++)
+		columns[c] = t->columns[c].name;
+	if (script_left_out(pool, script, kinds, i, columns, t->ncolumns, out, err) != 0)
+		return -1;
+	/* What is generated comes about anew. */
+	for (size_t c = 0; c < t->ncolumns; c++)
+		out[c] = out[c] && !t->columns[c].hidden;
+	*ret = t;
+	*ret_out = out;
+	return 0;
+}
+
 /* A table that a rebuild drops: columns with values that are nowhere else. */
 static int left_out(struct db *db, struct pool *pool, const struct script *script, const struct script_kind *kinds,
 		    size_t i, struct error *err)
 {
 	struct schema_table *t = NULL;
-	const char *table = kinds[i].name;
+	bool *out = NULL, holds = false;
 
-	if (schema_read(pool, db_handle(db), table, &t, err) != 0)
-		return -1;
-	const char **columns = pool_alloc(pool, (t->ncolumns + 1) * sizeof(*columns));
-	bool *out = pool_alloc(pool, t->ncolumns + 1), holds = false;
-	for (size_t c = 0; c < t->ncolumns; c++)
-		columns[c] = t->columns[c].name;
-	if (script_left_out(pool, script, kinds, i, columns, t->ncolumns, out, err) != 0)
+	if (consent_left_out(pool, db_handle(db), script, kinds, i, &t, &out, err) != 0)
 		return -1;
 	for (size_t c = 0; c < t->ncolumns; c++) {
-		if (!out[c] || t->columns[c].hidden)
+		const char *column = t->columns[c].name;
+		if (!out[c])
 			continue;
-		if (any(db, pool, table, pool_printf(pool, "%s IS NOT NULL", quote_name(pool, columns[c])), &holds,
+		if (any(db, pool, t->name, pool_printf(pool, "%s IS NOT NULL", quote_name(pool, column)), &holds,
 			err) != 0)
 			return -1;
 		if (holds)
 			return error_set(err, ERRC_NEEDS_FORCE,
 					 "column %.100s of %.100s is left out where the table is made anew, and holds "
 					 "values: say allow_data_loss",
-					 columns[c], table);
+					 column, t->name);
 	}
 	return 0;
 }

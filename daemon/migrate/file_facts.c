@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/migrate/consent.h"
 #include "daemon/migrate/file_world.h"
 #include "daemon/migrate/schema.h"
 
@@ -92,23 +93,20 @@ const char *world_leaves_out(struct world *w, const struct script *script, const
 {
 	struct schema_table *t = NULL;
 	struct error why = {0};
-	const char *table = kinds[i].name, *lost = NULL;
+	bool *out = NULL;
 
-	/* What is not there loses nothing. */
-	if (schema_read(w->pool, w->db, table, &t, &why) != 0) {
-		error_clear(&why);
+	if (consent_left_out(w->pool, w->db, script, kinds, i, &t, &out, &why) != 0) {
+		/* What is not there loses nothing. */
+		if (why.code == errc_code(ERRC_NOT_FOUND))
+			error_clear(&why);
+		else
+			error_move(&w->err, &why);
 		return NULL;
 	}
-	const char **columns = pool_alloc(w->pool, (t->ncolumns + 1) * sizeof(*columns));
-	bool *out = pool_alloc(w->pool, t->ncolumns + 1);
 	for (size_t c = 0; c < t->ncolumns; c++)
-		columns[c] = t->columns[c].name;
-	if (script_left_out(w->pool, script, kinds, i, columns, t->ncolumns, out, &w->err) != 0)
-		return NULL;
-	for (size_t c = 0; c < t->ncolumns && !lost; c++)
-		if (out[c] && !t->columns[c].hidden && world_holds(w, table, columns[c]))
-			lost = columns[c];
-	return lost;
+		if (out[c] && world_holds(w, t->name, t->columns[c].name))
+			return t->columns[c].name;
+	return NULL;
 }
 
 int64_t world_reads(struct world *w, const struct script_data *data, int64_t *ret_bytes)

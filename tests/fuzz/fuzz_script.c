@@ -43,6 +43,21 @@ static void check_statements(const struct script *s, const char *text, size_t n)
 	pool_free(&pool);
 }
 
+/* What a DROP leaves out is said of any columns; one that nobody names is left out, unless a star takes all along. */
+static void check_left_out(struct pool *pool, const struct script *s, const struct script_kind *kinds)
+{
+	static const char *const columns[] = {"id", "v", "no such name"};
+	struct error err = {0};
+	bool out[3];
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (kinds[i].what != SCRIPT_DROP_TABLE)
+			continue;
+		EXPECT(script_left_out(pool, s, kinds, i, columns, 3, out, &err) == 0);
+		EXPECT(out[2] || (!out[0] && !out[1]));
+	}
+}
+
 /* Statements have kinds, and what is one change holds those that are not passed over, and no others. */
 static void check_kinds(const struct script *s)
 {
@@ -54,7 +69,9 @@ static void check_kinds(const struct script *s)
 	int64_t line = 0;
 
 	EXPECT(script_kinds(&pool, s, s->n % 2, &kinds, &err) == 0);
+	check_left_out(&pool, s, kinds);
 	const char *one = script_as_one(&pool, s, kinds, &line);
+	EXPECT(!one || s->n > 1 || !script_is_several(s, kinds));
 	if (one) {
 		EXPECT(script_split(&pool, one, strlen(one), 1, &joined, &err) == 0);
 		for (size_t i = 0; i < s->n; i++) {

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 sys.dont_write_bytecode = True
 
 from daemon import Daemon
+from limits import SANITIZER
 from oracle import OWN, Twin, differences, opened, picture, trim
 from roundtrip_cases import CASES
 from suite import Suite
@@ -95,7 +96,8 @@ def go(c, d, case):
 
 @suite.section
 def round_trips():
-    for case in CASES:
+    # Sanitizers are after paths, which a third of the kinds take.
+    for case in CASES[::3] if SANITIZER else CASES:
         d = Daemon(settings={"migrate.batch_rows": "50", "store.synchronous": "normal"})
         try:
             with d.client() as c:
