@@ -51,7 +51,7 @@ bool version_compiles(struct db *db, struct pool *pool, const char *sql, const c
  * statements that cannot be one change.
  */
 static int judge(struct migration *m, struct db *db, struct pool *pool, const struct run_step *step, const char *sql,
-		 bool several, int64_t line, bool *ret_exact, struct error *err)
+		 bool several, bool *ret_exact, struct error *err)
 {
 	struct plan_options options = {.allow_data_loss = step->allow_data_loss};
 	struct error why = {0};
@@ -72,7 +72,7 @@ static int judge(struct migration *m, struct db *db, struct pool *pool, const st
 		error_clear(&why);
 		error_set(&why, ERRC_MIGRATION_INVALID, "%.400s", sqlites);
 	}
-	version_place(&why, step, line);
+	version_place(&why, step, m->version.line);
 	error_move(err, &why);
 	return -1;
 }
@@ -92,7 +92,7 @@ static int look_at_script(struct migration *m, struct db *db, struct pool *pool,
 	*ret_nothing = script.n == 0;
 	*ret_one = step->exact ? NULL : script_as_one(pool, &script, kinds, &line);
 	m->version.line = line;
-	if (*ret_one && judge(m, db, pool, step, *ret_one, script_is_several(&script, kinds), line, &exact, err) != 0)
+	if (*ret_one && judge(m, db, pool, step, *ret_one, script_is_several(&script, kinds), &exact, err) != 0)
 		return -1;
 	if (exact)
 		*ret_one = NULL;
