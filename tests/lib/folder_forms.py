@@ -1,4 +1,11 @@
-"""Seven versions of one schema, with rebuilds as tools generate them and people write them, in the form of six tools."""
+"""
+Seven versions of one schema, with rebuilds as tools generate them and people write them, in the form of six tools.
+
+    folder_forms.py FORM FOLDER     writes them there
+    folder_forms.py shell           tells them for sqlite3's shell
+"""
+import os
+import sys
 
 VERSIONS = {
     1: [
@@ -40,7 +47,6 @@ VERSIONS = {
     5: [
         "CREATE TABLE receipt(id INTEGER PRIMARY KEY, expense INTEGER REFERENCES expenses(id) ON DELETE CASCADE, path TEXT)",
         "CREATE INDEX receipt_expense ON receipt(expense)",
-        "INSERT INTO receipt(expense, path) SELECT id, 'p' || id FROM expenses WHERE id % 3 = 0",
     ],
     # Drizzle
     6: [
@@ -94,3 +100,18 @@ def shell(version):
     out = ["PRAGMA legacy_alter_table=ON"]
     out += [s for s in VERSIONS[version] if not s.startswith("PRAGMA")]
     return out + ["PRAGMA legacy_alter_table=OFF"]
+
+
+def main(form, to=None):
+    if form == "shell":
+        print("".join(s + ";\n" for v in VERSIONS for s in shell(v)))
+        return
+    for f in folder(form)["files"]:
+        path = os.path.join(to, f["name"])
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(f["sql"])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -22,6 +22,14 @@ FILL = (
     " 'payer ' || x %% 30, x * 7 %% 1000, CASE WHEN x %% 11 THEN 'c' || x %% 9 END, 'note ' || x, '2024-01-' || x %% 28 FROM i"
     % ROWS
 )
+RECEIPTS = "INSERT INTO receipt(expense, path) SELECT id, 'p' || id FROM expenses WHERE id % 3 = 0"
+
+
+def both(d, twin, *statements):
+    with d.client() as c:
+        for sql in statements:
+            c.exec(sql)
+            twin.run(sql)
 
 
 def version(d, form, v, twin, seed):
@@ -60,11 +68,11 @@ def under_load():
         with d.client() as c:
             c("migrate.up", wait=True, **folder(form, 1))
             twin.db.executescript(";\n".join(VERSIONS[1]))
-            for sql in (OP, FILL):
-                c.exec(sql)
-                twin.run(sql)
+        both(d, twin, OP, FILL)
         for v in range(2, 8):
             version(d, form, v, twin, rng.randrange(1 << 30))
+            if v == 5:
+                both(d, twin, RECEIPTS)
         whole(d, form, twin)
         suite.same(form + ": it ends well", d.finish(), [])
 
