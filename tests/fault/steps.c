@@ -33,7 +33,7 @@
 
 #define OPS_MAX 64
 /* Runs of one kind in the short form, of the first scenario and of the others. */
-#define SHORT_RUNS 12
+#define SHORT_RUNS 6
 #define SHORT_RUNS_OTHERS 2
 /* In the long form, of what is hit ten thousands of times: another part of it each time. */
 #define LONG_RUNS 500
