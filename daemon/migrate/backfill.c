@@ -19,40 +19,10 @@
 /* Rows counted between two looks at the clock. */
 #define COLLECT_KEYS 64
 
-/* With a filter: looks how far `limit` rows go, and takes those of them that stay. */
-static int copy_piece(struct migration *m, struct db *db, int64_t limit, int64_t *ret_rows, struct error *err)
-{
-	bool first = !m->next.has_cursor;
-	int64_t from = first ? INT64_MIN : m->next.cursor, to;
-	uint64_t start = clock_now_ns();
-	sqlite3_stmt *stmt = NULL;
-
-	if (db_prepare(db, first ? m->texts.piece_first : m->texts.piece_next, &stmt, err) != 0)
-		return -1;
-	sqlite3_bind_int64(stmt, 1, from);
-	sqlite3_bind_int64(stmt, 2, limit);
-	int rc = db_step(db, stmt, err);
-	*ret_rows = rc == 1 ? sqlite3_column_int64(stmt, 1) : 0;
-	to = rc == 1 ? sqlite3_column_int64(stmt, 0) : from;
-	db_done(db, stmt);
-	if (rc < 0 || *ret_rows == 0)
-		return rc < 0 ? -1 : 0;
-	if (db_prepare(db, first ? m->texts.copy_first : m->texts.copy_next, &stmt, err) != 0)
-		return -1;
-	sqlite3_bind_int64(stmt, 1, from);
-	sqlite3_bind_int64(stmt, 2, to);
-	rc = db_step(db, stmt, err);
-	m->step_ns += clock_now_ns() - start;
-	db_done(db, stmt);
-	if (rc < 0)
-		return -1;
-	m->next.cursor = to;
-	m->next.has_cursor = 1;
-	m->next.rows_done += *ret_rows;
-	return 0;
-}
-
-/* Where the copy is: the last row that was copied, if any. A rowid is known; any other key is the shadow's greatest. */
+/*
+ * Where the copy is: the last row that was copied, if any. A rowid is known; any other key is the shadow's greatest,
+ * but for the rows behind it that a filter has left out.
+ */
 static int copied_to(struct migration *m, struct db *db, struct rowkey *key, bool *ret_any, struct error *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -61,6 +31,11 @@ static int copied_to(struct migration *m, struct db *db, struct rowkey *key, boo
 	key->rowid = m->next.cursor;
 	if (m->plan->source_key.rowid)
 		return 0;
+	if (m->has_seen) {
+		rowkey_copy(key, &m->seen);
+		*ret_any = true;
+		return 0;
+	}
 	int rc = db_prepare(db, m->texts.last_key, &stmt, err);
 	if (rc == 0)
 		rc = db_step(db, stmt, err);
@@ -71,8 +46,8 @@ static int copied_to(struct migration *m, struct db *db, struct rowkey *key, boo
 	return rc < 0 ? -1 : 0;
 }
 
-/* Runs first or next over up to `limit` rows behind the key. */
-static int run_range(struct migration *m, struct db *db, const char *sql, const struct rowkey *key, int64_t limit,
+/* Runs first or next over what is behind the key, up to `end`: a number of rows, or a rowid. */
+static int run_range(struct migration *m, struct db *db, const char *sql, const struct rowkey *key, int64_t end,
 		     struct error *err)
 {
 	const struct rowkey_shape *shape = &m->plan->source_key;
@@ -82,7 +57,7 @@ static int run_range(struct migration *m, struct db *db, const char *sql, const 
 		return -1;
 	if (key)
 		rowkey_bind(key, shape, stmt, 1);
-	sqlite3_bind_int64(stmt, (int)shape->n + 1, limit);
+	sqlite3_bind_int64(stmt, (int)shape->n + 1, end);
 	uint64_t start = clock_now_ns();
 	int rc = db_step(db, stmt, err);
 	m->step_ns += clock_now_ns() - start;
@@ -134,6 +109,57 @@ static int copy_chunk(struct migration *m, struct db *db, int64_t limit, int64_t
 	m->next.rows_done += rows;
 	*ret_rows = rows;
 	return 0;
+}
+
+/* With a filter: how many rows, up to `limit`, there are behind `from` (NULL: from the first on), and the last one's
+ * key. */
+static int look_along(struct migration *m, struct db *db, const struct rowkey *from, int64_t limit, struct rowkey *to,
+		      int64_t *ret_rows, struct error *err)
+{
+	const struct rowkey_shape *shape = &m->plan->source_key;
+	uint64_t start = clock_now_ns();
+	sqlite3_stmt *stmt = NULL;
+	int rc = 0;
+
+	*ret_rows = 0;
+	if (db_prepare(db, from ? m->texts.seen_next : m->texts.seen_first, &stmt, err) != 0)
+		return -1;
+	if (from)
+		rowkey_bind(from, shape, stmt, 1);
+	sqlite3_bind_int64(stmt, (int)shape->n + 1, limit);
+	while ((rc = db_step(db, stmt, err)) == 1) {
+		rowkey_read(to, shape, stmt, 0);
+		++*ret_rows;
+	}
+	m->step_ns += clock_now_ns() - start;
+	db_done(db, stmt);
+	return rc;
+}
+
+/* With a filter: takes those of up to `limit` rows that stay. */
+static int copy_piece(struct migration *m, struct db *db, int64_t limit, int64_t *ret_rows, struct error *err)
+{
+	const struct texts *t = &m->texts;
+	struct rowkey from = {0}, to = {0};
+	bool any = false, rowid = m->plan->source_key.rowid;
+
+	*ret_rows = 0;
+	int rc = copied_to(m, db, &from, &any, err);
+	if (rc == 0)
+		rc = look_along(m, db, any ? &from : NULL, limit, &to, ret_rows, err);
+	if (rc == 0 && *ret_rows > 0)
+		rc = run_range(m, db, any ? t->copy_next : t->copy_first, any ? &from : NULL,
+			       rowid ? to.rowid : *ret_rows, err);
+	if (rc == 0 && *ret_rows > 0) {
+		m->next.has_cursor = 1;
+		m->next.rows_done += *ret_rows;
+		m->next.cursor = to.rowid;
+		rowkey_copy(&m->seen, &to);
+		m->has_seen = !rowid;
+	}
+	rowkey_free(&from);
+	rowkey_free(&to);
+	return rc;
 }
 
 static void copied_all(struct migration *m)
@@ -271,6 +297,7 @@ enum step_outcome backfill_step(struct migration *m, struct db *db, struct error
 		}
 		error_clear(&why);
 		db_rollback(db);
+		m->has_seen = false;
 		m->next = m->p;
 		if (step_begin(m, db, &moved, err) != 0)
 			return step_failed(m, db);

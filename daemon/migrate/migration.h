@@ -49,8 +49,9 @@ struct allowance {
  */
 struct texts {
 	const char *copy_first, *copy_next, *copy_one; /* rows into the shadow */
-	/* With a filter, copy_first and copy_next take rowids up to ?2, which these find: the last one and how many. */
-	const char *piece_first, *piece_next;
+	/* With a filter: all keys, so that those are found who go. copy_first and copy_next take rowids up to ?2, or
+	 * look at ?n+1 rows. */
+	const char *seen_first, *seen_next;
 	const char *map_first, *map_next, *map_one; /* the same rows' keys into the key map; NULL without one */
 	const char *delete_one, *unmap_one;         /* from the shadow, from the map */
 	const char *last_key;                       /* the greatest that was copied */
@@ -102,6 +103,9 @@ struct migration {
 	bool has_verified;
 	struct rowkey collected; /* BACKFILL, counting what does not fit: the last row looked at */
 	bool has_collected;
+	struct rowkey
+		seen; /* BACKFILL, with a filter and without rowids: the last row looked at, in this transaction too */
+	bool has_seen;
 	struct index_build
 		*index;    /* INDEX: the build under way; owned. NULL: not begun, or SQLite's CREATE INDEX is used */
 	bool index_native; /* INDEX: this table's indexes are left to CREATE INDEX */

@@ -249,10 +249,9 @@ int plan_rebuild(struct planning *p)
 	pool_free(&scratch);
 	if (rc != 0)
 		return -1;
-	if (plan->filter && !plan->copy_rowid)
+	if (plan->filter && plan->key_map)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
-				 "DELETE of %.200s, which is WITHOUT ROWID, is not yet possible as an online change",
-				 p->source->name);
+				 "DELETE of %.200s and another key for its rows: one after the other", p->source->name);
 	plan->strategy = STRATEGY_REBUILD;
 	plan->target_sql = p->sql;
 	plan->unique = plan->unique || plan->key_map;

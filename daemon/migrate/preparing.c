@@ -195,7 +195,7 @@ static void begin_progress(struct migration *m, bool copy)
 	m->next.indexes = 0;
 	m->next.verified_rows = 0;
 	m->next.collecting = 0;
-	m->has_collected = false;
+	m->has_collected = m->has_seen = false;
 	if (!copy) {
 		m->has_checked = false;
 		m->next.rows_total = 0;

@@ -142,7 +142,8 @@ void migration_forget_keys(struct migration *m)
 	rowkey_free(&m->checked);
 	rowkey_free(&m->verified);
 	rowkey_free(&m->collected);
-	m->has_checked = m->has_verified = m->has_collected = false;
+	rowkey_free(&m->seen);
+	m->has_checked = m->has_verified = m->has_collected = m->has_seen = false;
 }
 
 /* The version of a run becomes what clients see: with it goes its line in the history. */
@@ -174,8 +175,8 @@ int step_commit(struct migration *m, struct db *db, struct error *err)
 
 enum step_outcome step_failed(struct migration *m, struct db *db)
 {
-	(void)m;
 	db_rollback(db);
+	m->has_seen = false;
 	return STEP_FAILED;
 }
 

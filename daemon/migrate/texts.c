@@ -30,22 +30,40 @@ struct writing {
 	size_t n;                          /* parts of the key */
 };
 
-/* A condition on rows of the source, with " AND " behind it. */
-static const char *filter_of(struct writing *w)
-{
-	return w->plan->filter ? pool_printf(w->pool, "(%s) AND ", w->plan->filter) : "";
-}
-
-/* `head` over a range of the source: all of it, behind a key, or one row. */
-static void ranges(struct writing *w, const char *head, const char **first, const char **next, const char **one)
+/* `head` over a range of the source: all of it, behind a key, or one row; of those the rows that `filter` lets pass. */
+static void ranges(struct writing *w, const char *head, const char *filter, const char **first, const char **next,
+		   const char **one)
 {
 	const char *from = pool_printf(w->pool, "%s FROM %s", head, w->source);
 	const char *order = rowkey_order(w->pool, w->key, "", false);
+	const char *where = filter ? pool_printf(w->pool, "(%s) AND ", filter) : "";
 
-	*first = pool_printf(w->pool, "%s WHERE %s1 ORDER BY %s LIMIT ?%zu", from, filter_of(w), order, w->n + 1);
-	*next = pool_printf(w->pool, "%s WHERE %s%s ORDER BY %s LIMIT ?%zu", from, filter_of(w),
+	*first = pool_printf(w->pool, "%s WHERE %s1 ORDER BY %s LIMIT ?%zu", from, where, order, w->n + 1);
+	*next = pool_printf(w->pool, "%s WHERE %s%s ORDER BY %s LIMIT ?%zu", from, where,
 			    rowkey_after(w->pool, w->key, "", 1), order, w->n + 1);
-	*one = pool_printf(w->pool, "%s WHERE %s%s", from, filter_of(w), rowkey_equals(w->pool, w->key, "", 1));
+	*one = pool_printf(w->pool, "%s WHERE %s%s", from, where, rowkey_equals(w->pool, w->key, "", 1));
+}
+
+/* A LIMIT would count the rows that stay: those that go are passed over in one go, however many. So the rows are
+ * counted first; rowids can then be taken up to the last one's, of other keys the same number is looked at again. */
+static void copying_filtered(struct writing *w, const char *copy, struct texts *t)
+{
+	struct pool *pool = w->pool;
+	const char *filter = w->plan->filter, *all, *behind, *unused;
+
+	ranges(w, pool_printf(pool, "SELECT %s", rowkey_list(pool, w->key, "")), NULL, &t->seen_first, &t->seen_next,
+	       &unused);
+	if (w->key->rowid) {
+		const char *key = w->key->names[0];
+		const char *stay = pool_printf(pool, "%s FROM %s WHERE (%s)", copy, w->source, filter);
+		t->copy_first = pool_printf(pool, "%s AND %s<=?2 ORDER BY %s", stay, key, key);
+		t->copy_next = pool_printf(pool, "%s AND %s>?1 AND %s<=?2 ORDER BY %s", stay, key, key, key);
+		return;
+	}
+	ranges(w, "SELECT *", NULL, &all, &behind, &unused);
+	const char *name = quote_name(pool, w->plan->table);
+	t->copy_first = pool_printf(pool, "%s FROM (%s) AS %s WHERE (%s)", copy, all, name, filter);
+	t->copy_next = pool_printf(pool, "%s FROM (%s) AS %s WHERE (%s)", copy, behind, name, filter);
 }
 
 static void copying(struct writing *w, struct texts *t)
@@ -58,18 +76,9 @@ static void copying(struct writing *w, struct texts *t)
 				       quote_name(pool, plan->shadow), both(pool, to, joined(pool, plan, 0)),
 				       both(pool, from, joined(pool, plan, 1)));
 
-	ranges(w, copy, &t->copy_first, &t->copy_next, &t->copy_one);
-	if (!plan->filter)
-		return;
-	/* A LIMIT would count the rows that stay: those that go are passed over in one go, however many. */
-	const char *key = w->key->names[0];
-	t->copy_first = pool_printf(pool, "%s FROM %s WHERE (%s) AND %s<=?2 ORDER BY %s", copy, w->source, plan->filter,
-				    key, key);
-	t->copy_next = pool_printf(pool, "%s FROM %s WHERE (%s) AND %s>?1 AND %s<=?2 ORDER BY %s", copy, w->source,
-				   plan->filter, key, key, key);
-	const char *piece = pool_printf(pool, "SELECT max(r),count(*) FROM (SELECT %s AS r FROM %s", key, w->source);
-	t->piece_first = pool_printf(pool, "%s ORDER BY %s LIMIT ?2)", piece, key);
-	t->piece_next = pool_printf(pool, "%s WHERE %s>?1 ORDER BY %s LIMIT ?2)", piece, key, key);
+	ranges(w, copy, plan->filter, &t->copy_first, &t->copy_next, &t->copy_one);
+	if (plan->filter)
+		copying_filtered(w, copy, t);
 }
 
 static const struct plan_column *column_of(const struct plan *plan, struct pool *pool, const char *quoted)
@@ -100,7 +109,7 @@ static void mapping(struct writing *w, struct texts *t)
 	ranges(w,
 	       pool_printf(pool, "INSERT OR ABORT INTO main.%s(%s) SELECT %s", quote_name(pool, plan->key_map), columns,
 			   values),
-	       &t->map_first, &t->map_next, &t->map_one);
+	       plan->filter, &t->map_first, &t->map_next, &t->map_one);
 	t->delete_one = pool_printf(pool, "DELETE FROM %s WHERE %s", w->shadow, where);
 	t->unmap_one = pool_printf(pool, "DELETE FROM %s WHERE %s", w->map, rowkey_equals(pool, &plan->map_key, "", 1));
 }
@@ -154,9 +163,9 @@ void texts_make(struct migration *m)
 					    rowkey_equals(pool, &plan->shadow_key, "", 1));
 	}
 	ranges(&w, pool_printf(pool, "SELECT %s", both(pool, rowkey_list(pool, w.key, ""), joined(pool, plan, 2))),
-	       &t->source_first, &t->source_next, &t->source_one);
+	       plan->filter, &t->source_first, &t->source_next, &t->source_one);
 	shadow_side(&w, t);
-	ranges(&w, pool_printf(pool, "SELECT %s", rowkey_list(pool, w.key, "")), &t->keys_first, &t->keys_next,
-	       &unused);
+	ranges(&w, pool_printf(pool, "SELECT %s", rowkey_list(pool, w.key, "")), plan->filter, &t->keys_first,
+	       &t->keys_next, &unused);
 	t->compare = rowkey_compare(pool, w.key);
 }

@@ -915,6 +915,16 @@ statement(
     force=True,
 )
 statement("DELETE of every row", ABC, "DELETE FROM t", force=True)
+statement(
+    "DELETE of a table WITHOUT ROWID",
+    "CREATE TABLE t(g AS (v || '!') VIRTUAL, a TEXT COLLATE NOCASE, b INT, u INT UNIQUE, v INT, PRIMARY KEY(b DESC, a)) "
+    "WITHOUT ROWID ;; CREATE INDEX t_v ON t(v, g)",
+    "DELETE FROM t WHERE v % 2 = 0 OR g LIKE '1%' OR a = 'T17'",
+    domains={"u": "int:2000"},
+    force=True,
+)
+statement("DELETE of every row, WITHOUT ROWID", WR % "INT", "DELETE FROM t", force=True)
+statement("DELETE of the first rows, WITHOUT ROWID", WR % "INT", "DELETE FROM t WHERE a < 't6' OR b IS NULL", force=True)
 case(
     "an offender arrives: CHECK of an UPDATE",
     "CREATE TABLE t(id INTEGER PRIMARY KEY, n INT CHECK(n < 90000), v TEXT) ;; CREATE TABLE other(id INTEGER PRIMARY KEY, v)",

@@ -249,6 +249,23 @@ static const struct shape shapes[] = {
 	 "SELECT * FROM t ORDER BY id",
 	 {"UPDATE t SET a='b' WHERE rowid=%d", "DELETE FROM t WHERE rowid=%d",
 	  "INSERT OR REPLACE INTO t(rowid,a) VALUES(%d,'n')"}},
+	{"rows go, WITHOUT ROWID",
+	 "CREATE TABLE t(a TEXT COLLATE NOCASE, b INT, v INT, g AS (v%7) VIRTUAL, PRIMARY KEY(b DESC, a)) WITHOUT "
+	 "ROWID;"
+	 "CREATE INDEX tg ON t(g);" COUNT(400) "INSERT INTO t SELECT 'a'||i, i%5, i FROM n;",
+	 "DELETE FROM t WHERE g>1 OR b=4",
+	 "DELETE FROM t WHERE g>1 OR b=4",
+	 "SELECT * FROM t",
+	 {"UPDATE t SET v=v+1 WHERE a='a%d'", "DELETE FROM t WHERE a='a%d'",
+	  "INSERT OR REPLACE INTO t VALUES('A%d',%d,%d)", "UPDATE OR REPLACE t SET b=b-3 WHERE v=%d"}},
+	{"rows go, no name for the rowid",
+	 "CREATE TABLE t(rowid TEXT, oid INT, _rowid_ INT NOT NULL, k TEXT NOT NULL, PRIMARY KEY(k, _rowid_));" COUNT(
+		 300) "INSERT INTO t SELECT 'r'||i, i, i%3, 'k'||i FROM n;",
+	 "DELETE FROM t WHERE oid%3=0 OR rowid='x'",
+	 "DELETE FROM t WHERE oid%3=0 OR rowid='x'",
+	 "SELECT * FROM t ORDER BY k,_rowid_",
+	 {"UPDATE OR REPLACE t SET _rowid_=7 WHERE k='k%d' AND _rowid_=2", "DELETE FROM t WHERE k='k%d'",
+	  "INSERT OR REPLACE INTO t VALUES('n',%d,1,'k%d')", "UPDATE t SET rowid='x' WHERE k='k%d'"}},
 	{"no name for the rowid, but a key",
 	 "CREATE TABLE t(rowid TEXT, oid INT, _rowid_ INT NOT NULL, g AS (oid+1) VIRTUAL, k TEXT NOT NULL, PRIMARY "
 	 "KEY(k, _rowid_));" COUNT(300) "INSERT INTO t SELECT 'r'||i, i, i%3, 'k'||i FROM n;",
