@@ -24,6 +24,7 @@ static const char usage_text[] =
 	"  --socket PATH            the socket (server.socket)\n"
 	"  --config FILE            settings, with the drop-ins in FILE.d\n"
 	"  --set section.key=value  one setting; wins over the file; may be repeated\n"
+	"  --default section.key=value  the same, but the file wins\n"
 	"  --check-config           check the settings, print them as they are in force, and exit\n"
 	"  --restore BACKUP         put a backup in the database's place, keep what was there, and exit\n"
 	"  --json                   with --restore: tell what was done as JSON\n"
@@ -40,13 +41,18 @@ struct arguments {
 };
 
 /* Takes the text. */
-static void add_set(struct arguments *a, char *assignment)
+static void add(const char ***list, size_t *count, char *assignment)
 {
-	const char **grown = realloc(a->options.sets, (a->options.sets_count + 1) * sizeof *grown);
+	const char **grown = realloc(*list, (*count + 1) * sizeof *grown);
 
 	CHECK(grown);
-	grown[a->options.sets_count++] = assignment;
-	a->options.sets = grown;
+	grown[(*count)++] = assignment;
+	*list = grown;
+}
+
+static void add_set(struct arguments *a, char *assignment)
+{
+	add(&a->options.sets, &a->options.sets_count, assignment);
 }
 
 /* --database FILE is --set store.database=FILE. */
@@ -58,22 +64,18 @@ static void add_named(struct arguments *a, const char *key, const char *value)
 	add_set(a, assignment);
 }
 
+static const struct option options[] = {
+	{"database", required_argument, NULL, 'd'}, {"socket", required_argument, NULL, 's'},
+	{"config", required_argument, NULL, 'c'},   {"set", required_argument, NULL, 'x'},
+	{"default", required_argument, NULL, 'D'},  {"check-config", no_argument, NULL, 'k'},
+	{"version", no_argument, NULL, 'V'},        {"help", no_argument, NULL, 'h'},
+	{"rehearse", required_argument, NULL, 'r'}, {"restore", required_argument, NULL, 'R'},
+	{"json", no_argument, NULL, 'j'},           {NULL, 0, NULL, 0},
+};
+
 /* Returns 0 or EX_USAGE. */
 static int parse(int argc, char **argv, struct arguments *a)
 {
-	static const struct option options[] = {
-		{"database", required_argument, NULL, 'd'},
-		{"socket", required_argument, NULL, 's'},
-		{"config", required_argument, NULL, 'c'},
-		{"set", required_argument, NULL, 'x'},
-		{"check-config", no_argument, NULL, 'k'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{"rehearse", required_argument, NULL, 'r'},
-		{"restore", required_argument, NULL, 'R'},
-		{"json", no_argument, NULL, 'j'},
-		{NULL, 0, NULL, 0},
-	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -89,6 +91,9 @@ static int parse(int argc, char **argv, struct arguments *a)
 			break;
 		case 'x':
 			add_set(a, xstrdup(optarg));
+			break;
+		case 'D':
+			add(&a->options.defaults, &a->options.defaults_count, xstrdup(optarg));
 			break;
 		case 'k':
 			a->check_config = true;
@@ -227,6 +232,9 @@ int main(int argc, char **argv)
 		exit_code = a.rehearse ? server_rehearse(a.rehearse) : run(&a);
 	for (size_t i = 0; i < a.options.sets_count; i++)
 		free((char *)a.options.sets[i]);
+	for (size_t i = 0; i < a.options.defaults_count; i++)
+		free((char *)a.options.defaults[i]);
 	free(a.options.sets);
+	free(a.options.defaults);
 	return exit_code;
 }

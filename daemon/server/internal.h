@@ -56,6 +56,7 @@ struct server {
 	struct notify notify;
 	struct stats stats;
 	enum server_state state;
+	bool serves;          /* systemd was told that it does */
 	uint64_t started_ms;  /* uv_now */
 	uint64_t drain_by_ms; /* when the present step of the shutdown has lasted long enough */
 	struct list sessions; /* struct session, oldest first */

@@ -106,6 +106,24 @@ void notify_watchdog(struct notify *n, uint64_t now_ms, uint64_t beat)
 	notify_send(n, "WATCHDOG=1");
 }
 
+uint64_t notify_every(const struct notify *n, uint64_t most)
+{
+	uint64_t often = n->watchdog_ms / 2;
+
+	if (n->watchdog_ms == 0 || often > most)
+		return most;
+	return often > 0 ? often : 1;
+}
+
+void notify_patience(struct notify *n, uint64_t now_ms, uint64_t work)
+{
+	if (n->fd < 0 || work == n->work || now_ms + NOTIFY_PATIENCE_MS / 2 < n->patient_ms)
+		return;
+	n->work = work;
+	n->patient_ms = now_ms + NOTIFY_PATIENCE_MS;
+	notify_send(n, "EXTEND_TIMEOUT_USEC=%" PRIu64, NOTIFY_PATIENCE_MS * 1000);
+}
+
 static bool is_listening_stream(int fd)
 {
 	int family = 0, type = 0, listening = 0;

@@ -11,13 +11,18 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+/* What is asked for at a time, and a half of it is how long it waits to ask again. */
+#define NOTIFY_PATIENCE_MS UINT64_C(60000)
+
 struct notify {
 	int fd; /* -1: nobody listens */
 	struct sockaddr_un address;
 	socklen_t address_len;
 	uint64_t watchdog_ms; /* half of WATCHDOG_USEC; 0: no watchdog */
 	uint64_t fed_ms;      /* when the watchdog was fed last */
-	uint64_t beat;        /* the writer's heartbeat at that time */
+	uint64_t beat;        /* the writer's pulse at that time */
+	uint64_t patient_ms;  /* until when systemd was last asked to be patient */
+	uint64_t work;        /* the writer's pulse at that time */
 	char status[256];     /* the last STATUS= sent */
 };
 
@@ -33,6 +38,14 @@ void notify_reloading(struct notify *n);
 void notify_status(struct notify *n, const char *line);
 /* Feeds the watchdog when half its interval is over and `beat` moved since the last time. */
 void notify_watchdog(struct notify *n, uint64_t now_ms, uint64_t beat);
+
+/* How often to call notify_watchdog(), in ms: `most`, or as often as a short watchdog needs. */
+uint64_t notify_every(const struct notify *n, uint64_t most);
+/*
+ * While starting or stopping takes longer than the unit allows for: asks for NOTIFY_PATIENCE_MS more from now on,
+ * again and again, as long as `work` moves. Nothing is asked for a daemon that does not get on any more.
+ */
+void notify_patience(struct notify *n, uint64_t now_ms, uint64_t work);
 
 /*
  * The listening socket systemd passed: its descriptor, -1 if there is none, -2 if what was passed cannot be used.

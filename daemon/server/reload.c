@@ -12,7 +12,9 @@ int server_config_load(const struct server_options *options, struct config *ret,
 	int rc = 0;
 
 	config_init(ret);
-	if (options->config_path)
+	for (size_t i = 0; i < options->defaults_count && rc == 0; i++)
+		rc = config_set(ret, options->defaults[i], err);
+	if (options->config_path && rc == 0)
 		rc = config_read_file(ret, options->config_path, err);
 	for (size_t i = 0; i < options->sets_count && rc == 0; i++)
 		rc = config_set(ret, options->sets[i], err);
@@ -135,9 +137,9 @@ int server_reload(struct server *server, struct buf *changed, struct buf *needs_
 
 	notify_reloading(&server->notify);
 	rc = server_config_load(server->options, &fresh, err);
-	notify_send(&server->notify, "READY=1");
 	if (rc != 0) {
 		log_error("server", "reload: %s; the settings stay as they are", err->message);
+		notify_send(&server->notify, "READY=1");
 		return -1;
 	}
 	config_diff(&server->config, &fresh, false, &all);
@@ -148,6 +150,8 @@ int server_reload(struct server *server, struct buf *changed, struct buf *needs_
 	config_free(&fresh);
 	spread(server);
 	log_info("server", "reload: taken %s, waiting for a restart %s", buf_cstr(changed), buf_cstr(needs_restart));
+	/* The last word of a reload: what can be taken is in force. */
+	notify_send(&server->notify, "READY=1");
 	buf_free(&all);
 	buf_free(&restart);
 	return 0;

@@ -72,20 +72,32 @@ static void on_sweep(uv_timer_t *timer)
 	server_shutdown_step(server);
 }
 
+/* "version 12, m7 user backfilling 41.2%, 58200 rows/s, ETA 10 s". */
+static void tell_status(struct server *server)
+{
+	char line[240];
+	int n;
+
+	if (!server->migrator)
+		return;
+	n = snprintf(line, sizeof line, "%sversion %" PRId64, server->state == SERVER_RUNNING ? "" : "stopping, ",
+		     migrator_version(server->migrator));
+	migrator_line(server->migrator, line + n + 2, sizeof line - (size_t)n - 2);
+	if (line[n + 2])
+		memcpy(line + n, ", ", 2);
+	notify_status(&server->notify, line);
+}
+
 static void on_notify(uv_timer_t *timer)
 {
 	struct server *server = timer->data;
-	struct store_stats st;
-	char line[200];
+	uint64_t now = uv_now(server->loop), pulse = store_pulse(server->store);
 
-	store_stats(server->store, &st);
-	notify_watchdog(&server->notify, uv_now(server->loop), st.writer_beat);
-	if (!server->migrator)
-		return;
-	migrator_line(server->migrator, line, sizeof line);
-	if (!line[0])
-		(void)snprintf(line, sizeof line, "version %" PRId64, migrator_version(server->migrator));
-	notify_status(&server->notify, line);
+	notify_watchdog(&server->notify, now, pulse);
+	/* What a start or a stop waits for is the writer: a migration, a transaction that is being ended. */
+	if (!server->serves || server->state != SERVER_RUNNING)
+		notify_patience(&server->notify, now, pulse);
+	tell_status(server);
 }
 
 static void on_flush_before(uv_prepare_t *handle)
@@ -128,7 +140,8 @@ static void start_handles(struct server *server)
 	server->sweep.data = server->notify_timer.data = server->flush_before.data = server->flush_after.data = server;
 	CHECK(uv_timer_start(&server->sweep, on_sweep, SWEEP_MS, SWEEP_MS) == 0);
 	if (server->notify.fd >= 0)
-		CHECK(uv_timer_start(&server->notify_timer, on_notify, 0, NOTIFY_MS) == 0);
+		CHECK(uv_timer_start(&server->notify_timer, on_notify, 0, notify_every(&server->notify, NOTIFY_MS)) ==
+		      0);
 	CHECK(uv_prepare_start(&server->flush_before, on_flush_before) == 0);
 	CHECK(uv_check_start(&server->flush_after, on_flush_after) == 0);
 	for (size_t i = 0; i < 3; i++) {
@@ -216,7 +229,9 @@ static void serve(struct server *server, bool passed)
 	log_info("server", "alterd " ALTERD_VERSION " (SQLite %s) serves %s on %s, schema version %" PRId64,
 		 store_sqlite_version(), c->store_database, passed ? "the socket systemd passed" : c->server_socket,
 		 migrator_version(server->migrator));
-	notify_send(&server->notify, "READY=1\nSTATUS=version %" PRId64, migrator_version(server->migrator));
+	server->serves = true;
+	notify_send(&server->notify, "READY=1");
+	tell_status(server);
 	(void)uv_run(server->loop, UV_RUN_DEFAULT);
 }
 
@@ -229,7 +244,7 @@ static void migrate_at_start(struct server *server)
 
 	if (strcmp(server->config.migrate_on_start, "up") != 0)
 		return;
-	notify_send(&server->notify, "EXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=migrating", LONG_PIECE_US);
+	notify_status(&server->notify, "migrating");
 	done = !migrator_fresh(server->migrator);
 	migrator_start_up(server->migrator, migrated, &done);
 	while (!done && server->state == SERVER_RUNNING)

@@ -15,7 +15,9 @@
 /* Where the settings come from; kept for a reload. All strings are borrowed for the daemon's life. */
 struct server_options {
 	const char *config_path; /* NULL: no file, defaults and `sets` only */
-	const char **sets;       /* "section.key=value", in the order given; --database and --socket are among them */
+	const char **defaults;   /* "section.key=value", for what the file does not say */
+	size_t defaults_count;
+	const char **sets; /* "section.key=value", in the order given; --database and --socket are among them */
 	size_t sets_count;
 };
 

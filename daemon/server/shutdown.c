@@ -58,7 +58,9 @@ void server_shut_down(struct server *server)
 	if (server->state == SERVER_RUNNING) {
 		log_info("server", "stopping: letting %zu sessions end what they are at, for %" PRId64 " ms at most",
 			 server->sessions.count, server->config.server_drain);
-		notify_send(&server->notify, "STOPPING=1");
+		/* server.drain may be more than the unit's TimeoutStopSec. */
+		notify_send(&server->notify, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+			    ((uint64_t)server->config.server_drain + NOTIFY_PATIENCE_MS) * 1000);
 		listener_stop(&server->listener);
 		server->state = SERVER_DRAINING;
 		server->drain_by_ms = uv_now(server->loop) + (uint64_t)server->config.server_drain;

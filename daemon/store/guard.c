@@ -276,6 +276,7 @@ static int progress(void *arg)
 	struct db *db = arg;
 	struct job *job = db->job;
 
+	pulse_beat();
 	if (!job)
 		return 0;
 	db->looks++;

@@ -16,6 +16,7 @@
 #include "daemon/store/codes.h"
 #include "daemon/store/db.h"
 #include "daemon/store/page.h"
+#include "daemon/store/pulse.h"
 #include "daemon/store/sql.h"
 #include "daemon/store/steady.h"
 #include "daemon/store/store.h"
@@ -168,7 +169,7 @@ struct store {
 	atomic_uint_fast64_t quick_reads;    /* of queries, those the loop did itself */
 	atomic_uint_fast64_t queries, writes, groups, tx_expired, cursor_expired, busy, checkpoints,
 		checkpoints_blocked;
-	atomic_uint_fast64_t beat;
+	struct pulse pulse; /* the writer lane's */
 	atomic_int_fast64_t freelist_pages;
 	struct histogram wait, query, hold;
 	atomic_uint_fast64_t copy_since_ns; /* when the snapshot of a backup began, 0: there is none. Any thread */

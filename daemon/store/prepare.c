@@ -170,6 +170,7 @@ int db_step(struct db *db, sqlite3_stmt *stmt, struct error *err)
 {
 	int rc = sqlite3_step(stmt);
 
+	pulse_beat();
 	/* The same where SQLite prepares again a statement that is kept: it says so before it has done anything. */
 	for (int i = 0; i < PREPARE_TRIES && rc == SQLITE_SCHEMA; i++) {
 		sqlite3_reset(stmt);

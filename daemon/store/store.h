@@ -55,7 +55,6 @@ struct store_stats {
 	uint64_t wait_p50_ns, wait_p99_ns, wait_max_ns;    /* client jobs waiting for the writer */
 	uint64_t query_p50_ns, query_p99_ns, query_max_ns; /* statement time on a lane */
 	uint64_t hold_p50_ns, hold_p99_ns, hold_max_ns;    /* a piece of background work on the writer */
-	uint64_t writer_beat;  /* moves whenever the writer lane is alive; for the watchdog */
 	const char *throttled; /* why background work waits, NULL if it does not; static string */
 };
 
@@ -111,6 +110,11 @@ void store_reconfigure(struct store *s, const struct store_config *config);
 const char *store_sqlite_version(void);
 
 void store_stats(struct store *s, struct store_stats *ret);
+/*
+ * The writer lane's pulse, for the watchdog: differs from the last one if the lane has got on since, with turns or with
+ * a long piece of work. A lane that sleeps is woken, so that one that can move has moved by the next call.
+ */
+uint64_t store_pulse(struct store *s);
 /* Why background work should wait now, NULL if it need not; static string. */
 const char *store_throttled(struct store *s);
 /* True while the writer is about to begin the log anew, for which no snapshot may be open. */

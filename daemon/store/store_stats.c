@@ -61,7 +61,6 @@ void store_stats(struct store *s, struct store_stats *ret)
 		.hold_p50_ns = histogram_quantile(&s->hold, .5),
 		.hold_p99_ns = histogram_quantile(&s->hold, .99),
 		.hold_max_ns = histogram_max(&s->hold),
-		.writer_beat = atomic_load(&s->beat),
 		.throttled = s->throttled,
 	};
 	lane_stats(s, ret);

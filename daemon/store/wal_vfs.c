@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "daemon/lib/check.h"
+#include "daemon/store/pulse.h"
 
 #define NAME "alterd-wal"
 #define FRAME_HEADER 24
@@ -82,6 +83,8 @@ static int on_log_write(sqlite3_file *f, const void *data, int n, sqlite3_int64 
 {
 	struct file *w = file_of(f);
 	bool header = n == FRAME_HEADER;
+
+	pulse_beat();
 	bool next = w->len ? at == w->start + w->len && header != w->in_frame && w->len + n <= GATHER_MAX
 			   : at == w->tail && header && w->gathered;
 
@@ -216,6 +219,7 @@ static int on_log_read(sqlite3_file *f, void *data, int n, sqlite3_int64 at)
 {
 	struct file *w = file_of(f);
 
+	pulse_beat();
 	if (n == 8 && w->partner) {
 		int rc = write_out(w);
 		if (rc == SQLITE_OK)
@@ -234,11 +238,19 @@ static int on_log_read(sqlite3_file *f, void *data, int n, sqlite3_int64 at)
 	return log_read(w, data, n, at);
 }
 
+static int on_sync(sqlite3_file *f, int flags)
+{
+	pulse_sync_begins();
+	int rc = real_of(f)->pMethods->xSync(real_of(f), flags);
+	pulse_sync_ends();
+	return rc;
+}
+
 static int on_log_sync(sqlite3_file *f, int flags)
 {
 	int rc = write_out(file_of(f));
 
-	return rc == SQLITE_OK ? real_of(f)->pMethods->xSync(real_of(f), flags) : rc;
+	return rc == SQLITE_OK ? on_sync(f, flags) : rc;
 }
 
 static int on_log_truncate(sqlite3_file *f, sqlite3_int64 size)
@@ -287,11 +299,13 @@ static int on_close(sqlite3_file *f)
 
 static int on_read(sqlite3_file *f, void *data, int n, sqlite3_int64 at)
 {
+	pulse_beat();
 	return real_of(f)->pMethods->xRead(real_of(f), data, n, at);
 }
 
 static int on_write(sqlite3_file *f, const void *data, int n, sqlite3_int64 at)
 {
+	pulse_beat();
 	return real_of(f)->pMethods->xWrite(real_of(f), data, n, at);
 }
 
@@ -299,7 +313,6 @@ static int on_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
 	return real_of(f)->pMethods->xTruncate(real_of(f), size);
 }
-static int on_sync(sqlite3_file *f, int flags) { return real_of(f)->pMethods->xSync(real_of(f), flags); }
 static int on_size(sqlite3_file *f, sqlite3_int64 *ret) { return real_of(f)->pMethods->xFileSize(real_of(f), ret); }
 static int on_lock(sqlite3_file *f, int level) { return real_of(f)->pMethods->xLock(real_of(f), level); }
 static int on_unlock(sqlite3_file *f, int level) { return real_of(f)->pMethods->xUnlock(real_of(f), level); }

@@ -154,9 +154,10 @@ static void *writer_main(void *arg)
 	struct store *s = arg;
 	struct writer *w = &s->writer;
 
+	pulse_mine = &s->pulse;
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		atomic_fetch_add_explicit(&s->beat, 1, memory_order_relaxed);
+		pulse_beat();
 		if (w->holder.session_id) {
 			serve_holder(s);
 			continue;
@@ -180,7 +181,7 @@ static void *writer_main(void *arg)
 		else if (w->closing)
 			break;
 		else
-			wait_until(w, clock_now_ns() + NS_PER_S); /* the beat goes on */
+			wait_until(w, clock_now_ns() + NS_PER_S); /* the checkpointer does not knock */
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -204,6 +205,7 @@ int writer_start(struct store *s, struct error *err)
 	int rc = pthread_create(&w->thread, NULL, writer_main, s);
 	if (rc)
 		return error_set(err, ERRC_INTERNAL, "cannot start the writer lane: %s", strerror(rc));
+	(void)pthread_setname_np(w->thread, "alterd-writer"); /* as ps and top show it */
 	return 0;
 }
 
@@ -220,6 +222,18 @@ void writer_stop(struct store *s)
 	pthread_join(w->thread, NULL);
 	pthread_cond_destroy(&w->work);
 	pthread_mutex_destroy(&w->lock);
+}
+
+/* A woken lane looks once round and sleeps again: a turn, if it can take one. */
+uint64_t store_pulse(struct store *s)
+{
+	struct writer *w = &s->writer;
+	uint64_t pulse = pulse_read(&s->pulse, clock_now_ns());
+
+	pthread_mutex_lock(&w->lock);
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
+	return pulse;
 }
 
 void writer_push_list(struct store *s, struct list *jobs)

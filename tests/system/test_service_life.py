@@ -18,6 +18,7 @@ from daemon import Daemon
 from limits import SANITIZER, pause, scaled, until
 from load import Load
 from suite import Suite
+from systemd import Systemd
 from wire import Client, Closed, RpcError
 
 suite = Suite(limit=110)
@@ -126,36 +127,6 @@ def drain_under_load():
     f.close()
     suite.check("what was acknowledged is there", all(a <= h <= a + 1 for a, h in zip(acked, have)), (acked, have))
     d.start()
-
-
-class Systemd:
-    """Plays systemd's end of sd_notify."""
-
-    def __init__(self, abstract=False):
-        self.folder = tempfile.mkdtemp(prefix="alterd-n-")
-        self.address = (
-            "\0alterd-%d-%s" % (os.getpid(), os.path.basename(self.folder)) if abstract else self.folder + "/n"
-        )
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.sock.bind(self.address)
-        self.lines = []
-
-    def env(self):
-        return {"NOTIFY_SOCKET": self.address.replace("\0", "@")}
-
-    def wait(self, prefix, limit=10):
-        end = time.monotonic() + scaled(limit)
-        while not any(x.startswith(prefix) for x in self.lines):
-            self.sock.settimeout(max(0.01, end - time.monotonic()))
-            try:
-                self.lines += self.sock.recv(65536).decode().splitlines()
-            except TimeoutError:
-                return False
-        return True
-
-    def close(self):
-        self.sock.close()
-        shutil.rmtree(self.folder)
 
 
 @suite.section

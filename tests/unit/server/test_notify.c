@@ -91,6 +91,40 @@ START_TEST(test_watchdog_is_fed_only_while_the_writer_moves)
 }
 END_TEST
 
+START_TEST(test_a_short_watchdog_is_looked_after_more_often)
+{
+	struct notify n = {0};
+
+	ck_assert_uint_eq(notify_every(&n, 1000), 1000);
+	n.watchdog_ms = 15000;
+	ck_assert_uint_eq(notify_every(&n, 1000), 1000);
+	n.watchdog_ms = 500;
+	ck_assert_uint_eq(notify_every(&n, 1000), 250);
+	n.watchdog_ms = 1;
+	ck_assert_uint_eq(notify_every(&n, 1000), 1);
+}
+END_TEST
+
+START_TEST(test_patience_is_asked_for_while_work_goes_on)
+{
+	struct notify n;
+
+	listen_as_manager();
+	notify_open(&n);
+	notify_patience(&n, 1000, 1);
+	ck_assert_str_eq(heard(), "EXTEND_TIMEOUT_USEC=60000000");
+	notify_patience(&n, 2000, 2);
+	ck_assert_str_eq(heard(), "");
+	notify_patience(&n, 31000, 2);
+	ck_assert_str_eq(heard(), "EXTEND_TIMEOUT_USEC=60000000");
+	notify_patience(&n, 99000, 2);
+	ck_assert_str_eq(heard(), "");
+	notify_patience(&n, 99000, 3);
+	ck_assert_str_eq(heard(), "EXTEND_TIMEOUT_USEC=60000000");
+	notify_close(&n);
+}
+END_TEST
+
 START_TEST(test_notify_without_a_manager_does_nothing)
 {
 	struct notify n;
@@ -167,6 +201,8 @@ int main(void)
 	tcase_add_test(tc, test_notify_sends_one_datagram_a_message);
 	tcase_add_test(tc, test_notify_status_is_sent_when_it_changes);
 	tcase_add_test(tc, test_watchdog_is_fed_only_while_the_writer_moves);
+	tcase_add_test(tc, test_a_short_watchdog_is_looked_after_more_often);
+	tcase_add_test(tc, test_patience_is_asked_for_while_work_goes_on);
 	tcase_add_test(tc, test_notify_without_a_manager_does_nothing);
 	/* systemd hands over descriptor 3: in a process of its own that is free, else Check has its messages there. */
 	const char *fork_status = getenv("CK_FORK");

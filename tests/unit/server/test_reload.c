@@ -44,6 +44,25 @@ START_TEST(test_assignments_win_over_the_file)
 }
 END_TEST
 
+START_TEST(test_the_file_wins_over_what_is_given_as_default)
+{
+	const char *defaults[] = {"server.sessions=9", "server.in_flight=11"};
+	struct server_options options = {.config_path = path, .defaults = defaults, .defaults_count = 2};
+	struct config config;
+	struct error err = {0};
+
+	write_file("[server]\nin_flight = 7\n");
+	ck_assert_int_eq(server_config_load(&options, &config, &err), 0);
+	ck_assert_int_eq(config.server_sessions, 9);
+	ck_assert_int_eq(config.server_in_flight, 7);
+	config_free(&config);
+	defaults[1] = "server.in_fligth=11";
+	ck_assert_int_eq(server_config_load(&options, &config, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.message, "in_fligth"));
+	error_clear(&err);
+}
+END_TEST
+
 START_TEST(test_reload_takes_what_it_can_and_names_the_rest)
 {
 	struct server_options options = {.config_path = path};
@@ -85,6 +104,7 @@ int main(void)
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, test_assignments_win_over_the_file);
+	tcase_add_test(tc, test_the_file_wins_over_what_is_given_as_default);
 	tcase_add_test(tc, test_reload_takes_what_it_can_and_names_the_rest);
 	tcase_add_test(tc, test_reload_of_a_broken_file_changes_nothing);
 	suite_add_tcase(suite, tc);
