@@ -49,7 +49,7 @@ reports=$root/build/log/reports
 
 # ---- what the build and the tests need -----------------------------------------------------------------------------
 packages=(build-essential cmake ninja-build pkg-config libsqlite3-dev libuv1-dev libjansson-dev nettle-dev check python3
-  clang libclang-rt-14-dev clang-format clang-tidy cppcheck sqlite3 proj-data)
+  clang libclang-rt-14-dev clang-format clang-tidy cppcheck sqlite3 proj-data scdoc systemd)
 
 install_missing() {
   local missing=() package sudo=()
@@ -168,7 +168,8 @@ in_memory() {
   fi
 }
 
-release() { build build -DALTERD_FAULTS=OFF; }
+# For /usr, as packages are.
+release() { build build -DALTERD_FAULTS=OFF -DCMAKE_INSTALL_PREFIX=/usr; }
 
 asan() {
   build build/asan -DALTERD_ASAN=ON -DALTERD_UBSAN=ON || return

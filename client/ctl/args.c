@@ -68,6 +68,14 @@ static const struct option {
 	{"--verify", 0, FLAG_VERIFY, NOTHING},
 };
 
+/* What stands for their values in a synopsis; for completion. */
+static const char *const value_names[] = {
+	[SOCKET] = "PATH",        [TIMEOUT] = "SECONDS", [NULL_WORD] = "WORD", [DIR_PATH] = "DIR",
+	[TO_VERSION] = "VERSION", [FORMAT] = "FORMAT",   [FROM_TOOL] = "TOOL",
+};
+static const char *const formats[] = {"auto",   "dbmate",  "goose",  "golang-migrate", "sqlx",
+				      "diesel", "sqflite", "flyway", "refinery",       NULL};
+
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
 #define GLOBAL_FLAGS (FLAG_HELP | FLAG_JSON | FLAG_QUIET | FLAG_NO_COLOR | FLAG_NO_INPUT)
 
@@ -128,8 +136,6 @@ static int take_to(struct ctl *c, const char *value)
 
 static int take_format(struct ctl *c, const char *value)
 {
-	static const char *const formats[] = {"auto",   "dbmate",  "goose",  "golang-migrate", "sqlx",
-					      "diesel", "sqflite", "flyway", "refinery",       NULL};
 	const char *near = nearest(value, formats);
 
 	for (size_t i = 0; formats[i]; i++) {
@@ -250,6 +256,35 @@ void args_names(unsigned flags, struct buf *out)
 		buf_printf(out, "%s%s", first ? "" : ", ", options[i].name);
 		first = false;
 	}
+}
+
+static void view(const struct option *o, struct option_view *ret)
+{
+	size_t named = sizeof(value_names) / sizeof(value_names[0]);
+
+	*ret = (struct option_view){.name = o->name, .flag = o->flag};
+	ret->global = o->flag == 0 || (o->flag & GLOBAL_FLAGS);
+	if (o->takes != NOTHING)
+		ret->takes = (size_t)o->takes < named && value_names[o->takes] ? value_names[o->takes] : "FILE";
+	if (o->takes == FORMAT || o->takes == FROM_TOOL)
+		ret->words = formats;
+}
+
+bool args_option(size_t i, struct option_view *ret)
+{
+	if (i >= NOPTIONS)
+		return false;
+	view(&options[i], ret);
+	return true;
+}
+
+bool args_find(const char *arg, struct option_view *ret)
+{
+	const struct option *o = find(arg, strlen(arg));
+
+	if (o)
+		view(o, ret);
+	return o;
 }
 
 int args_check(const struct ctl *c, const struct command *command)

@@ -7,6 +7,7 @@
  *     dir.c      the migration files of --dir    start.c    starting a job, asking for consent
  *     cmd_*.c    the commands, a family each     watch.c    following a job until it ends
  *     diff.c     two texts, line by line         scratch.h  a private daemon, for validate and dump
+ *     complete.c what a shell offers
  *
  * stdout carries results, stderr everything else. A command returns its exit code.
  */
@@ -140,6 +141,18 @@ bool print_out(struct buf *b);
 int args_take(struct ctl *c, int argc, char **argv, int *ret_argc);
 /* 0 if all given options belong to the command. */
 int args_check(const struct ctl *c, const struct command *command);
+/* An option as others see it. */
+struct option_view {
+	const char *name;         /* "--dir" */
+	unsigned flag;            /* a command takes it if it is among its flags */
+	bool global;              /* every command takes it */
+	const char *takes;        /* what its value is called, "DIR"; NULL: it takes none */
+	const char *const *words; /* the values there are, ended by NULL; NULL: any */
+};
+/* The i-th option; false behind the last. */
+bool args_option(size_t i, struct option_view *ret);
+/* The option of this name or letter ("--dir", "-d"). */
+bool args_find(const char *arg, struct option_view *ret);
 /* How flags are written: "--json, --quiet". */
 void args_names(unsigned flags, struct buf *out);
 /*
@@ -254,6 +267,11 @@ void table_texts(struct table *t, const char *const *row);
 void table_end(struct table *t);
 /* Renders into `out` instead of stdout; for tests and stderr. Before the first row. */
 void table_into(struct table *t, struct buf *out);
+
+/* ---- complete.c ---- */
+
+/* alterctl --complete: argv holds the place of the word to complete, counted from alterctl, and the words behind it. */
+int complete_words(struct ctl *c, int argc, char **argv);
 
 /* ---- the commands ---- */
 

@@ -311,8 +311,11 @@ static void look_at_terminal(struct ctl *c)
 static int run(struct ctl *c, int argc, char **argv)
 {
 	const struct command *k;
-	int code = args_take(c, argc - 1, argv + 1, &argc);
+	int code;
 
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0)
+		return complete_words(c, argc - 2, argv + 2);
+	code = args_take(c, argc - 1, argv + 1, &argc);
 	if (code)
 		return code;
 	argv++;
