@@ -23,6 +23,7 @@ struct typed {
 	const char *before;            /* the word before it, "" if there is none */
 	const struct option_view *of;  /* the option whose value it is; NULL: of none */
 	const struct command *command; /* NULL: none yet */
+	int arguments;                 /* behind the command */
 	struct option_view found;
 };
 
@@ -45,14 +46,14 @@ static void offer_all(const struct typed *t, const char *const *words)
 /* ---- from the daemon ---- */
 
 /* A member `key` of each element of the result's array `path` (of the elements themselves where key is NULL). */
-static void offer_from(struct ctl *c, const struct typed *t, const char *method, const char *params, const char *path,
+static bool offer_from(struct ctl *c, const struct typed *t, const char *method, const char *params, const char *path,
 		       const char *key)
 {
 	struct doc *d = NULL;
 
 	c->timeout_ms = PATIENCE_MS;
 	if (ctl_call(c, method, params, &d) != 0)
-		return;
+		return false;
 	const struct doc_node *all = doc_get(doc_root(d), path);
 	for (size_t i = 0; i < doc_count(all); i++) {
 		const struct doc_node *n = doc_at(all, i);
@@ -63,6 +64,7 @@ static void offer_from(struct ctl *c, const struct typed *t, const char *method,
 		offer(t, doc_type(n) == DOC_INT ? number : doc_str(n, ""));
 	}
 	doc_free(d);
+	return true;
 }
 
 static void offer_commands(struct ctl *c, const struct typed *t)
@@ -82,7 +84,10 @@ static void offer_tables(struct ctl *c, const struct typed *t)
 
 static void offer_versions(struct ctl *c, const struct typed *t)
 {
-	offer_from(c, t, "migrate.list", NULL, "migrations", "version");
+	/* Without a folder of its own the daemon lists nothing, but knows what was applied. */
+	if (!offer_from(c, t, "migrate.list", NULL, "migrations", "version"))
+		offer_from(c, t, "query", "{\"sql\":\"SELECT version FROM alterd_migrations ORDER BY 1\"}", "rows",
+			   NULL);
 }
 
 static void offer_sessions(struct ctl *c, const struct typed *t)
@@ -137,11 +142,15 @@ static const struct kind {
 	{"BACKUP", ask_for_files},   {"DATABASE", ask_for_files}, {"DIR", ask_for_folders},
 };
 
-static void offer_kind(struct ctl *c, const struct typed *t, const char *word)
+/* Each kind once, however often a synopsis names it: `done` has a bit for each. */
+static void offer_kind(struct ctl *c, const struct typed *t, const char *word, unsigned *done)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(kinds[i].word, word) == 0)
-			kinds[i].offer(c, t);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(kinds[i].word, word) != 0 || (*done & 1u << i))
+			continue;
+		*done |= 1u << i;
+		kinds[i].offer(c, t);
+	}
 }
 
 /* ---- what may stand here ---- */
@@ -172,8 +181,9 @@ static bool next_token(const char **at, char *ret, size_t size)
 static void offer_arguments(struct ctl *c, const struct typed *t)
 {
 	const char *at = t->command->arguments;
-	char token[TOKEN_MAX], seen[TOKEN_MAX] = "";
+	char token[TOKEN_MAX];
 	struct option_view o;
+	unsigned done = 0;
 
 	while (next_token(&at, token, sizeof(token))) {
 		if (token[0] == '-') {
@@ -182,11 +192,10 @@ static void offer_arguments(struct ctl *c, const struct typed *t)
 				(void)next_token(&at, token, sizeof(token));
 			continue;
 		}
-		if (islower((unsigned char)token[0]))
+		if (!islower((unsigned char)token[0]))
+			offer_kind(c, t, token, &done);
+		else if (t->arguments == 0)
 			offer(t, token);
-		else if (strcmp(seen, token) != 0)
-			offer_kind(c, t, token);
-		(void)snprintf(seen, sizeof(seen), "%s", token);
 	}
 }
 
@@ -209,8 +218,10 @@ static void read_line(struct typed *t, int index, int argc, char **argv)
 			if (i + 1 >= index)
 				t->of = &t->found;
 			i++;
-		} else if (!t->command && argv[i][0] != '-') {
-			t->command = command_find(argv[i]);
+		} else if (argv[i][0] != '-') {
+			t->arguments += t->command != NULL;
+			if (!t->command)
+				t->command = command_find(argv[i]);
 		}
 	}
 	if (is_equals(t->prefix))
@@ -221,6 +232,7 @@ int complete_words(struct ctl *c, int argc, char **argv)
 {
 	struct typed t = {0};
 	int64_t index = argc > 0 ? args_number(argv[0]) : -1;
+	unsigned done = 0;
 
 	if (index < 1 || index > argc) {
 		say("--complete is for the shell: the place of a word, and the words behind alterctl");
@@ -232,7 +244,7 @@ int complete_words(struct ctl *c, int argc, char **argv)
 	if (t.of && t.of->words)
 		offer_all(&t, t.of->words);
 	else if (t.of)
-		offer_kind(c, &t, t.of->takes);
+		offer_kind(c, &t, t.of->takes, &done);
 	else if (t.prefix[0] == '-')
 		offer_options(&t);
 	else if (t.command)
