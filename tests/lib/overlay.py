@@ -5,7 +5,6 @@ Needs root. Everything happens in a mount namespace of this process, so nothing 
 import ctypes
 import os
 import subprocess
-import tempfile
 
 CLONE_NEWNS = 0x00020000
 MS_REC, MS_PRIVATE, MS_BIND = 0x4000, 0x40000, 0x1000
@@ -39,7 +38,8 @@ def own_mounts():
 class Overlay:
     def __init__(self):
         own_mounts()
-        self.folder = tempfile.mkdtemp(prefix="alterd-o-")
+        # In this namespace alone, so nothing is left of it.
+        self.folder = "/mnt"
         mount("tmpfs", self.folder, "tmpfs")
         for name in ("upper", "work", "root"):
             os.mkdir(os.path.join(self.folder, name))
