@@ -10,6 +10,7 @@
 #include "config/setting.h"
 #include "daemon/lib/check.h"
 #include "daemon/lib/log.h"
+#include "proto/response.h"
 
 void config_init(struct config *c)
 {
@@ -27,7 +28,25 @@ void config_free(struct config *c)
 			free(*setting_string(c, &settings[i]));
 			*setting_string(c, &settings[i]) = NULL;
 		}
+		free(c->origins[i].file);
+		c->origins[i].file = NULL;
 	}
+}
+
+/* Takes the origin's file. */
+static void set_origin(struct config_origin *o, struct config_origin origin)
+{
+	free(o->file);
+	*o = origin;
+}
+
+void setting_came_from(struct config *c, const struct setting *s, const char *file, int line)
+{
+	set_origin(&c->origins[s - settings], (struct config_origin){
+						      .kind = file ? ORIGIN_FILE : ORIGIN_SET,
+						      .file = file ? xstrdup(file) : NULL,
+						      .line = file ? line : 0,
+					      });
 }
 
 static int check_words(const struct config *c, struct error *err)
@@ -105,7 +124,14 @@ void config_take_reloadable(struct config *to, const struct config *from)
 {
 	for (size_t i = 0; i < settings_count; i++) {
 		const struct setting *s = &settings[i];
-		if (!s->reload || setting_equal(from, to, s))
+		const struct config_origin *o = &from->origins[i];
+		bool equal = setting_equal(from, to, s);
+		/* The same value may stand on another line by now. */
+		if (s->reload || equal)
+			set_origin(&to->origins[i], (struct config_origin){.kind = o->kind,
+									   .file = o->file ? xstrdup(o->file) : NULL,
+									   .line = o->line});
+		if (!s->reload || equal)
 			continue;
 		/* Through the text: a string gets its own copy, and there is one way of setting a value. */
 		struct buf text = {0};
@@ -130,4 +156,50 @@ void config_dump(const struct config *c, struct buf *out)
 		setting_format(c, s, out);
 		buf_putc(out, '\n');
 	}
+}
+
+static void write_value(const struct config *c, const struct setting *s, const char *key, struct buf *out)
+{
+	struct buf text = {0};
+
+	setting_format(c, s, &text);
+	jw_str(out, key, buf_cstr(&text));
+	buf_free(&text);
+}
+
+static void write_setting(const struct config *c, const struct config *wanted, const struct setting *s, struct buf *out)
+{
+	static const char *const kinds[] = {
+		[ORIGIN_DEFAULT] = "default",
+		[ORIGIN_FILE] = "file",
+		[ORIGIN_SET] = "set",
+	};
+	const struct config_origin *o = &c->origins[s - settings];
+
+	jw_key(out, NULL);
+	jw_open(out, '{');
+	jw_key(out, "name");
+	buf_printf(out, "\"%s.%s\"", s->section, s->key);
+	write_value(c, s, "value", out);
+	jw_str(out, "default", s->def);
+	jw_str(out, "origin", kinds[o->kind]);
+	if (o->kind == ORIGIN_FILE) {
+		jw_str(out, "file", o->file);
+		jw_int(out, "line", o->line);
+	}
+	jw_bool(out, "reload", s->reload);
+	if (wanted && !setting_equal(c, wanted, s))
+		write_value(wanted, s, "waiting", out);
+	jw_close(out, '}');
+}
+
+void config_write(const struct config *c, const struct config *wanted, struct buf *out)
+{
+	jw_open(out, '{');
+	jw_key(out, "settings");
+	jw_open(out, '[');
+	for (size_t i = 0; i < settings_count; i++)
+		write_setting(c, wanted, &settings[i], out);
+	jw_close(out, ']');
+	jw_close(out, '}');
 }

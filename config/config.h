@@ -24,10 +24,25 @@
 #define SETTING_C_BOOL int64_t
 #define SETTING_C_MODE int64_t
 
+/* Where a value came from. */
+struct config_origin {
+	enum { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_SET } kind; /* the table, a file, --set */
+	char *file;                                            /* of ORIGIN_FILE; owned */
+	int line;
+};
+
+enum {
+#define X(section, key, field, type, def, reload, least, greatest) SETTING_NUMBER_##field,
+	SETTINGS_MAP(X)
+#undef X
+		SETTINGS_COUNT
+};
+
 struct config {
 #define X(section, key, field, type, def, reload, least, greatest) SETTING_C_##type field;
 	SETTINGS_MAP(X)
 #undef X
+	struct config_origin origins[SETTINGS_COUNT]; /* in the order of the table */
 };
 
 /* All defaults. */
@@ -46,9 +61,15 @@ int config_check(const struct config *c, struct error *err);
 
 /* "section.key" of each setting that differs; for a reload report. restart: only those that a reload cannot take. */
 void config_diff(const struct config *from, const struct config *to, bool restart, struct buf *out_names);
-/* Takes over into `to` the reloadable settings of `from`. */
+/* Takes over into `to` the reloadable settings of `from`, and where those that are in force come from. */
 void config_take_reloadable(struct config *to, const struct config *from);
 /* Every setting as it is in force, as alterd.conf text. */
 void config_dump(const struct config *c, struct buf *out);
+/*
+ * The same as a JSON object, with where each comes from: {"settings":[{"name","value","default","origin","file"?,
+ * "line"?,"reload","waiting"?}]}. `wanted` is what the last reload has read, NULL if there was none: what differs from
+ * it is told as `waiting`, for a restart.
+ */
+void config_write(const struct config *c, const struct config *wanted, struct buf *out);
 
 #endif

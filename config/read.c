@@ -79,8 +79,10 @@ static int assign(struct config *c, struct span section, struct span key, struct
 
 	if (!s)
 		return unknown_key(section, key, place, err);
-	if (setting_assign(c, s, value.at, value.n, why, sizeof(why)) == 0)
+	if (setting_assign(c, s, value.at, value.n, why, sizeof(why)) == 0) {
+		setting_came_from(c, s, place.file, place.line);
 		return 0;
+	}
 	(void)snprintf(text, sizeof(text), "%s.%s: %s", s->section, s->key, why);
 	return fail(err, place, text);
 }

@@ -57,6 +57,8 @@ static inline int64_t *setting_number(struct config *c, const struct setting *s)
  * with it, and `c` is as it was.
  */
 int setting_assign(struct config *c, const struct setting *s, const char *text, size_t n, char *why, size_t why_size);
+/* Notes where the value in `c` came from; file NULL: --set. */
+void setting_came_from(struct config *c, const struct setting *s, const char *file, int line);
 /* The value as alterd.conf would say it; reading it back gives the same value. */
 void setting_format(const struct config *c, const struct setting *s, struct buf *out);
 bool setting_equal(const struct config *a, const struct config *b, const struct setting *s);

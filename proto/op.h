@@ -91,6 +91,8 @@ enum param {
 	X(STATUS, "status", OP_CONTROL, ROLE_RO, 0, 0, "the daemon at a glance")                                       \
 	X(STATS, "stats", OP_CONTROL, ROLE_RO, 0, 0, "counters since the start")                                       \
 	X(DISCOVER, "rpc.discover", OP_CONTROL, ROLE_RO, 0, 0, "this protocol as an OpenRPC document")                 \
+	X(STATS_RECENT, "stats.recent", OP_CONTROL, ROLE_RO, 0, 0, "the last minute, second by second")                \
+	X(CONFIG_SHOW, "config.show", OP_CONTROL, ROLE_RO, 0, 0, "the settings in force, and where they came from")    \
 	X(CONFIG_RELOAD, "config.reload", OP_CONTROL, ROLE_ADMIN, 0, 0, "read the configuration again")                \
 	X(MIGRATE_ALTER, "migrate.alter", OP_STATEMENT, ROLE_MIGRATE, P(SQL),                                          \
 	  P(WAIT) | P(ALLOW_DATA_LOSS) | P(POSTPONE_CUTOVER), "change a table online")                                 \

@@ -13,6 +13,7 @@
 #include "proto/response.h"
 
 #define TIMEOUT_MAX_S 86400.0
+#define INTERVAL_MAX_S 3600.0
 
 enum takes {
 	NOTHING,
@@ -26,7 +27,8 @@ enum takes {
 	CHECK_FILE,
 	DUMP_FILE,
 	SCHEMA_FILE,
-	OUTPUT
+	OUTPUT,
+	INTERVAL
 };
 
 static const struct option {
@@ -66,6 +68,7 @@ static const struct option {
 	{"--try", 0, FLAG_TRY, NOTHING},
 	{"--output", 'o', FLAG_OUTPUT, OUTPUT},
 	{"--verify", 0, FLAG_VERIFY, NOTHING},
+	{"--interval", 0, FLAG_INTERVAL, INTERVAL},
 };
 
 /* What stands for their values in a synopsis; for completion. */
@@ -112,16 +115,16 @@ static int unknown(const char *arg)
 	return EXIT_USAGE;
 }
 
-static int take_timeout(struct ctl *c, const char *value)
+static int take_seconds(const char *option, const char *value, double least, double greatest, int *ret_ms)
 {
 	char *end;
 	double s = strtod(value, &end);
 
-	if (end == value || *end || !isfinite(s) || s < 0.001 || s > TIMEOUT_MAX_S) {
-		say("--timeout takes seconds, 0.001 to %.0f, not \"%s\"", TIMEOUT_MAX_S, value);
+	if (end == value || *end || !isfinite(s) || s < least || s > greatest) {
+		say("%s takes seconds, %g to %.0f, not \"%s\"", option, least, greatest, value);
 		return EXIT_USAGE;
 	}
-	c->timeout_ms = (int)(s * 1000);
+	*ret_ms = (int)(s * 1000);
 	return 0;
 }
 
@@ -163,7 +166,7 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 		c->socket = value;
 		return 0;
 	case TIMEOUT:
-		return take_timeout(c, value);
+		return take_seconds("--timeout", value, 0.001, TIMEOUT_MAX_S, &c->timeout_ms);
 	case NULL_WORD:
 		c->null_word = value;
 		return 0;
@@ -189,6 +192,8 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 	case OUTPUT:
 		c->output = value;
 		return 0;
+	case INTERVAL:
+		return take_seconds("--interval", value, 0.1, INTERVAL_MAX_S, &c->interval_ms);
 	case NOTHING:
 		break;
 	}

@@ -102,7 +102,10 @@ static int ask(struct ctl *c, const char *method, const char *params, struct doc
 	*ret = NULL;
 	if (code)
 		return code;
-	if (alterd_call(c->conn, method, params, &text) != 0)
+	patience_begin(c);
+	int failed = alterd_call(c->conn, method, params, &text);
+	patience_end();
+	if (failed)
 		return ctl_failed(c, c->conn);
 	if (doc_parse(text, strlen(text), ret, &err) == 0)
 		return 0;

@@ -1,4 +1,4 @@
-/* ping, status, stats, sessions, kill, version: the daemon itself. */
+/* ping, stats, sessions, kill, config, reload, version: the daemon itself. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,10 +7,6 @@
 
 #include "client/ctl/ctl.h"
 #include "proto/response.h"
-
-/* How often status --watch looks, on a terminal and elsewhere. */
-#define WATCH_TTY_MS 1000
-#define WATCH_FILE_MS 10000
 
 static double now_ms(void)
 {
@@ -38,214 +34,6 @@ int cmd_ping(struct ctl *c, int argc, char **argv)
 	}
 	buf_free(&out);
 	doc_free(d);
-	return code;
-}
-
-/* ---- status ---- */
-
-/* Versions waiting: a list in migrate.status, a list or a number in status. */
-static int64_t pending_count(const struct doc_node *pending)
-{
-	return doc_type(pending) == DOC_ARRAY ? (int64_t)doc_count(pending) : doc_int(pending, 0);
-}
-
-/* The version that stopped midway, as an entry of the problems; NULL: there is none. */
-static const struct doc_node *partial_of(const struct doc_node *status)
-{
-	const struct doc_node *problems = doc_get(status, "problems");
-
-	for (size_t i = 0; i < doc_count(problems); i++)
-		if (strcmp(doc_str(doc_get(doc_at(problems, i), "state"), ""), "partial") == 0)
-			return doc_at(problems, i);
-	return NULL;
-}
-
-static int status_exit_code(const struct doc_node *status)
-{
-	struct progress p;
-
-	if (progress_read(doc_get(status, "job"), &p)) {
-		if (strcmp(p.state, "paused") == 0)
-			return EXIT_PAUSED;
-		if (!progress_ended(&p))
-			return EXIT_RUNNING;
-		if (strcmp(p.state, "failed") == 0)
-			return EXIT_JOB_FAILED;
-	}
-	if (partial_of(status))
-		return EXIT_JOB_FAILED;
-	return pending_count(doc_get(status, "pending")) > 0 ? EXIT_PENDING : EXIT_OK;
-}
-
-static void add_job(struct buf *out, const struct doc_node *job, int width)
-{
-	struct progress p;
-	const char *error = doc_str(doc_get(job, "error.message"), doc_str(doc_get(job, "error"), NULL));
-
-	if (!progress_read(job, &p)) {
-		buf_puts(out, "job       none yet\n");
-		return;
-	}
-	buf_puts(out, "job       ");
-	if (!progress_ended(&p)) {
-		progress_line(out, &p, width > 10 ? width - 10 : 0);
-	} else {
-		progress_title(out, &p);
-		buf_printf(out, "  %s", p.state);
-		if (*p.table) {
-			buf_puts(out, "  ");
-			text_safe(out, p.table, strlen(p.table));
-		}
-		if (error) {
-			buf_puts(out, "  ");
-			text_safe(out, error, strlen(error));
-		}
-	}
-	buf_putc(out, '\n');
-}
-
-static void add_partial(struct buf *out, const struct doc_node *partial)
-{
-	buf_printf(out, "problem   version %" PRId64 "  partial %" PRId64 "/%" PRId64 "\n",
-		   doc_int(doc_get(partial, "version"), 0), doc_int(doc_get(partial, "done"), 0),
-		   doc_int(doc_get(partial, "total"), 0));
-}
-
-static void add_next(struct buf *out, const struct doc_node *job, const struct doc_node *partial)
-{
-	struct progress p;
-	bool known = progress_read(job, &p);
-
-	if (partial && (!known || progress_ended(&p))) {
-		buf_printf(out,
-			   "next: mend its file, then alterctl up  |  alterctl resolve %" PRId64
-			   " --applied or --not-applied\n",
-			   doc_int(doc_get(partial, "version"), 0));
-		return;
-	}
-	if (!known || strcmp(p.state, "done") == 0)
-		return;
-	/* After the swap there is nothing to give up any more. */
-	if (strcmp(p.state, "paused") == 0 && strcmp(p.phase, "retiring") == 0)
-		buf_puts(out, "next: alterctl resume\n");
-	else if (strcmp(p.state, "paused") == 0)
-		buf_puts(out, "next: alterctl resume  |  alterctl abort\n");
-	else if (p.postponed && strcmp(p.phase, "ready") == 0)
-		buf_puts(out, "next: alterctl cutover  |  alterctl abort\n");
-	else if (!progress_ended(&p))
-		buf_puts(out, "next: alterctl status --watch  |  alterctl pause\n");
-	else if (strcmp(p.state, "failed") == 0)
-		buf_puts(out, "next: alterctl history\n");
-}
-
-static void add_status(struct buf *out, const struct doc_node *s, int width)
-{
-	const char *database = doc_str(doc_get(s, "database"), "?");
-	const struct doc_node *wait = doc_get(s, "writer.wait_ms");
-
-	buf_puts(out, "database  ");
-	text_safe(out, database, strlen(database));
-	buf_printf(out, "   version %" PRId64 "   pending %" PRId64 "\n", doc_int(doc_get(s, "version"), 0),
-		   pending_count(doc_get(s, "pending")));
-	buf_printf(out, "daemon    %s   up ", doc_str(doc_get(s, "state"), "?"));
-	text_seconds(out, doc_real(doc_get(s, "uptime_s"), 0));
-	buf_printf(out, "   sessions %" PRId64 "   %s\n", doc_int(doc_get(s, "sessions"), 0),
-		   doc_str(doc_get(s, "server"), ""));
-	buf_printf(out, "writer    queue %" PRId64 "   wait p50 %.1f ms  p99 %.1f ms  longest %.1f ms\n",
-		   doc_int(doc_get(s, "writer.queue"), 0), doc_real(doc_get(wait, "p50"), 0),
-		   doc_real(doc_get(wait, "p99"), 0), doc_real(doc_get(wait, "max"), 0));
-	buf_puts(out, "size      ");
-	text_bytes(out, doc_int(doc_get(s, "db_bytes"), 0));
-	buf_puts(out, "   wal ");
-	text_bytes(out, doc_int(doc_get(s, "wal_bytes"), 0));
-	buf_putc(out, '\n');
-	add_job(out, doc_get(s, "job"), width);
-	if (partial_of(s))
-		add_partial(out, partial_of(s));
-	add_next(out, doc_get(s, "job"), partial_of(s));
-}
-
-static int lines_in(const struct buf *b)
-{
-	int n = 0;
-
-	for (size_t i = 0; i < b->len; i++)
-		n += b->data[i] == '\n';
-	return n;
-}
-
-/* Draws the status over the one before, until Ctrl-C. Where stdout is no terminal: a job's line every ten seconds. */
-static int watch_status(struct ctl *c)
-{
-	struct buf out = {0};
-	int code = 0, drawn = 0;
-	bool draw = c->out_tty && c->color;
-
-	interrupt_catch();
-	while (!interrupted()) {
-		struct doc *d;
-
-		code = ctl_call(c, "status", NULL, &d);
-		if (code)
-			break;
-		if (draw && drawn > 0)
-			buf_printf(&out, "\033[%dA\033[J", drawn);
-		if (d && draw) {
-			size_t at = out.len;
-			struct buf view;
-
-			add_status(&out, doc_root(d), c->width);
-			view = (struct buf){.data = out.data + at, .len = out.len - at};
-			drawn = lines_in(&view);
-		} else if (d) {
-			add_job(&out, doc_get(doc_root(d), "job"), 0);
-		}
-		doc_free(d);
-		if (!print_out(&out))
-			break;
-		pause_ms(draw ? WATCH_TTY_MS : WATCH_FILE_MS);
-	}
-	/* The terminal has written its "^C" below the status. */
-	if (draw && interrupted()) {
-		buf_puts(&out, "\r\033[K");
-		print_out(&out);
-	}
-	buf_free(&out);
-	return code;
-}
-
-int cmd_status(struct ctl *c, int argc, char **argv)
-{
-	bool json = has(c, FLAG_JSON);
-	struct buf out = {0};
-	const char *text;
-	struct error err = {0};
-	struct doc *d = NULL;
-	int code;
-
-	(void)argc, (void)argv;
-	if (has(c, FLAG_WATCH))
-		return watch_status(c);
-	code = ctl_connect(c);
-	if (code)
-		return code;
-	if (alterd_call(c->conn, "status", NULL, &text) != 0)
-		return ctl_failed(c, c->conn);
-	if (doc_parse(text, strlen(text), &d, &err) != 0) {
-		say("the daemon's answer cannot be read: %s", err.message);
-		error_clear(&err);
-		return EXIT_FAILED;
-	}
-	if (json) {
-		buf_puts(&out, text);
-		buf_putc(&out, '\n');
-	} else {
-		add_status(&out, doc_root(d), c->width);
-	}
-	print_out(&out);
-	code = has(c, FLAG_EXIT_CODE) ? status_exit_code(doc_root(d)) : EXIT_OK;
-	doc_free(d);
-	buf_free(&out);
 	return code;
 }
 
@@ -295,6 +83,105 @@ int cmd_stats(struct ctl *c, int argc, char **argv)
 		print_out(&out);
 	}
 	buf_free(&out);
+	doc_free(d);
+	return code;
+}
+
+/* ---- config, reload ---- */
+
+/* Where a value came from: the default, alterd.conf:12, or the daemon's command line. */
+static void add_origin(struct buf *out, const struct doc_node *s)
+{
+	const char *origin = doc_str(doc_get(s, "origin"), "?"), *file = doc_str(doc_get(s, "file"), "");
+
+	if (strcmp(origin, "file") == 0) {
+		text_safe(out, file, strlen(file));
+		buf_printf(out, ":%" PRId64, doc_int(doc_get(s, "line"), 0));
+	} else {
+		buf_puts(out, strcmp(origin, "set") == 0 ? "command line" : origin);
+	}
+}
+
+static void note_waiting(const struct ctl *c, const struct doc_node *settings)
+{
+	for (size_t i = 0; i < doc_count(settings); i++) {
+		const struct doc_node *s = doc_at(settings, i);
+		const char *waiting = doc_str(doc_get(s, "waiting"), NULL);
+		struct buf value = {0};
+
+		if (!waiting)
+			continue;
+		text_safe(&value, waiting, strlen(waiting));
+		note(c, "%s = %s was read by the last reload, and waits for a restart",
+		     doc_str(doc_get(s, "name"), "?"), buf_cstr(&value));
+		buf_free(&value);
+	}
+}
+
+int cmd_config(struct ctl *c, int argc, char **argv)
+{
+	static const char *const heads[] = {"setting", "value", "from", "changed by"};
+	const struct doc_node *settings;
+	struct table *t;
+	struct doc *d;
+	int code = ctl_call(c, "config.show", NULL, &d);
+
+	(void)argc, (void)argv;
+	if (!d)
+		return code;
+	settings = doc_get(doc_root(d), "settings");
+	t = table_new(c);
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		table_column(t, heads[i]);
+	for (size_t i = 0; i < doc_count(settings); i++) {
+		const struct doc_node *s = doc_at(settings, i);
+		struct buf origin = {0};
+
+		add_origin(&origin, s);
+		const char *row[] = {doc_str(doc_get(s, "name"), "?"), doc_str(doc_get(s, "value"), ""),
+				     buf_cstr(&origin), doc_bool(doc_get(s, "reload"), false) ? "reload" : "restart"};
+		table_texts(t, row);
+		buf_free(&origin);
+	}
+	table_end(t);
+	table_free(t);
+	note_waiting(c, settings);
+	doc_free(d);
+	return code;
+}
+
+/* "taken: store.group, log.level". Nothing for an empty list. */
+static void print_names(const char *title, const struct doc_node *names)
+{
+	struct buf out = {0};
+
+	if (doc_count(names) == 0)
+		return;
+	buf_puts(&out, title);
+	for (size_t i = 0; i < doc_count(names); i++)
+		buf_printf(&out, "%s %s", i ? "," : "", doc_str(doc_at(names, i), "?"));
+	buf_putc(&out, '\n');
+	print_out(&out);
+	buf_free(&out);
+}
+
+int cmd_reload(struct ctl *c, int argc, char **argv)
+{
+	const struct doc_node *changed, *waiting;
+	struct doc *d;
+	int code = ctl_call(c, "config.reload", NULL, &d);
+
+	(void)argc, (void)argv;
+	if (!d)
+		return code;
+	changed = doc_get(doc_root(d), "changed");
+	waiting = doc_get(doc_root(d), "needs_restart");
+	print_names("in force now:", changed);
+	print_names("after a restart:", waiting);
+	if (doc_count(changed) == 0 && doc_count(waiting) == 0)
+		note(c, "the settings are as they were");
+	else
+		note(c, "next: alterctl config");
 	doc_free(d);
 	return code;
 }

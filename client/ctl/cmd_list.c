@@ -79,36 +79,6 @@ static void add_problem(struct buf *out, const struct problem *p)
 	}
 }
 
-/* 2026-03-01T10:00:00Z as 2026-03-01 10:00. */
-static void add_time(struct buf *out, const char *time)
-{
-	if (strlen(time) >= 16 && time[10] == 'T' && time[13] == ':') {
-		text_safe(out, time, 10);
-		buf_putc(out, ' ');
-		text_safe(out, time + 11, 5);
-	} else {
-		text_safe(out, time, strlen(time));
-	}
-}
-
-static void add_took(struct buf *out, const struct doc_node *took_ms)
-{
-	double ms = doc_real(took_ms, -1);
-
-	if (ms >= 60000)
-		text_seconds(out, ms / 1000);
-	else if (ms >= 1000)
-		buf_printf(out, "%.1fs", ms / 1000);
-	else if (ms >= 0)
-		buf_printf(out, "%.0fms", ms);
-}
-
-static void pad(struct buf *out, size_t from, int width)
-{
-	for (int n = width - text_width(out->data + from, out->len - from); n > 0; n--)
-		buf_putc(out, ' ');
-}
-
 /* [X] applied, [ ] pending, [?] applied and without a file, [!] anything else that is wrong with it. */
 static char mark_of(const struct list *l, const struct doc_node *row, int64_t version)
 {
@@ -145,14 +115,14 @@ static void add_version(struct list *l, const struct doc_node *row)
 	at = l->out.len;
 	text_flat(&l->out, name);
 	text_cut(&l->out, at, l->ctl->width ? l->name_width : 0);
-	pad(&l->out, at, l->name_width);
+	text_pad(&l->out, at, l->name_width);
 	buf_puts(&l->out, "  ");
 	at = l->out.len;
-	add_time(&l->out, doc_str(doc_get(row, "applied_at"), ""));
+	text_time(&l->out, doc_str(doc_get(row, "applied_at"), ""));
 	buf_puts(&l->out, "  ");
-	add_took(&l->out, doc_get(row, "took_ms"));
+	text_took(&l->out, doc_real(doc_get(row, "took_ms"), -1));
 	if ((p < end && p->version == version) || mark == '?' || consents)
-		pad(&l->out, at, 26);
+		text_pad(&l->out, at, 26);
 	if (mark == '?' && (p == end || p->version != version))
 		buf_puts(&l->out, consents ? "no file, " : "no file");
 	bool first = true;

@@ -203,7 +203,10 @@ static int run_query(struct ctl *c, const char *sql, const struct alterd_value *
 	int64_t rows;
 	int code = 0, printed;
 
-	if (alterd_query(c->conn, sql, values, (size_t)n, &r) != 0)
+	patience_begin(c);
+	code = alterd_query(c->conn, sql, values, (size_t)n, &r);
+	patience_end();
+	if (code != 0)
 		return statement_failed(c, sql);
 	if (alterd_columns(r) == 0) {
 		tell_changes(c, alterd_changes(r), alterd_last_insert_rowid(r));
@@ -223,8 +226,12 @@ static int run_query(struct ctl *c, const char *sql, const struct alterd_value *
 static int run_exec(struct ctl *c, const char *sql, const struct alterd_value *values, int n)
 {
 	int64_t changes, rowid;
+	int failed;
 
-	if (alterd_exec(c->conn, sql, values, (size_t)n, &changes, &rowid) != 0)
+	patience_begin(c);
+	failed = alterd_exec(c->conn, sql, values, (size_t)n, &changes, &rowid);
+	patience_end();
+	if (failed)
 		return statement_failed(c, sql);
 	tell_changes(c, changes, rowid);
 	return 0;

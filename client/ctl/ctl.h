@@ -8,6 +8,7 @@
  *     cmd_*.c    the commands, a family each     watch.c    following a job until it ends
  *     diff.c     two texts, line by line         scratch.h  a private daemon, for validate and dump
  *     complete.c what a shell offers
+ *     status.h   status and --watch              patience.c a word while an answer is awaited
  *
  * stdout carries results, stderr everything else. A command returns its exit code.
  */
@@ -66,6 +67,7 @@ enum flag {
 	FLAG_TRY = 1 << 24,
 	FLAG_OUTPUT = 1 << 25,
 	FLAG_VERIFY = 1 << 26,
+	FLAG_INTERVAL = 1 << 27,
 };
 
 struct ctl {
@@ -81,7 +83,10 @@ struct ctl {
 	const char *output;    /* the file a backup is fetched to; NULL: none was named */
 	int64_t to;            /* with FLAG_TO */
 	int timeout_ms;        /* -1: none */
+	int interval_ms;       /* of --watch; 0: not said */
 	bool out_tty, err_tty, in_tty;
+	bool dumb;                /* a terminal that only knows lines */
+	bool utf8;                /* the locale's characters are */
 	bool color;               /* on stdout */
 	int width;                /* columns of the terminal, 0 if stdout is none */
 	struct alterd_conn *conn; /* NULL until ctl_connect() */
@@ -107,7 +112,7 @@ const struct command *command_find(const char *name);
 
 /* A line on stderr, "alterctl: " before it. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same unless --quiet, without the name: hints, counts. */
+/* The same without the name, and neither with --quiet nor with --json: hints, counts. */
 void note(const struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Connects if not yet done. 0, or an exit code with the reason told. */
 int ctl_connect(struct ctl *c);
@@ -131,6 +136,17 @@ const char *nearest(const char *word, const char *const *words);
 void *must(void *p);
 /* Prints the buffer on stdout and empties it. False once stdout is gone (`| head`). */
 bool print_out(struct buf *b);
+
+/* ---- patience.c ---- */
+
+/*
+ * Around a call: on a terminal a word is shown where its answer takes longer than a tenth of a second, and taken away
+ * when it is there. Nothing with --quiet or --json.
+ */
+void patience_begin(const struct ctl *c);
+void patience_end(void);
+/* What Ctrl-C says from now on, as it ends the program (130): `text` is borrowed for ever. NULL: as before. */
+void patience_last_words(const char *text);
 
 /* ---- args.c ---- */
 
@@ -177,6 +193,10 @@ void text_seconds(struct buf *out, double s);    /* 10s, 4m 05s, 2h 13m, 3d 4h *
 void text_safe(struct buf *out, const char *p, size_t n);
 /* The same on one line: each run of blanks and line ends is one blank. */
 void text_flat(struct buf *out, const char *p);
+void text_time(struct buf *out, const char *time); /* 2026-03-01T10:00:00Z as 2026-03-01 10:00 */
+void text_took(struct buf *out, double ms);        /* 17ms, 1.2s, 4m 05s; nothing below 0 */
+/* Blanks behind what stands in the buffer from `from` on, up to `width` columns. */
+void text_pad(struct buf *out, size_t from, int width);
 /* Cuts what stands in the buffer from `at` on to `width` columns, with an ellipsis; 0: any. */
 void text_cut(struct buf *b, size_t at, int width);
 /* Columns a terminal needs for valid UTF-8. */
@@ -201,6 +221,14 @@ bool progress_read(const struct doc_node *job, struct progress *ret);
 bool progress_ended(const struct progress *p);
 /* One line, no line break, at most `width` columns (0: any). Never shows 100 % before the job is done. */
 void progress_line(struct buf *out, const struct progress *p, int width);
+/* The same without title and bar: "copying user 41.2% (412k/~1.0M)  58k rows/s  ETA 10s". */
+void progress_words(struct buf *out, const struct progress *p, int width);
+/* Its parts: what it does, as a person would say it; 0 to 100; "412k/~1.0M", if rows are counted yet; why it waits. */
+void progress_doing(struct buf *out, const struct progress *p);
+double progress_percent(const struct progress *p);
+bool progress_counted(const struct progress *p);
+void progress_rows(struct buf *out, const struct progress *p);
+void progress_remark(struct buf *out, const struct progress *p);
 /* "13 split_name" or "m7 alter". */
 void progress_title(struct buf *out, const struct progress *p);
 
@@ -282,6 +310,8 @@ int cmd_ping(struct ctl *c, int argc, char **argv);
 int cmd_status(struct ctl *c, int argc, char **argv);
 int cmd_stats(struct ctl *c, int argc, char **argv);
 int cmd_sessions(struct ctl *c, int argc, char **argv);
+int cmd_config(struct ctl *c, int argc, char **argv);
+int cmd_reload(struct ctl *c, int argc, char **argv);
 int cmd_kill(struct ctl *c, int argc, char **argv);
 int cmd_version(struct ctl *c, int argc, char **argv);
 int cmd_help(struct ctl *c, int argc, char **argv);

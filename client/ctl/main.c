@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "client/ctl/ctl.h"
+#include "proto/response.h"
 
 #define RUN_FLAGS (FLAG_DIR | FLAG_FORMAT | FLAG_FORCE | FLAG_POSTPONE | FLAG_DETACH)
 #define RUN_HELP                                                                                                       \
@@ -28,12 +29,18 @@ const struct command commands[] = {
 	{"ping", cmd_ping, 0, 0, 0, "", "is the daemon there, and how fast does it answer",
 	 "  alterctl ping\n"
 	 "  alterctl --timeout 2 ping || echo down\n"},
-	{"status", cmd_status, 0, 0, FLAG_WATCH | FLAG_EXIT_CODE, "[--watch] [--exit-code]",
-	 "the daemon and its migration at a glance",
+	{"status", cmd_status, 0, 0, FLAG_WATCH | FLAG_EXIT_CODE | FLAG_INTERVAL,
+	 "[--watch [--interval SECONDS]] [--exit-code]", "the daemon and its migration at a glance",
 	 "  alterctl status\n"
-	 "  alterctl status --watch          follow a migration until Ctrl-C\n"
-	 "  alterctl status --exit-code      for scripts: 0 current, 10 pending, 11 running,\n"
-	 "                                   12 paused, 13 the last one failed or stopped midway\n"},
+	 "  alterctl status --watch          follow migration and clients on a screen of its own\n"
+	 "  alterctl status --watch --interval 5 > log   a line every five seconds\n"
+	 "  alterctl status --exit-code || alterctl up   for scripts: 0 current, 10 pending, 11 running,\n"
+	 "                                   12 paused or throttled by hand, 13 failed or partial\n"
+	 "\n"
+	 "[X] applied, [>] under way, [ ] pending and how it would be done, [?] its file is gone, [!]\n"
+	 "something is wrong with it; \"alterctl list\" has them all. On the screen q quits, p pauses the\n"
+	 "migration and r resumes it, both after a question; it goes on through a restart of the daemon.\n"
+	 "A job that waits for cutover counts as running.\n"},
 	{"query", cmd_query, 1, -1, FLAG_TEXT, "[--text] [--null WORD] SQL [ARG...]",
 	 "run one statement, print its rows",
 	 "  alterctl query 'SELECT id, name FROM user WHERE age > ?' 30\n"
@@ -207,6 +214,18 @@ const struct command commands[] = {
 	{"stats", cmd_stats, 0, 0, 0, "", "counters since the daemon started",
 	 "  alterctl stats\n"
 	 "  alterctl --json stats | jq .writer_wait_ms.p99\n"},
+	{"config", cmd_config, 0, 0, 0, "", "the settings in force, and where each came from",
+	 "  alterctl config\n"
+	 "  alterctl config | grep -v default\n"
+	 "  alterctl --json config | jq -r '.settings[] | select(.waiting) | .name'\n"
+	 "\n"
+	 "From a file with its line, from the daemon's command line, or the default; and whether reload is\n"
+	 "enough to change it.\n"},
+	{"reload", cmd_reload, 0, 0, 0, "", "have the daemon read its settings again",
+	 "  alterctl reload\n"
+	 "\n"
+	 "Tells what is in force now, and what waits for a restart. A file with an error in it changes\n"
+	 "nothing.\n"},
 	{"sessions", cmd_sessions, 0, 0, 0, "", "who is connected, and what each is doing", "  alterctl sessions\n"},
 	{"kill", cmd_kill, 1, 1, 0, "SESSION", "end a session",
 	 "  alterctl sessions\n"
@@ -216,12 +235,13 @@ const struct command commands[] = {
 	{0},
 };
 
+/* What other tools call them. */
+static const char *const aliases[][2] = {{"migrate", "up"}, {"rollback", "down"}, {"goto", "to"}};
+#define NALIASES (sizeof(aliases) / sizeof(aliases[0]))
+
 const struct command *command_find(const char *name)
 {
-	/* What other tools call them. */
-	static const char *const aliases[][2] = {{"migrate", "up"}, {"rollback", "down"}, {"goto", "to"}};
-
-	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+	for (size_t i = 0; i < NALIASES; i++) {
 		if (strcmp(aliases[i][0], name) == 0)
 			name = aliases[i][1];
 	}
@@ -234,11 +254,14 @@ const struct command *command_find(const char *name)
 
 static int unknown_command(const char *name)
 {
-	const char *names[sizeof(commands) / sizeof(commands[0])] = {0}, *near;
+	const char *names[sizeof(commands) / sizeof(commands[0]) + NALIASES] = {0}, *near;
 	struct buf safe = {0};
+	size_t n = 0;
 
-	for (size_t i = 0; commands[i].name; i++)
-		names[i] = commands[i].name;
+	for (; commands[n].name; n++)
+		names[n] = commands[n].name;
+	for (size_t i = 0; i < NALIASES; i++)
+		names[n++] = aliases[i][0];
 	near = nearest(name, names);
 	text_safe(&safe, name, strlen(name));
 	if (near)
@@ -280,14 +303,45 @@ static void help_all(void)
 	       "\"alterctl help COMMAND\" tells more; see alterctl(1).\n");
 }
 
+/* For programs that complete or show commands. */
+static void help_json(const struct command *only)
+{
+	struct buf out = {0};
+
+	jw_open(&out, '{');
+	jw_key(&out, "commands");
+	jw_open(&out, '[');
+	for (const struct command *k = commands; k->name; k++) {
+		struct buf options = {0};
+
+		if (only && k != only)
+			continue;
+		args_names(k->flags, &options);
+		jw_key(&out, NULL);
+		jw_open(&out, '{');
+		jw_str(&out, "name", k->name);
+		jw_str(&out, "arguments", k->arguments);
+		jw_str(&out, "options", buf_cstr(&options));
+		jw_str(&out, "summary", k->summary);
+		jw_close(&out, '}');
+		buf_free(&options);
+	}
+	jw_close(&out, ']');
+	jw_close(&out, '}');
+	buf_putc(&out, '\n');
+	print_out(&out);
+	buf_free(&out);
+}
+
 int cmd_help(struct ctl *c, int argc, char **argv)
 {
 	const struct command *k = argc > 1 ? command_find(argv[1]) : NULL;
 
-	(void)c;
 	if (argc > 1 && !k)
 		return unknown_command(argv[1]);
-	if (k)
+	if (has(c, FLAG_JSON))
+		help_json(k);
+	else if (k)
 		help_command(k);
 	else
 		help_all();
@@ -297,13 +351,13 @@ int cmd_help(struct ctl *c, int argc, char **argv)
 static void look_at_terminal(struct ctl *c)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
-	bool dumb = !term || !*term || strcmp(term, "dumb") == 0;
 	struct winsize size;
 
+	c->dumb = !term || !*term || strcmp(term, "dumb") == 0;
 	c->in_tty = isatty(STDIN_FILENO);
 	c->out_tty = isatty(STDOUT_FILENO);
 	c->err_tty = isatty(STDERR_FILENO);
-	c->color = c->out_tty && !dumb && !(no_color && *no_color) && !has(c, FLAG_NO_COLOR);
+	c->color = c->out_tty && !c->dumb && !(no_color && *no_color) && !has(c, FLAG_NO_COLOR);
 	if (c->out_tty)
 		c->width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
@@ -330,7 +384,10 @@ static int run(struct ctl *c, int argc, char **argv)
 	if (!k)
 		return unknown_command(argv[0]);
 	if (has(c, FLAG_HELP)) {
-		help_command(k);
+		if (has(c, FLAG_JSON))
+			help_json(k);
+		else
+			help_command(k);
 		return EXIT_OK;
 	}
 	code = args_check(c, k);
@@ -351,7 +408,8 @@ int main(int argc, char **argv)
 
 	/* Only the width of characters depends on the locale; numbers keep their point. */
 	setlocale(LC_CTYPE, "");
-	if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+	c.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	if (!c.utf8)
 		setlocale(LC_CTYPE, "C.UTF-8");
 	signal(SIGPIPE, SIG_IGN);
 	code = run(&c, argc, argv);

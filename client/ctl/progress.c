@@ -66,8 +66,7 @@ void progress_title(struct buf *out, const struct progress *p)
 		buf_puts(out, "alter");
 }
 
-/* What it is doing, as a person would say it. */
-static void doing(struct buf *out, const struct progress *p)
+void progress_doing(struct buf *out, const struct progress *p)
 {
 	static const struct {
 		const char *phase, *words;
@@ -91,7 +90,7 @@ static void doing(struct buf *out, const struct progress *p)
 	}
 }
 
-static double shown_percent(const struct progress *p)
+double progress_percent(const struct progress *p)
 {
 	double v = p->percent;
 
@@ -112,12 +111,11 @@ static void bar(struct buf *out, double percent, int cells)
 	buf_putc(out, ']');
 }
 
-static void rows(struct buf *out, const struct progress *p)
+/* Before the rows are counted there is nothing to tell. */
+bool progress_counted(const struct progress *p) { return p->rows_done > 0 || (p->rows_done == 0 && p->rows_total > 0); }
+
+void progress_rows(struct buf *out, const struct progress *p)
 {
-	/* Before the rows are counted there is nothing to tell. */
-	if (p->rows_done < 0 || (p->rows_done == 0 && p->rows_total <= 0))
-		return;
-	buf_puts(out, "  ");
 	text_count(out, p->rows_done);
 	if (p->rows_total < 0)
 		return;
@@ -125,14 +123,14 @@ static void rows(struct buf *out, const struct progress *p)
 	text_count(out, p->rows_total);
 }
 
-static void pace(struct buf *out, const struct progress *p)
+static void pace(struct buf *out, const struct progress *p, const char *unit)
 {
 	if (strcmp(p->state, "running") != 0)
 		return;
 	if (p->rows_per_s > 0) {
 		buf_puts(out, "  ");
 		text_count(out, p->rows_per_s);
-		buf_puts(out, "/s");
+		buf_puts(out, unit);
 	}
 	if (p->eta_s >= 0) {
 		buf_puts(out, "  ETA ");
@@ -140,7 +138,7 @@ static void pace(struct buf *out, const struct progress *p)
 	}
 }
 
-static void remark(struct buf *out, const struct progress *p)
+void progress_remark(struct buf *out, const struct progress *p)
 {
 	const char *why = NULL, *word = NULL;
 
@@ -155,12 +153,21 @@ static void remark(struct buf *out, const struct progress *p)
 	}
 	if (!word)
 		return;
-	buf_printf(out, "   (%s", word);
+	buf_puts(out, word);
 	if (why && *why) {
 		buf_puts(out, ": ");
 		text_safe(out, why, strlen(why));
 	}
-	buf_putc(out, ')');
+}
+
+static void in_brackets(struct buf *out, const struct progress *p)
+{
+	struct buf text = {0};
+
+	progress_remark(&text, p);
+	if (text.len > 0)
+		buf_printf(out, "   (%s)", buf_cstr(&text));
+	buf_free(&text);
 }
 
 static bool too_wide(struct buf *b, int width) { return width > 0 && text_width(buf_cstr(b), b->len) > width; }
@@ -170,13 +177,16 @@ static void compose(struct buf *out, const struct progress *p, int bar_cells)
 {
 	progress_title(out, p);
 	buf_puts(out, "  ");
-	doing(out, p);
+	progress_doing(out, p);
 	if (bar_cells > 0)
-		bar(out, shown_percent(p), bar_cells);
-	buf_printf(out, "  %4.1f%%", shown_percent(p));
-	rows(out, p);
-	pace(out, p);
-	remark(out, p);
+		bar(out, progress_percent(p), bar_cells);
+	buf_printf(out, "  %4.1f%%", progress_percent(p));
+	if (progress_counted(p)) {
+		buf_puts(out, "  ");
+		progress_rows(out, p);
+	}
+	pace(out, p, "/s");
+	in_brackets(out, p);
 }
 
 void progress_line(struct buf *out, const struct progress *p, int width)
@@ -192,4 +202,21 @@ void progress_line(struct buf *out, const struct progress *p, int width)
 		buf_truncate(&line, text_fit(buf_cstr(&line), line.len, width));
 	buf_add(out, buf_cstr(&line), line.len);
 	buf_free(&line);
+}
+
+void progress_words(struct buf *out, const struct progress *p, int width)
+{
+	size_t at = out->len;
+
+	progress_doing(out, p);
+	if (strcmp(p->state, "queued") != 0)
+		buf_printf(out, " %.1f%%", progress_percent(p));
+	if (progress_counted(p)) {
+		buf_puts(out, " (");
+		progress_rows(out, p);
+		buf_putc(out, ')');
+	}
+	pace(out, p, " rows/s");
+	in_brackets(out, p);
+	text_cut(out, at, width);
 }

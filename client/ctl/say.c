@@ -29,7 +29,7 @@ void note(const struct ctl *c, const char *format, ...)
 {
 	va_list args;
 
-	if (has(c, FLAG_QUIET))
+	if (has(c, FLAG_QUIET) || has(c, FLAG_JSON))
 		return;
 	va_start(args, format);
 	vfprintf(stderr, format, args);
@@ -146,7 +146,10 @@ int ctl_open(struct ctl *c, struct alterd_conn **ret)
 		alterd_set_timeout(conn, c->timeout_ms);
 		alterd_set_statement_timeout(conn, c->timeout_ms);
 	}
-	if (alterd_hello(conn, "alterctl/" ALTERD_VERSION, 0, -1) != 0) {
+	patience_begin(c);
+	code = alterd_hello(conn, "alterctl/" ALTERD_VERSION, 0, -1);
+	patience_end();
+	if (code != 0) {
 		code = ctl_failed(c, conn);
 		alterd_close(conn);
 		return code;
@@ -167,7 +170,10 @@ int ctl_call(struct ctl *c, const char *method, const char *params, struct doc *
 	*ret = NULL;
 	if (code)
 		return code;
-	if (alterd_call(c->conn, method, params, &text) != 0)
+	patience_begin(c);
+	int failed = alterd_call(c->conn, method, params, &text);
+	patience_end();
+	if (failed)
 		return ctl_failed(c, c->conn);
 	if (has(c, FLAG_JSON)) {
 		buf_puts(&line, text);

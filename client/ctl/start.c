@@ -65,14 +65,18 @@ int job_start(struct ctl *c, const char *method, struct buf *params, struct doc 
 	const char *text;
 	int failed;
 
+	patience_begin(c);
 	failed = alterd_call(c->conn, method, end_params(c, params, false, has(c, FLAG_FORCE)), &text);
+	patience_end();
 	buf_truncate(params, begun);
 	if (failed && is_needs_force(c->conn) && ctl_may_ask(c)) {
 		if (!consents(c)) {
 			note(c, "nothing is changed");
 			return EXIT_FAILED;
 		}
+		patience_begin(c);
 		failed = alterd_call(c->conn, method, end_params(c, params, false, true), &text);
+		patience_end();
 		buf_truncate(params, begun);
 	}
 	return failed ? refused(c) : parse(text, ret);
@@ -85,7 +89,12 @@ int job_json(struct ctl *c, const char *method, struct buf *params, struct doc *
 	const char *text;
 	int failed;
 
+	/* The answer comes when the job has ended. */
+	if (!has(c, FLAG_DETACH) && !has(c, FLAG_QUIET))
+		patience_last_words("\nWhat has begun goes on in the daemon.\n"
+				    "next: alterctl status --watch  |  alterctl pause  |  alterctl abort\n");
 	failed = alterd_call(c->conn, method, end_params(c, params, !has(c, FLAG_DETACH), has(c, FLAG_FORCE)), &text);
+	patience_last_words(NULL);
 	buf_truncate(params, begun);
 	if (failed)
 		return ctl_failed(c, c->conn);

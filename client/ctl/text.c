@@ -70,6 +70,33 @@ void text_seconds(struct buf *out, double s)
 		buf_printf(out, "%" PRId64 "d %" PRId64 "h", t / 86400, t / 3600 % 24);
 }
 
+void text_time(struct buf *out, const char *time)
+{
+	if (strlen(time) >= 16 && time[10] == 'T' && time[13] == ':') {
+		text_safe(out, time, 10);
+		buf_putc(out, ' ');
+		text_safe(out, time + 11, 5);
+	} else {
+		text_safe(out, time, strlen(time));
+	}
+}
+
+void text_took(struct buf *out, double ms)
+{
+	if (ms >= 60000)
+		text_seconds(out, ms / 1000);
+	else if (ms >= 1000)
+		buf_printf(out, "%.1fs", ms / 1000);
+	else if (ms >= 0)
+		buf_printf(out, "%.0fms", ms);
+}
+
+void text_pad(struct buf *out, size_t from, int width)
+{
+	for (int n = width - text_width(out->data + from, out->len - from); n > 0; n--)
+		buf_putc(out, ' ');
+}
+
 /* Reads one character; returns its bytes, 0 if they are no UTF-8. */
 static size_t decode(const char *p, size_t n, uint32_t *ret)
 {

@@ -403,7 +403,7 @@ static void note_next(const struct ctl *c, const struct line *l)
 static int detached(const struct ctl *c, struct line *l, const char *job)
 {
 	line_clear(l);
-	note(c, "%s goes on in the daemon.", job);
+	note(c, "Still running; %s goes on in the daemon.", job);
 	note_next(c, l);
 	return EXIT_DETACHED;
 }

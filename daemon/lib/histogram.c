@@ -47,28 +47,39 @@ void histogram_add(struct histogram *h, uint64_t ns)
 		;
 }
 
-uint64_t histogram_quantile(const struct histogram *h, double q)
+void histogram_read(const struct histogram *h, uint64_t ret[HISTOGRAM_BUCKETS])
 {
-	/* Recording goes on while this reads: the sum of the buckets is the count that fits them. */
-	uint64_t snapshot[HISTOGRAM_BUCKETS], total = 0;
-	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-		snapshot[i] = atomic_load_explicit(&h->bucket[i], memory_order_relaxed);
-		total += snapshot[i];
-	}
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		ret[i] = atomic_load_explicit(&h->bucket[i], memory_order_relaxed);
+}
+
+uint64_t histogram_quantile_of(const uint64_t counts[HISTOGRAM_BUCKETS], uint64_t max_ns, double q)
+{
+	uint64_t total = 0, seen = 0;
+
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		total += counts[i];
 	if (total == 0)
 		return 0;
-	uint64_t max = histogram_max(h);
 	double want = q <= 0 ? 1 : q >= 1 ? (double)total : q * (double)total;
-	uint64_t seen = 0;
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
-		seen += snapshot[i];
+		seen += counts[i];
 		if ((double)seen >= want) {
 			uint64_t middle = bucket_middle(i);
 			/* The greatest is known exactly, and nothing is longer. */
-			return seen == total || middle > max ? (middle < max ? middle : max) : middle;
+			return middle < max_ns ? middle : max_ns;
 		}
 	}
-	return max;
+	return max_ns;
+}
+
+uint64_t histogram_quantile(const struct histogram *h, double q)
+{
+	/* Recording goes on while this reads: the sum of the buckets is the count that fits them. */
+	uint64_t counts[HISTOGRAM_BUCKETS];
+
+	histogram_read(h, counts);
+	return histogram_quantile_of(counts, histogram_max(h), q);
 }
 
 uint64_t histogram_count(const struct histogram *h) { return atomic_load_explicit(&h->count, memory_order_relaxed); }

@@ -18,6 +18,10 @@ struct histogram {
 void histogram_add(struct histogram *h, uint64_t ns);
 /* The q-quantile (0..1) in nanoseconds; 0 while nothing was recorded. */
 uint64_t histogram_quantile(const struct histogram *h, double q);
+/* The counts of all buckets as they are now; recording goes on meanwhile. */
+void histogram_read(const struct histogram *h, uint64_t ret[HISTOGRAM_BUCKETS]);
+/* The q-quantile of such counts, of which `max_ns` is the greatest value. Pure. */
+uint64_t histogram_quantile_of(const uint64_t counts[HISTOGRAM_BUCKETS], uint64_t max_ns, double q);
 uint64_t histogram_count(const struct histogram *h);
 uint64_t histogram_max(const struct histogram *h);
 void histogram_reset(struct histogram *h);

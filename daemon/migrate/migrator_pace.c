@@ -125,5 +125,7 @@ struct report_live migrator_live(const struct migrator *m)
 		.throttled = why && *why ? why : NULL,
 		.batch_rows = batch_rows(m),
 		.duty_percent = m->wanted.duty_percent ? m->wanted.duty_percent : m->config.duty_percent,
+		.by_hand = (m->wanted.duty_percent && m->wanted.duty_percent < m->config.duty_percent) ||
+			   (m->wanted.batch_rows && m->wanted.batch_rows < m->config.batch_rows),
 	};
 }

@@ -167,6 +167,7 @@ void report_job(struct buf *out, const struct record *r, const struct report_liv
 	else
 		jw_null(out, "eta_s");
 	jw_str(out, "throttled", live ? live->throttled : NULL);
+	jw_bool(out, "throttled_by_hand", live && live->by_hand);
 	jw_int(out, "batch_rows", live ? live->batch_rows : r->control.batch_rows);
 	jw_int(out, "duty_percent", live ? live->duty_percent : r->control.duty_percent);
 	jw_int(out, "changes_applied", r->p.changes_applied);

@@ -16,6 +16,7 @@ struct report_live {
 	int64_t eta_s;         /* -1: unknown */
 	const char *throttled; /* why it waits; NULL: it does not */
 	int64_t batch_rows, duty_percent;
+	bool by_hand; /* migrate.throttle has asked for less than the settings */
 };
 
 /* The job object; live is NULL for a job that does not run. */

@@ -27,6 +27,8 @@ static const struct handler table[OP_COUNT] = {
 	[OP_STATUS] = {.answer = handle_status},
 	[OP_STATS] = {.answer = handle_stats},
 	[OP_DISCOVER] = {.answer = handle_discover},
+	[OP_STATS_RECENT] = {.answer = handle_stats_recent},
+	[OP_CONFIG_SHOW] = {.answer = handle_config_show},
 	[OP_CONFIG_RELOAD] = {.answer = handle_config_reload},
 	[OP_MIGRATE_ALTER] = {.start = handle_migrate_alter},
 	[OP_MIGRATE_PLAN] = {.start = handle_migrate_files},

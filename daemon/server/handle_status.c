@@ -29,6 +29,14 @@ static void write_times(struct buf *out, const char *key, uint64_t p50_ns, uint6
 	jw_close(out, '}');
 }
 
+/* The last ten seconds of it. */
+static void write_span(struct buf *out, const char *key, const struct window *w)
+{
+	struct window_times t = window_span(w);
+
+	write_times(out, key, t.p50_ns, t.p99_ns, t.max_ns);
+}
+
 int handle_status(struct session *s, const struct request *r, struct buf *out, struct error *err)
 {
 	struct server *server = s->server;
@@ -52,6 +60,7 @@ int handle_status(struct session *s, const struct request *r, struct buf *out, s
 	jw_open(out, '{');
 	jw_int(out, "queue", st.writer_queue);
 	write_times(out, "wait_ms", st.wait_p50_ns, st.wait_p99_ns, st.wait_max_ns);
+	write_span(out, "wait_ms_10s", &server->recent.wait);
 	jw_close(out, '}');
 	jw_int(out, "sessions", count_sessions(server));
 	jw_int(out, "wal_bytes", st.wal_bytes);
@@ -99,6 +108,8 @@ int handle_stats(struct session *s, const struct request *r, struct buf *out, st
 	jw_key(out, "errors_total");
 	stats_write_errors(&server->stats, out);
 	write_store_stats(&st, out);
+	write_span(out, "writer_wait_ms_10s", &server->recent.wait);
+	write_span(out, "query_ms_10s", &server->recent.query);
 	jw_int(out, "requests_total", (int64_t)server->stats.requests_total);
 	jw_int(out, "sessions_total", (int64_t)server->stats.sessions_total);
 	jw_int(out, "sessions_refused_total", (int64_t)server->stats.sessions_refused_total);
@@ -111,12 +122,30 @@ int handle_stats(struct session *s, const struct request *r, struct buf *out, st
 	return 0;
 }
 
+int handle_stats_recent(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	(void)r;
+	(void)err;
+	recent_write(&s->server->recent, store_client_wait_ns(s->server->store), out);
+	return 0;
+}
+
 int handle_discover(struct session *s, const struct request *r, struct buf *out, struct error *err)
 {
 	(void)s;
 	(void)r;
 	(void)err;
 	discover_write(out, ALTERD_VERSION);
+	return 0;
+}
+
+int handle_config_show(struct session *s, const struct request *r, struct buf *out, struct error *err)
+{
+	const struct server *server = s->server;
+
+	(void)r;
+	(void)err;
+	config_write(&server->config, server->has_wanted ? &server->wanted : NULL, out);
 	return 0;
 }
 

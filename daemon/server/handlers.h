@@ -31,7 +31,8 @@ handler_answer handle_ping, handle_cancel, handle_kill, handle_sessions;
 handler_start handle_statement, handle_batch, handle_begin, handle_commit, handle_rollback, handle_fetch, handle_close,
 	handle_describe, handle_schema;
 /* handle_status.c */
-handler_answer handle_status, handle_stats, handle_discover, handle_config_reload;
+handler_answer handle_status, handle_stats, handle_stats_recent, handle_discover, handle_config_show,
+	handle_config_reload;
 /* handle_migrate.c */
 handler_start handle_migrate_alter, handle_migrate_abort, handle_migrate_files;
 handler_answer handle_migrate_status, handle_migrate_history, handle_migrate_pause, handle_migrate_resume,

@@ -14,6 +14,7 @@
 #include "daemon/server/beside.h"
 #include "daemon/server/listener.h"
 #include "daemon/server/notify.h"
+#include "daemon/server/recent.h"
 #include "daemon/server/server.h"
 #include "daemon/server/stats.h"
 #include "daemon/store/store.h"
@@ -48,6 +49,8 @@ enum server_state {
 struct server {
 	const struct server_options *options;
 	struct config config;
+	struct config wanted; /* what the last reload has read; all zeroes before there was one */
+	bool has_wanted;
 	struct buf settings; /* the same as text, for a rehearsal */
 	uv_loop_t *loop;
 	struct store *store;
@@ -55,6 +58,7 @@ struct server {
 	struct listener listener;
 	struct notify notify;
 	struct stats stats;
+	struct recent recent;
 	enum server_state state;
 	bool serves;          /* systemd was told that it does */
 	uint64_t started_ms;  /* uv_now */

@@ -262,6 +262,7 @@ static void place(struct slot *slot)
 	} else if (op_info(slot->request->op)->flags & OP_CONTROL) {
 		dispatch(slot);
 	} else {
+		slot->session->server->stats.statements_total++;
 		put_in_line(slot);
 	}
 }

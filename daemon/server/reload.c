@@ -147,7 +147,10 @@ int server_reload(struct server *server, struct buf *changed, struct buf *needs_
 	write_names(changed, buf_cstr(&all), buf_cstr(&restart));
 	write_names(needs_restart, buf_cstr(&restart), "");
 	config_take_reloadable(&server->config, &fresh);
-	config_free(&fresh);
+	/* Kept, for config.show: what waits for a restart. */
+	config_free(&server->wanted);
+	server->wanted = fresh;
+	server->has_wanted = true;
 	spread(server);
 	log_info("server", "reload: taken %s, waiting for a restart %s", buf_cstr(changed), buf_cstr(needs_restart));
 	/* The last word of a reload: what can be taken is in force. */

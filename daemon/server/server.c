@@ -69,6 +69,8 @@ static void on_sweep(uv_timer_t *timer)
 		next = list_next(&server->sessions, n);
 		session_sweep(LIST_ENTRY(n, struct session, node));
 	}
+	recent_look(&server->recent, server->store, uv_now(server->loop), server->stats.statements_total,
+		    server->stats.errors_total);
 	server_shutdown_step(server);
 }
 
@@ -319,5 +321,6 @@ out:
 	buf_free(&server.settings);
 	notify_close(&server.notify);
 	config_free(&server.config);
+	config_free(&server.wanted);
 	return exit_code;
 }

@@ -9,6 +9,7 @@ void stats_error(struct stats *s, const char *name)
 {
 	size_t i = 0;
 
+	s->errors_total++;
 	while (i < s->names && strcmp(s->error[i].name, name) != 0)
 		i++;
 	if (i == STATS_NAMES_MAX) {

@@ -14,6 +14,8 @@
 
 struct stats {
 	uint64_t requests_total;
+	uint64_t statements_total;       /* of them, those that take their turn in a session's line */
+	uint64_t errors_total;           /* of all names */
 	uint64_t sessions_total;         /* accepted and kept */
 	uint64_t sessions_refused_total; /* over the limit, or no descriptor left */
 	uint64_t slow_readers_total;     /* closed because they took no byte of their answers */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/lib/histogram.h"
 #include "daemon/store/job.h"
 #include "proto/error.h"
 
@@ -115,6 +116,9 @@ void store_stats(struct store *s, struct store_stats *ret);
  * a long piece of work. A lane that sleeps is woken, so that one that can move has moved by the next call.
  */
 uint64_t store_pulse(struct store *s);
+/* How long client jobs waited for the writer, and statements took on a lane. Any thread may read them. */
+const struct histogram *store_wait_times(const struct store *s);
+const struct histogram *store_query_times(const struct store *s);
 /* Why background work should wait now, NULL if it need not; static string. */
 const char *store_throttled(struct store *s);
 /* True while the writer is about to begin the log anew, for which no snapshot may be open. */

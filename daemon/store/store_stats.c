@@ -65,3 +65,7 @@ void store_stats(struct store *s, struct store_stats *ret)
 	};
 	lane_stats(s, ret);
 }
+
+const struct histogram *store_wait_times(const struct store *s) { return &s->wait; }
+
+const struct histogram *store_query_times(const struct store *s) { return &s->query; }

@@ -377,6 +377,8 @@ def discover():
         "migrate.resume",
         "migrate.abort",
         "config.reload",
+        "config.show",
+        "stats.recent",
     }
     suite.check("names every method", need <= set(methods), need - set(methods))
     suite.check(

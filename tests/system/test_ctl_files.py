@@ -15,7 +15,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import tempfile
@@ -24,67 +23,20 @@ import threading
 
 from daemon import program
 from limits import scaled
+from standin import Refusal, StandIn
 from suite import Suite
 
 suite = Suite()
 home = tempfile.mkdtemp(prefix="alterd-t-")
 
 
-class Refusal(Exception):
-    def __init__(self, code, name, message):
-        super().__init__(message)
-        self.error = {"code": code, "message": message, "data": {"name": name, "retryable": False}}
-
-
-class Fake:
-    """Answers each method with a value, or what a function makes of its parameters (Refusal: an error)."""
-
+class Fake(StandIn):
     def __init__(self, **answers):
-        self.folder = tempfile.mkdtemp(dir=home)
-        self.path = os.path.join(self.folder, "s")
-        self.answers = {k.replace("_", ".", 1): v for k, v in answers.items()}
-        self.asked = []
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.path)
-        self.listener.listen(8)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                s, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
-
-    def answer(self, m):
-        if m["method"] == "hello":
-            return {"server": "alterd/0", "protocol": 1, "session": "s1", "role": "admin"}
-        self.asked.append((m["method"], m.get("params")))
-        a = self.answers[m["method"]]
-        return a(m.get("params")) if callable(a) else a
-
-    def serve(self, s):
-        with s, s.makefile("r", encoding="utf-8") as lines:
-            for line in lines:
-                m = json.loads(line)
-                out = {"jsonrpc": "2.0", "id": m["id"]}
-                try:
-                    out["result"] = self.answer(m)
-                except Refusal as e:
-                    out["error"] = e.error
-                s.sendall((json.dumps(out) + "\n").encode())
+        super().__init__(home, **answers)
 
     def ctl(self, *args, **kw):
         self.asked.clear()
         return ctl("--socket", self.path, *args, **kw)
-
-    def params(self):
-        """Of the first request."""
-        return self.asked[0][1]
-
-    def methods(self):
-        return [m for m, _ in self.asked]
 
 
 class Done:
