@@ -21,6 +21,7 @@ struct rows {
 	const struct doc_node *migrations, *problems, *plan;
 	struct progress job;
 	bool running, job_shown;
+	bool folder;       /* the daemon has one: a version without a file is told */
 	size_t first, end; /* of the migrations, what is shown */
 	size_t left_out;   /* pending ones behind them */
 	int version_width, name_width, width;
@@ -119,7 +120,7 @@ static char mark_of(const struct rows *r, const struct doc_node *row, const stru
 		return strcmp(state_of(problem), "no file") == 0 ? '?' : '!';
 	if (!applied(row))
 		return ' ';
-	return doc_bool(doc_get(row, "file"), true) ? 'X' : '?';
+	return !r->folder || doc_bool(doc_get(row, "file"), true) ? 'X' : '?';
 }
 
 static void add_row(struct buf *out, struct rows *r, const struct doc_node *row)
@@ -182,6 +183,7 @@ bool status_list(struct buf *out, const struct doc_node *list, const struct doc_
 		.migrations = doc_get(list, "migrations"),
 		.problems = doc_get(list, "problems"),
 		.plan = plan,
+		.folder = doc_get(list, "format") != NULL,
 		.width = width,
 	};
 

@@ -65,7 +65,7 @@ static void add_job(struct buf *out, const struct doc_node *job, int width)
 	buf_putc(out, '\n');
 }
 
-static void add_problem(struct buf *out, const struct doc_node *partial)
+static void add_partial(struct buf *out, const struct doc_node *partial)
 {
 	buf_printf(out, "problem   version %" PRId64 "  partial %" PRId64 "/%" PRId64 "\n",
 		   doc_int(doc_get(partial, "version"), 0), doc_int(doc_get(partial, "done"), 0),
@@ -138,6 +138,17 @@ static void add_daemon(struct buf *out, const struct doc_node *s)
 	buf_putc(out, '\n');
 }
 
+/* It has a line of its own: not if its file came with the run, and the daemon has no folder. */
+static bool listed(const struct doc_node *list, const struct doc_node *partial)
+{
+	const struct doc_node *rows = doc_get(list, "migrations");
+
+	for (size_t i = 0; i < doc_count(rows); i++)
+		if (doc_int(doc_get(doc_at(rows, i), "version"), -1) == doc_int(doc_get(partial, "version"), -2))
+			return true;
+	return false;
+}
+
 void status_text(struct buf *out, const struct doc_node *status, const struct doc_node *list,
 		 const struct doc_node *plan, int width)
 {
@@ -148,8 +159,8 @@ void status_text(struct buf *out, const struct doc_node *status, const struct do
 	add_daemon(out, status);
 	if (!status_list(&versions, list, plan, job, width))
 		add_job(out, job, width);
-	if (status_partial(status) && versions.len == 0)
-		add_problem(out, status_partial(status));
+	if (status_partial(status) && !listed(list, status_partial(status)))
+		add_partial(out, status_partial(status));
 	buf_add(out, buf_cstr(&versions), versions.len);
 	add_next(out, status);
 	buf_free(&versions);

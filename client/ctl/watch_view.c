@@ -170,7 +170,7 @@ static void add_running(struct page *p, const struct doc_node *job, const struct
 		   doc_int(doc_get(job, "duty_percent"), 0));
 }
 
-static void add_job(struct page *p)
+static void add_change(struct page *p)
 {
 	const struct doc_node *job = doc_get(p->v->status, "job");
 	struct progress j;
@@ -319,7 +319,7 @@ void watch_screen(struct buf *out, const struct watch_view *v, int rows, int col
 	add_head(&p);
 	if (v->status) {
 		line(&p, 10, PLAIN);
-		add_job(&p);
+		add_change(&p);
 		line(&p, 10, PLAIN);
 		add_clients(&p);
 	}

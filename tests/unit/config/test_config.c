@@ -231,6 +231,50 @@ START_TEST(test_reload_takes_only_what_it_can)
 }
 END_TEST
 
+static const char *written(const struct config *wanted)
+{
+	buf_reset(&text, 65536);
+	config_write(&config, wanted, &text);
+	return buf_cstr(&text);
+}
+
+START_TEST(test_each_value_knows_where_it_came_from)
+{
+	const char lines[] = "[store]\n# twice\ngroup = 7\ngroup = 8\n[log]\nlevel = debug\n";
+
+	ck_assert_int_eq(config_read_text(&config, "a.conf", lines, sizeof(lines) - 1, &err), 0);
+	set(&config, "log.level=error");
+	ck_assert_ptr_nonnull(strstr(written(NULL),
+				     "{\"name\":\"store.group\",\"value\":\"8\",\"default\":\"256\","
+				     "\"origin\":\"file\",\"file\":\"a.conf\",\"line\":4,\"reload\":true}"));
+	ck_assert_ptr_nonnull(strstr(text.data, "{\"name\":\"log.level\",\"value\":\"error\",\"default\":\"info\","
+						"\"origin\":\"set\",\"reload\":true}"));
+	ck_assert_ptr_nonnull(strstr(text.data, "{\"name\":\"store.cache\",\"value\":\"16MiB\",\"default\":\"16MiB\","
+						"\"origin\":\"default\",\"reload\":false}"));
+	/* What cannot be taken leaves value and origin as they were. */
+	ck_assert_int_ne(config_set(&config, "store.group=many", &err), 0);
+	ck_assert_int_eq(config.origins[SETTING_NUMBER_store_group].line, 4);
+}
+END_TEST
+
+START_TEST(test_reload_takes_origins_of_what_is_in_force)
+{
+	const char before[] = "[store]\nreaders = 3\ncache = 1MiB\ngroup = 7\n";
+	const char after[] = "\n\n[store]\nreaders = 5\ncache = 1MiB\ngroup = 9\n";
+
+	ck_assert_int_eq(config_read_text(&config, "a.conf", before, sizeof(before) - 1, &err), 0);
+	ck_assert_int_eq(config_read_text(&other, "b.conf", after, sizeof(after) - 1, &err), 0);
+	config_take_reloadable(&config, &other);
+	/* Taken; the same value, elsewhere; not taken. */
+	ck_assert_int_eq(config.origins[SETTING_NUMBER_store_group].line, 6);
+	ck_assert_str_eq(config.origins[SETTING_NUMBER_store_cache].file, "b.conf");
+	ck_assert_int_eq(config.origins[SETTING_NUMBER_store_readers].line, 2);
+	ck_assert_str_eq(config.origins[SETTING_NUMBER_store_readers].file, "a.conf");
+	ck_assert_ptr_nonnull(strstr(written(&other), "\"line\":2,\"reload\":false,\"waiting\":\"5\"}"));
+	ck_assert_ptr_null(strstr(strstr(text.data, "waiting") + 1, "waiting"));
+}
+END_TEST
+
 START_TEST(test_dump_reads_back_as_it_is)
 {
 	struct buf names = {0};
@@ -274,6 +318,8 @@ int main(void)
 	tcase_add_test(whole, test_a_socket_path_fits_sun_path);
 	tcase_add_test(whole, test_diff_names_what_changed);
 	tcase_add_test(whole, test_reload_takes_only_what_it_can);
+	tcase_add_test(whole, test_each_value_knows_where_it_came_from);
+	tcase_add_test(whole, test_reload_takes_origins_of_what_is_in_force);
 	tcase_add_test(whole, test_dump_reads_back_as_it_is);
 	tcase_add_test(whole, test_free_may_be_called_twice);
 	suite_add_tcase(suite, whole);

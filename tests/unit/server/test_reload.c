@@ -81,6 +81,27 @@ START_TEST(test_reload_takes_what_it_can_and_names_the_rest)
 }
 END_TEST
 
+START_TEST(test_what_waits_for_a_restart_is_shown)
+{
+	struct server_options options = {.config_path = path};
+
+	server.options = &options;
+	say("{\"id\":1,\"method\":\"config.show\"}\n");
+	ck_assert_ptr_null(strstr(heard(), "waiting"));
+	write_file("[store]\nreaders = 5\n");
+	say("{\"id\":2,\"method\":\"config.reload\"}\n");
+	heard();
+	say("{\"id\":3,\"method\":\"config.show\"}\n");
+	ck_assert_ptr_nonnull(strstr(heard(), "{\"name\":\"store.readers\",\"value\":\"2\",\"default\":\"2\","
+					      "\"origin\":\"default\",\"reload\":false,\"waiting\":\"5\"}"));
+	write_file("");
+	say("{\"id\":4,\"method\":\"config.reload\"}\n");
+	heard();
+	say("{\"id\":5,\"method\":\"config.show\"}\n");
+	ck_assert_ptr_null(strstr(heard(), "waiting"));
+}
+END_TEST
+
 START_TEST(test_reload_of_a_broken_file_changes_nothing)
 {
 	struct server_options options = {.config_path = path};
@@ -106,6 +127,7 @@ int main(void)
 	tcase_add_test(tc, test_assignments_win_over_the_file);
 	tcase_add_test(tc, test_the_file_wins_over_what_is_given_as_default);
 	tcase_add_test(tc, test_reload_takes_what_it_can_and_names_the_rest);
+	tcase_add_test(tc, test_what_waits_for_a_restart_is_shown);
 	tcase_add_test(tc, test_reload_of_a_broken_file_changes_nothing);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
