@@ -137,17 +137,14 @@ int ctl_open(struct ctl *c, struct alterd_conn **ret)
 	struct alterd_conn *conn;
 	int code;
 
-	if (alterd_connect(c->socket, &conn) != 0) {
-		code = ctl_failed(c, conn);
-		alterd_close(conn);
-		return code;
-	}
-	if (c->timeout_ms > 0) {
+	patience_begin(c);
+	code = alterd_connect(c->socket, &conn);
+	if (code == 0 && c->timeout_ms > 0) {
 		alterd_set_timeout(conn, c->timeout_ms);
 		alterd_set_statement_timeout(conn, c->timeout_ms);
 	}
-	patience_begin(c);
-	code = alterd_hello(conn, "alterctl/" ALTERD_VERSION, 0, -1);
+	if (code == 0)
+		code = alterd_hello(conn, "alterctl/" ALTERD_VERSION, 0, -1);
 	patience_end();
 	if (code != 0) {
 		code = ctl_failed(c, conn);

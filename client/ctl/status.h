@@ -25,8 +25,10 @@ const struct doc_node *status_partial(const struct doc_node *status);
 /* The whole text; `list` and `plan` are the answers of migrate.list and migrate.plan. */
 void status_text(struct buf *out, const struct doc_node *status, const struct doc_node *list,
 		 const struct doc_node *plan, int width);
-/* A job that has ended: its title, state, table and error. */
-void status_ended(struct buf *out, const struct doc_node *job, const struct progress *p);
+/* A job that has ended: its title, state and table. */
+void status_ended(struct buf *out, const struct progress *p);
+/* Why it did not end well; NULL: it did. */
+const char *status_error(const struct doc_node *job);
 
 /* ---- status_list.c ---- */
 

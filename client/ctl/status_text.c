@@ -35,16 +35,26 @@ const struct doc_node *status_partial(const struct doc_node *status)
 	return NULL;
 }
 
-void status_ended(struct buf *out, const struct doc_node *job, const struct progress *p)
+void status_ended(struct buf *out, const struct progress *p)
 {
-	const char *error = doc_str(doc_get(job, "error.message"), doc_str(doc_get(job, "error"), NULL));
-
 	progress_title(out, p);
 	buf_printf(out, "  %s", p->state);
 	if (*p->table) {
 		buf_puts(out, "  ");
 		text_safe(out, p->table, strlen(p->table));
 	}
+}
+
+const char *status_error(const struct doc_node *job)
+{
+	return doc_str(doc_get(job, "error.message"), doc_str(doc_get(job, "error"), NULL));
+}
+
+static void add_ended_job(struct buf *out, const struct doc_node *job, const struct progress *p)
+{
+	const char *error = status_error(job);
+
+	status_ended(out, p);
 	if (error) {
 		buf_puts(out, "  ");
 		text_safe(out, error, strlen(error));
@@ -61,7 +71,7 @@ static void add_job(struct buf *out, const struct doc_node *job, int width)
 	else if (!progress_ended(&p))
 		progress_line(out, &p, width > TITLE_WIDTH ? width - TITLE_WIDTH : 0);
 	else
-		status_ended(out, job, &p);
+		add_ended_job(out, job, &p);
 	buf_putc(out, '\n');
 }
 

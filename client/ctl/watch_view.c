@@ -34,6 +34,7 @@
 /* Below this the peak is left out, for the graph's sake. */
 #define PEAK_FROM 60
 #define BAR_WIDEST 72
+#define ERROR_LINES 4
 /* " 100.0%", and a blank before it. */
 #define PERCENT_WIDTH 8
 
@@ -170,6 +171,43 @@ static void add_running(struct page *p, const struct doc_node *job, const struct
 		   doc_int(doc_get(job, "duty_percent"), 0));
 }
 
+/* Why it failed, over as many lines as it takes, up to some. */
+static void add_error(struct page *p, const char *error)
+{
+	struct buf text = {0};
+	const char *at;
+
+	text_flat(&text, error);
+	at = buf_cstr(&text);
+	for (int i = 0; i < ERROR_LINES && *at; i++) {
+		size_t n = text_fit(at, strlen(at), p->columns), blank = n;
+
+		while (at[n] && blank > 0 && at[blank] != ' ')
+			blank--;
+		/* A word that is longer than a line is cut where the line ends. */
+		if (at[n] && blank > 0)
+			n = blank;
+		if (n == 0)
+			break;
+		buf_add(line(p, i == 0 ? 2 : 3, RED), at, n);
+		at += n + (at[n] == ' ');
+	}
+	buf_free(&text);
+}
+
+static void add_ended(struct page *p, const struct doc_node *job, const struct progress *j)
+{
+	struct buf *out = line(p, 2, strcmp(j->state, "failed") == 0 ? RED : PLAIN);
+
+	status_ended(out, j);
+	buf_puts(out, "   took ");
+	text_took(out, doc_real(doc_get(job, "took_ms"), 0));
+	if (doc_real(doc_get(job, "swap_ms"), -1) >= 0)
+		buf_printf(out, "   swap %.1f ms", doc_real(doc_get(job, "swap_ms"), 0));
+	if (status_error(job))
+		add_error(p, status_error(job));
+}
+
 static void add_change(struct page *p)
 {
 	const struct doc_node *job = doc_get(p->v->status, "job");
@@ -182,12 +220,7 @@ static void add_change(struct page *p)
 	} else if (!progress_ended(&j)) {
 		add_running(p, job, &j);
 	} else {
-		out = line(p, 2, strcmp(j.state, "failed") == 0 ? RED : PLAIN);
-		status_ended(out, job, &j);
-		buf_puts(out, "   took ");
-		text_took(out, doc_real(doc_get(job, "took_ms"), 0));
-		if (doc_real(doc_get(job, "swap_ms"), -1) >= 0)
-			buf_printf(out, "   swap %.1f ms", doc_real(doc_get(job, "swap_ms"), 0));
+		add_ended(p, job, &j);
 	}
 }
 
@@ -343,7 +376,7 @@ void watch_line(struct buf *out, const struct watch_view *v)
 	else if (!progress_ended(&j))
 		progress_line(out, &j, 0);
 	else
-		status_ended(out, job, &j);
+		status_ended(out, &j);
 	if (r) {
 		buf_printf(out, "   %.0f statements/s  %.0f errors/s  wait p99 %.1f  longest %.1f ms",
 			   graph_last(doc_get(r, "statements_per_s")), graph_last(doc_get(r, "errors_per_s")),

@@ -147,6 +147,21 @@ START_TEST(before_there_is_an_answer)
 }
 END_TEST
 
+START_TEST(a_failure_is_told_in_full)
+{
+	doc_free(status);
+	status = parse(STATUS "{\"id\":\"m1\",\"name\":\"alter\",\"table\":\"big\",\"state\":\"failed\",\"took_ms\":92,"
+			      "\"error\":\"5000 rows of big cannot be held by the new table (NOT NULL: row 1)\"}}");
+	view.status = doc_root(status);
+	view.recent = NULL;
+	ck_assert_ptr_nonnull(strstr(screen(12, 40), "\n\nm1 alter  failed  big   took 92ms\n"
+						     "5000 rows of big cannot be held by the\n"
+						     "new table (NOT NULL: row 1)\n\n"));
+	ck_assert_ptr_nonnull(strstr(screen(12, 4), "\n5000\nrows\nof\nbig\n"));
+	ck_assert_ptr_nonnull(strstr(screen(12, 3), "\n500\n0\nrow\ns\n"));
+}
+END_TEST
+
 START_TEST(names_cannot_drive_the_terminal)
 {
 	doc_free(status);
@@ -239,6 +254,7 @@ int main(void)
 	tcase_add_test(cases, few_rows_keep_what_tells_most);
 	tcase_add_test(cases, the_foot_says_what_can_be_done);
 	tcase_add_test(cases, before_there_is_an_answer);
+	tcase_add_test(cases, a_failure_is_told_in_full);
 	tcase_add_test(cases, names_cannot_drive_the_terminal);
 	tcase_add_test(cases, graphs);
 	tcase_add_test(cases, a_status_lists_its_versions);
