@@ -324,6 +324,40 @@ def settings():
 
 
 @suite.section
+def the_last_minute():
+    """stats.recent and the ten seconds of status: what clients did and waited of late."""
+    d = Daemon()
+    c, a, b = d.client(), d.client(), d.client()
+    c.exec("CREATE TABLE t(x UNIQUE)")
+    c.exec("INSERT INTO t VALUES(0)")
+    load = Load(d, lambda k, i: k.exec("INSERT INTO t VALUES(?)", i + 1), pause=0.01).started()
+    r = until("two seconds of it", lambda: (lambda r: r if r["seconds"] >= 2 and r["statements_per_s"][-1] > 5 else None)(c("stats.recent")))
+    load.end()
+    columns = [r["statements_per_s"], r["errors_per_s"]] + [r[k][q] for k in ("writer_wait_ms", "query_ms") for q in ("p50", "p99", "max")]
+    suite.check("columns of one length", {len(x) for x in columns} == {r["seconds"]}, r)
+    suite.same("no errors yet", max(r["errors_per_s"]), 0.0)
+    for _ in range(5):
+        suite.refused("a row twice", lambda: c.exec("INSERT INTO t VALUES(0)"), 2067)
+    until("errors are counted", lambda: max(c("stats.recent")["errors_per_s"]) > 0, every=0.05)
+    a("begin")
+    n = b.send("exec", sql="INSERT INTO t VALUES(-1)")
+    until("somebody waits", lambda: c("stats.recent")["waiting_ms"] > 300)
+    a("commit")
+    b.message(n)
+    r = until("it is told", lambda: (lambda r: r if max(r["writer_wait_ms"]["max"]) >= 300 else None)(c("stats.recent")), every=0.05)
+    w = c("status")["writer"]
+    suite.check("and in the last ten seconds", 300 <= w["wait_ms_10s"]["max"] <= w["wait_ms"]["max"] * 1.07 and
+                w["wait_ms_10s"]["p50"] < 300, w)
+    suite.same("nobody waits now", r["waiting_ms"], 0.0)
+    s = c("stats")
+    suite.check("stats: the same", s["writer_wait_ms_10s"]["max"] >= 300 and "query_ms_10s" in s, s)
+    before = c("stats.recent")["seconds"]
+    for _ in range(200):
+        c("status")
+    until("who looks on is not counted", lambda: (lambda r: r["seconds"] >= before + 2 and r["statements_per_s"][-1] < 5)(c("stats.recent")), every=0.1)
+
+
+@suite.section
 def the_socket():
     d = Daemon()
     env = {k: v for k, v in os.environ.items() if k not in ("ALTERD_SOCKET", "XDG_RUNTIME_DIR")}
