@@ -159,6 +159,8 @@ static void add_status(struct buf *out, const struct doc_node *s, int width)
 	buf_puts(out, "   wal ");
 	text_bytes(out, doc_int(doc_get(s, "wal_bytes"), 0));
 	buf_putc(out, '\n');
+	if (doc_str(doc_get(s, "wal_problem"), NULL))
+		buf_printf(out, "problem   %s\n", doc_str(doc_get(s, "wal_problem"), ""));
 	add_job(out, doc_get(s, "job"), width);
 	if (partial_of(s))
 		add_partial(out, partial_of(s));

@@ -25,6 +25,10 @@
 
 /* How long BEGIN waits for a process outside of the daemon that is writing the file. */
 #define DB_BUSY_MS 1000
+/* The same where one checkpoints the file, for which it keeps the writers out. */
+#define DB_NEIGHBOUR_BUSY_MS 5000
+/* Names of the tables of that neighbour. */
+#define LIKE_NEIGHBOUR "'\\_litestream\\_%%' ESCAPE '\\'"
 
 /* How often the loop looks after what is in flight. */
 #define TICK_MS 10
@@ -120,6 +124,15 @@ struct checkpointer {
 	atomic_int_fast64_t left_frames;    /* not yet there, when it was looked at last */
 };
 
+/* What others do with the file; see outside.c. */
+struct outside {
+	uint32_t own_commits; /* of the writer, since the start. Its lane only, as are the next three */
+	bool known;
+	uint32_t others;  /* commits that were not its own when it was looked last */
+	int64_t mark;     /* of them, those that were not the neighbour's either: moves with each */
+	uint64_t told_ns; /* loop: when it was told last that the log is too long; 0: it is not */
+};
+
 /* The loop's own reads; see quick.c. Loop only, but for `open` while it is on a lane. */
 struct quick {
 	struct list todo;        /* reads of this round, known to be short */
@@ -151,6 +164,7 @@ struct store {
 	struct readers readers;
 	struct writer writer;
 	struct checkpointer checkpointer;
+	struct outside outside;
 	struct class_cache classes; /* loop */
 	struct quick quick;
 	int page_size;
@@ -301,6 +315,11 @@ bool cursor_is_on(const struct list_node *node, const struct db *db);      /* no
 struct db *cursor_db(const struct sql_session *session, const char *name); /* the connection it needs, NULL if none */
 
 bool cursors_due(const struct sql_session *session, uint64_t now);
+
+/* outside.c */
+/* The checkpointer's thread, where another process checkpoints: how the log stands. True: it is far too long. */
+bool outside_watch(struct store *s);
+void outside_tell(struct store *s, uint64_t now); /* loop: the log is told if nobody can shorten it */
 
 /* checkpoint.c */
 int checkpointer_start(struct store *s, struct error *err);

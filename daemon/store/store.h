@@ -32,6 +32,7 @@ struct store_config {
 	int64_t wal_cap_bytes;     /* background work pauses above it */
 	int64_t wal_hard_bytes;    /* above it the oldest reader is expired */
 	int64_t checkpoint_bytes;  /* WAL size from which the checkpointer works */
+	bool checkpoint_external;  /* another process does; its tables _litestream_* are left alone */
 	int64_t page_bytes;        /* bytes of a page of rows, at most */
 	int64_t page_rows;         /* rows of a page: default and cap */
 	int64_t read_ms, write_ms; /* default and greatest statement time */
@@ -113,6 +114,8 @@ const char *store_sqlite_version(void);
 void store_stats(struct store *s, struct store_stats *ret);
 /* Why background work should wait now, NULL if it need not; static string. */
 const char *store_throttled(struct store *s);
+/* Why the log grows, where the daemon can do nothing about it; NULL: it does not. Static string. */
+const char *store_wal_problem(struct store *s);
 /* True while the writer is about to begin the log anew, for which no snapshot may be open. */
 bool store_wal_waits(const struct store *s);
 /* How long the first of the client writes in the queue has been waiting there; 0: there is none. */
