@@ -66,6 +66,8 @@ static const struct option {
 	{"--try", 0, FLAG_TRY, NOTHING},
 	{"--output", 'o', FLAG_OUTPUT, OUTPUT},
 	{"--verify", 0, FLAG_VERIFY, NOTHING},
+	{"--quick", 0, FLAG_QUICK, NOTHING},
+	{"--whole", 0, FLAG_WHOLE, NOTHING},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))

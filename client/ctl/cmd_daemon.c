@@ -161,6 +161,9 @@ static void add_status(struct buf *out, const struct doc_node *s, int width)
 	buf_putc(out, '\n');
 	if (doc_str(doc_get(s, "wal_problem"), NULL))
 		buf_printf(out, "problem   %s\n", doc_str(doc_get(s, "wal_problem"), ""));
+	if (doc_get(s, "upkeep.what"))
+		buf_printf(out, "upkeep    %s %.1f%%\n", doc_str(doc_get(s, "upkeep.what"), "?"),
+			   doc_real(doc_get(s, "upkeep.percent"), 0));
 	add_job(out, doc_get(s, "job"), width);
 	if (partial_of(s))
 		add_partial(out, partial_of(s));

@@ -65,6 +65,8 @@ enum flag {
 	FLAG_TRY = 1 << 24,
 	FLAG_OUTPUT = 1 << 25,
 	FLAG_VERIFY = 1 << 26,
+	FLAG_QUICK = 1 << 29,
+	FLAG_WHOLE = 1 << 30,
 };
 
 struct ctl {
@@ -121,6 +123,8 @@ int exit_code_of(int code, const char *name, bool retryable, const char *data);
  * doc_free). Returns 0 or an exit code with the reason told.
  */
 int ctl_call(struct ctl *c, const char *method, const char *params, struct doc **ret);
+/* The same, but what --json prints is given back, too. */
+int ctl_call_keeping(struct ctl *c, const char *method, const char *params, struct doc **ret);
 /* Asks a yes-or-no question on the terminal. False too where there is nobody to ask. */
 bool ctl_confirm(const struct ctl *c, const char *question);
 bool ctl_may_ask(const struct ctl *c);
@@ -291,6 +295,9 @@ int cmd_dump(struct ctl *c, int argc, char **argv);
 int cmd_resolve(struct ctl *c, int argc, char **argv);
 int cmd_backup(struct ctl *c, int argc, char **argv);
 int cmd_restore(struct ctl *c, int argc, char **argv);
+int cmd_check(struct ctl *c, int argc, char **argv);
+int cmd_analyze(struct ctl *c, int argc, char **argv);
+int cmd_shrink(struct ctl *c, int argc, char **argv);
 /* N, --to, --dir and --format as the beginning of a JSON object. 0 or an exit code with the reason told. */
 int files_params(struct ctl *c, int argc, char **argv, struct buf *params);
 /* migrate.plan with these parameters, which it ends, as text. */

@@ -124,10 +124,10 @@ static int sync_file(struct db *db)
 	return -1;
 }
 
-/* True: not now, for a backup's snapshot is open, beside which the log cannot begin anew. */
+/* True: not now, for a backup's or a check's snapshot is open, beside which the log cannot begin anew. */
 static bool hand_over(struct store *s)
 {
-	if (atomic_load(&s->copy_since_ns))
+	if (store_long_snapshot(s))
 		return true;
 	atomic_store(&s->checkpointer.writer_turn, 1);
 	return false;

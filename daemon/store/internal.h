@@ -186,6 +186,7 @@ struct store {
 	atomic_int_fast64_t freelist_pages;
 	struct histogram wait, query, hold;
 	atomic_uint_fast64_t copy_since_ns; /* when the snapshot of a backup began, 0: there is none. Any thread */
+	atomic_uint_fast64_t look_since_ns; /* the same of a check's; see look.c */
 	atomic_uint_fast64_t answered_ns;   /* when a client's job came back last; written by the loop */
 	bool closing;                       /* loop: store_close was called */
 	uint64_t engine_ns;                 /* loop: when the last engine job was submitted */
@@ -320,6 +321,9 @@ bool cursors_due(const struct sql_session *session, uint64_t now);
 /* The checkpointer's thread, where another process checkpoints: how the log stands. True: it is far too long. */
 bool outside_watch(struct store *s);
 void outside_tell(struct store *s, uint64_t now); /* loop: the log is told if nobody can shorten it */
+
+/* store_stats.c: since when a backup or a check has had a snapshot; 0: none has. Any thread. */
+uint64_t store_long_snapshot(const struct store *s);
 
 /* checkpoint.c */
 int checkpointer_start(struct store *s, struct error *err);

@@ -82,7 +82,7 @@ bool outside_watch(struct store *s)
 }
 
 /* A snapshot of the daemon's own; it is ended, or gives way, by itself. */
-static bool reads_here(struct store *s) { return readers_oldest(s, false) || atomic_load(&s->copy_since_ns); }
+static bool reads_here(struct store *s) { return readers_oldest(s, false) || store_long_snapshot(s); }
 
 const char *store_wal_problem(struct store *s)
 {

@@ -145,6 +145,8 @@ const char *store_throttled(struct store *s)
 	return s->throttled ? s->throttled : wal_full_text(s);
 }
 
+void store_want_checkpoint(struct store *s) { checkpointer_wake(s); }
+
 uint64_t store_client_wait_ns(const struct store *s)
 {
 	uint64_t since = atomic_load(&s->writer.client_since_ns), now = clock_now_ns();

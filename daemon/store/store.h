@@ -114,6 +114,8 @@ const char *store_sqlite_version(void);
 void store_stats(struct store *s, struct store_stats *ret);
 /* Why background work should wait now, NULL if it need not; static string. */
 const char *store_throttled(struct store *s);
+/* Moves the log into the database file soon, however short it is, if that is the daemon's to do. */
+void store_want_checkpoint(struct store *s);
 /* Why the log grows, where the daemon can do nothing about it; NULL: it does not. Static string. */
 const char *store_wal_problem(struct store *s);
 /* True while the writer is about to begin the log anew, for which no snapshot may be open. */
