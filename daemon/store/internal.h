@@ -130,7 +130,8 @@ struct outside {
 	bool known;
 	uint32_t others;  /* commits that were not its own when it was looked last */
 	int64_t mark;     /* of them, those that were not the neighbour's either: moves with each */
-	uint64_t told_ns; /* loop: when it was told last that the log is too long; 0: it is not */
+	bool told;        /* loop: the log was told that it is too long */
+	uint64_t told_ns; /* loop: when it was last */
 };
 
 /* The loop's own reads; see quick.c. Loop only, but for `open` while it is on a lane. */

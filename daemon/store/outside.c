@@ -100,11 +100,12 @@ void outside_tell(struct store *s, uint64_t now)
 	const char *problem = store_wal_problem(s);
 
 	if (problem && (!s->outside.told_ns || now - s->outside.told_ns > TELL_EVERY_NS)) {
+		s->outside.told = true;
 		log_warning("store", "%s; it has %lld MiB and grows on with every write", problem,
 			    (long long)(store_wal_file_bytes(s) >> 20));
 		s->outside.told_ns = now;
-	} else if (!problem && s->outside.told_ns && !store_wal_outruns(s)) {
+	} else if (!problem && s->outside.told && !store_wal_outruns(s)) {
+		s->outside.told = false;
 		log_info("store", "the write-ahead log is below store.wal_cap again");
-		s->outside.told_ns = 0;
 	}
 }
