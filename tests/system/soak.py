@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The daemon as it lives: clients, migrations up and down without end, kill -9 now and then, backups.
+"""The daemon as it lives: clients, migrations up and down without end, kill -9 now and then, backups and checks.
 
 In the end nothing acknowledged is lost, no job is lost, the file is sound, and neither memory nor descriptors nor the
 log have grown. For an hour: soak.py --minutes 60. The first part has the kills; in the second one nobody dies, so that
@@ -159,10 +159,11 @@ def sound(path):
 
 
 def back_up(d, seen):
-    """One more backup; the one before goes."""
+    """One more backup, which goes again; and a look at all of the live file."""
     with d.client() as c:
+        looked = c("check", quick=len(seen) % 2 == 0)
         path = c("backup", name="soak-%d.db" % len(seen))["path"]
-        bad = sound(path)
+        bad = sound(path) + looked["findings"]
         c("backup.delete", name=os.path.basename(path))
     seen.append(bad)
     return bad
@@ -231,7 +232,7 @@ def soak():
     same("keepers met nothing wrong", [(k.w, k.bad) for k in keepers if k.bad], [])
     same("no job was lost or failed", changer.bad[:2], [])
     check("changes ran all the time", changer.jobs - jobs > 3, (jobs, changer.jobs))
-    same("all backups were sound (%d)" % len(backups), [b for b in backups if b], [])
+    same("all backups were sound, and so was the file (%d)" % len(backups), [b for b in backups if b], [])
     check("there is something to compare", len(first) > 20, len(first))
     grown("resident memory", [s[0] for s in first], [s[0] for s in last], 8 << 20)
     grown("descriptors", [s[1] for s in first], [s[1] for s in last], 6)

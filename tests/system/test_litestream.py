@@ -48,8 +48,8 @@ def whole(what, d, follower):
 
 @suite.section
 def follows_whole_changes():
-    rows = fewer(12_000)
-    d = external({"migrate.batch_rows": "300", "migrate.duty": "25"})
+    rows = fewer(9_000)
+    d = external({"migrate.batch_rows": "300", "migrate.duty": "40"})
     c = d.client()
     c.exec("CREATE TABLE first(x)")
     f = Follower(d.db, d.folder + "/copy.db", frames=700)
