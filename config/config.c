@@ -57,6 +57,9 @@ static int check_words(const struct config *c, struct error *err)
 	if (strcmp(c->store_synchronous, "full") != 0 && strcmp(c->store_synchronous, "normal") != 0)
 		return error_set(err, ERRC_INVALID_PARAMS, "store.synchronous = %.64s: it is full or normal",
 				 c->store_synchronous);
+	if (strcmp(c->store_checkpoint, "internal") != 0 && strcmp(c->store_checkpoint, "external") != 0)
+		return error_set(err, ERRC_INVALID_PARAMS, "store.checkpoint = %.64s: it is internal or external",
+				 c->store_checkpoint);
 	if (strcmp(c->migrate_on_start, "none") != 0 && strcmp(c->migrate_on_start, "up") != 0)
 		return error_set(err, ERRC_INVALID_PARAMS, "migrate.on_start = %.64s: it is none or up",
 				 c->migrate_on_start);

@@ -22,6 +22,7 @@
 	X(store, wal_cap, store_wal_cap, BYTES, "64MiB", true, 1048576, 1099511627776)                                 \
 	X(store, wal_hard_cap, store_wal_hard_cap, BYTES, "512MiB", true, 1048576, 1099511627776)                      \
 	X(store, checkpoint_at, store_checkpoint_at, BYTES, "32MiB", true, 65536, 1099511627776)                       \
+	X(store, checkpoint, store_checkpoint, STRING, "internal", false, 0, 0)                                        \
 	X(store, disk_reserve, store_disk_reserve, BYTES, "64MiB", true, 0, 1099511627776)                             \
 	X(store, background_share, store_background_share, PERCENT, "20", true, 1, 90)                                 \
 	X(store, backup_folder, store_backup_folder, STRING, "", false, 0, 0)                                          \

@@ -56,7 +56,9 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(NAME, "name", STRING, "a backup: a plain file name")                                                         \
 	X(CHECK, "check", BOOL, "true: look at all of the copy, rows and indexes too, and tell")                       \
 	X(OFFSET, "offset", NUMBER0, "the first byte")                                                                 \
-	X(SIZE, "size", COUNT, "bytes at most")
+	X(SIZE, "size", COUNT, "bytes at most")                                                                        \
+	X(QUICK, "quick", BOOL, "true: neither compare indexes with their tables nor look at foreign keys")            \
+	X(WHOLE, "whole", BOOL, "true: the file as a whole in one snapshot, however large it is")
 
 enum param {
 #define X(id, name, type, doc) PARAM_##id,
@@ -132,7 +134,11 @@ enum param {
 	X(BACKUP_LIST, "backup.list", OP_STATEMENT, ROLE_MIGRATE, 0, 0, "the backups there are")                       \
 	X(BACKUP_READ, "backup.read", OP_STATEMENT, ROLE_MIGRATE, P(NAME), P(OFFSET) | P(SIZE),                        \
 	  "a part of a backup, as base64")                                                                             \
-	X(BACKUP_DELETE, "backup.delete", OP_STATEMENT, ROLE_MIGRATE, P(NAME), 0, "delete a backup")
+	X(BACKUP_DELETE, "backup.delete", OP_STATEMENT, ROLE_MIGRATE, P(NAME), 0, "delete a backup")                   \
+	X(CHECK, "check", OP_STATEMENT, ROLE_MIGRATE, 0, P(TABLE) | P(QUICK) | P(WHOLE),                               \
+	  "look the database through while it is in use")                                                              \
+	X(ANALYZE, "analyze", OP_STATEMENT, ROLE_MIGRATE, 0, P(TABLE), "SQLite's statistics, from samples")            \
+	X(SHRINK, "shrink", OP_STATEMENT, ROLE_MIGRATE, 0, 0, "give free pages of the file back")
 
 enum op {
 #define X(id, name, flags, role, required, optional, doc) OP_##id,

@@ -223,7 +223,7 @@ static int decode_bool(struct decoder *d, const struct node *v, const char *name
 	return 0;
 }
 
-/* Those of backup.*; NULL for what has no simple type. */
+/* Those of backup.* and check; NULL for what has no simple type. */
 static void *backup_field(struct params *p, enum param which)
 {
 	switch (which) {
@@ -235,6 +235,10 @@ static void *backup_field(struct params *p, enum param which)
 		return &p->offset;
 	case PARAM_SIZE:
 		return &p->size;
+	case PARAM_QUICK:
+		return &p->quick;
+	case PARAM_WHOLE:
+		return &p->whole;
 	default:
 		return NULL;
 	}

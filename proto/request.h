@@ -92,6 +92,7 @@ struct params {
 	const char *name;
 	bool check;
 	int64_t offset, size;
+	bool quick, whole;
 };
 
 static inline bool params_has(const struct params *p, enum param which) { return (p->present >> which) & 1; }

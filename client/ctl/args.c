@@ -34,7 +34,7 @@ enum takes {
 static const struct option {
 	const char *name;
 	char letter; /* 0: none */
-	unsigned flag;
+	uint64_t flag;
 	enum takes takes;
 } options[] = {
 	{"--help", 'h', FLAG_HELP, NOTHING},
@@ -69,6 +69,8 @@ static const struct option {
 	{"--output", 'o', FLAG_OUTPUT, OUTPUT},
 	{"--verify", 0, FLAG_VERIFY, NOTHING},
 	{"--interval", 0, FLAG_INTERVAL, INTERVAL},
+	{"--quick", 0, FLAG_QUICK, NOTHING},
+	{"--whole", 0, FLAG_WHOLE, NOTHING},
 };
 
 /* What stands for their values in a synopsis; for completion. */
@@ -251,7 +253,7 @@ int args_take(struct ctl *c, int argc, char **argv, int *ret_argc)
 	return 0;
 }
 
-void args_names(unsigned flags, struct buf *out)
+void args_names(uint64_t flags, struct buf *out)
 {
 	bool first = true;
 
@@ -294,7 +296,7 @@ bool args_find(const char *arg, struct option_view *ret)
 
 int args_check(const struct ctl *c, const struct command *command)
 {
-	unsigned extra = c->flags & ~(command->flags | GLOBAL_FLAGS);
+	uint64_t extra = c->flags & ~(command->flags | GLOBAL_FLAGS);
 	struct buf names = {0};
 
 	if (c->null_word && !(command->flags & FLAG_TEXT))

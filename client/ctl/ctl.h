@@ -38,40 +38,40 @@ enum {
 	EXIT_DETACHED = 130, /* Ctrl-C: the job goes on without this program */
 };
 
-/* Which options were given; the table in args.c names them. */
-enum flag {
-	FLAG_JSON = 1 << 0,
-	FLAG_QUIET = 1 << 1,
-	FLAG_NO_COLOR = 1 << 2,
-	FLAG_NO_INPUT = 1 << 3,
-	FLAG_HELP = 1 << 4,
-	FLAG_WATCH = 1 << 5,
-	FLAG_EXIT_CODE = 1 << 6,
-	FLAG_DETACH = 1 << 7,
-	FLAG_FORCE = 1 << 8,
-	FLAG_POSTPONE = 1 << 9,
-	FLAG_TEXT = 1 << 10,
-	FLAG_DIR = 1 << 11,
-	FLAG_TO = 1 << 12,
-	FLAG_FORMAT = 1 << 13,
-	FLAG_FROM = 1 << 14,
-	FLAG_OUT_OF_ORDER = 1 << 15,
-	FLAG_DRY_RUN = 1 << 16,
-	FLAG_TIMESTAMP = 1 << 17,
-	FLAG_USER_VERSION = 1 << 18,
-	FLAG_CHECK = 1 << 19,
-	FLAG_DUMP = 1 << 20,
-	FLAG_SCHEMA = 1 << 21,
-	FLAG_APPLIED = 1 << 22,
-	FLAG_NOT_APPLIED = 1 << 23,
-	FLAG_TRY = 1 << 24,
-	FLAG_OUTPUT = 1 << 25,
-	FLAG_VERIFY = 1 << 26,
-	FLAG_INTERVAL = 1 << 27,
-};
+/* Which options were given, as a mask; the table in args.c names them. */
+#define FLAG_JSON (UINT64_C(1) << 0)
+#define FLAG_QUIET (UINT64_C(1) << 1)
+#define FLAG_NO_COLOR (UINT64_C(1) << 2)
+#define FLAG_NO_INPUT (UINT64_C(1) << 3)
+#define FLAG_HELP (UINT64_C(1) << 4)
+#define FLAG_WATCH (UINT64_C(1) << 5)
+#define FLAG_EXIT_CODE (UINT64_C(1) << 6)
+#define FLAG_DETACH (UINT64_C(1) << 7)
+#define FLAG_FORCE (UINT64_C(1) << 8)
+#define FLAG_POSTPONE (UINT64_C(1) << 9)
+#define FLAG_TEXT (UINT64_C(1) << 10)
+#define FLAG_DIR (UINT64_C(1) << 11)
+#define FLAG_TO (UINT64_C(1) << 12)
+#define FLAG_FORMAT (UINT64_C(1) << 13)
+#define FLAG_FROM (UINT64_C(1) << 14)
+#define FLAG_OUT_OF_ORDER (UINT64_C(1) << 15)
+#define FLAG_DRY_RUN (UINT64_C(1) << 16)
+#define FLAG_TIMESTAMP (UINT64_C(1) << 17)
+#define FLAG_USER_VERSION (UINT64_C(1) << 18)
+#define FLAG_CHECK (UINT64_C(1) << 19)
+#define FLAG_DUMP (UINT64_C(1) << 20)
+#define FLAG_SCHEMA (UINT64_C(1) << 21)
+#define FLAG_APPLIED (UINT64_C(1) << 22)
+#define FLAG_NOT_APPLIED (UINT64_C(1) << 23)
+#define FLAG_TRY (UINT64_C(1) << 24)
+#define FLAG_OUTPUT (UINT64_C(1) << 25)
+#define FLAG_VERIFY (UINT64_C(1) << 26)
+#define FLAG_INTERVAL (UINT64_C(1) << 27)
+#define FLAG_QUICK (UINT64_C(1) << 28)
+#define FLAG_WHOLE (UINT64_C(1) << 29)
 
 struct ctl {
-	unsigned flags;
+	uint64_t flags;
 	const char *socket;    /* NULL: the library looks for it */
 	const char *null_word; /* an argument that means NULL; NULL: none does */
 	const char *dir;       /* NULL: the daemon's own folder */
@@ -92,13 +92,13 @@ struct ctl {
 	struct alterd_conn *conn; /* NULL until ctl_connect() */
 };
 
-static inline bool has(const struct ctl *c, enum flag flag) { return (c->flags & (unsigned)flag) != 0; }
+static inline bool has(const struct ctl *c, uint64_t flag) { return (c->flags & flag) != 0; }
 
 struct command {
 	const char *name;
 	int (*run)(struct ctl *c, int argc, char **argv); /* argv[0] is the command; options are taken out */
 	int min, max;                                     /* arguments behind the name; max -1: any number */
-	unsigned flags;                                   /* options it takes besides the global ones */
+	uint64_t flags;                                   /* options it takes besides the global ones */
 	const char *arguments;                            /* for the synopsis */
 	const char *summary;                              /* one line */
 	const char *help;                                 /* examples first, then what there is to know */
@@ -127,6 +127,8 @@ int exit_code_of(int code, const char *name, bool retryable, const char *data);
  * doc_free). Returns 0 or an exit code with the reason told.
  */
 int ctl_call(struct ctl *c, const char *method, const char *params, struct doc **ret);
+/* The same, but what --json prints is given back, too. */
+int ctl_call_keeping(struct ctl *c, const char *method, const char *params, struct doc **ret);
 /* Asks a yes-or-no question on the terminal. False too where there is nobody to ask. */
 bool ctl_confirm(const struct ctl *c, const char *question);
 bool ctl_may_ask(const struct ctl *c);
@@ -160,7 +162,7 @@ int args_check(const struct ctl *c, const struct command *command);
 /* An option as others see it. */
 struct option_view {
 	const char *name;         /* "--dir" */
-	unsigned flag;            /* a command takes it if it is among its flags */
+	uint64_t flag;            /* a command takes it if it is among its flags */
 	bool global;              /* every command takes it */
 	const char *takes;        /* what its value is called, "DIR"; NULL: it takes none */
 	const char *const *words; /* the values there are, ended by NULL; NULL: any */
@@ -170,7 +172,7 @@ bool args_option(size_t i, struct option_view *ret);
 /* The option of this name or letter ("--dir", "-d"). */
 bool args_find(const char *arg, struct option_view *ret);
 /* How flags are written: "--json, --quiet". */
-void args_names(unsigned flags, struct buf *out);
+void args_names(uint64_t flags, struct buf *out);
 /*
  * An argument as a value to bind. A whole number as one writes it (no leading zeros, within 64 bits) is INTEGER, a
  * decimal one (1.5, -0.25, 1e6) is REAL, `null_word` is NULL, anything else TEXT; with `text` everything but NULL is
@@ -339,6 +341,9 @@ int cmd_dump(struct ctl *c, int argc, char **argv);
 int cmd_resolve(struct ctl *c, int argc, char **argv);
 int cmd_backup(struct ctl *c, int argc, char **argv);
 int cmd_restore(struct ctl *c, int argc, char **argv);
+int cmd_check(struct ctl *c, int argc, char **argv);
+int cmd_analyze(struct ctl *c, int argc, char **argv);
+int cmd_shrink(struct ctl *c, int argc, char **argv);
 /* N, --to, --dir and --format as the beginning of a JSON object. 0 or an exit code with the reason told. */
 int files_params(struct ctl *c, int argc, char **argv, struct buf *params);
 /* migrate.plan with these parameters, which it ends, as text. */

@@ -211,6 +211,26 @@ const struct command commands[] = {
 	 "\n"
 	 "Both are files. The backup is copied and checked first; what was there is kept under a dated\n"
 	 "name. Refused (75) while a daemon owns the database. Runs alterd --restore.\n"},
+	{"check", cmd_check, 0, 1, FLAG_QUICK | FLAG_WHOLE, "[--quick | --whole] [TABLE]",
+	 "look the database through while it is in use",
+	 "  alterctl check                   pages, rows, indexes, foreign keys\n"
+	 "  alterctl check --quick           pages and rows\n"
+	 "  alterctl check expenses          one table\n"
+	 "  alterctl --json check | jq -c '.findings[]'\n"
+	 "\n"
+	 "What is wrong is told with its table and rowid, and the exit code is 1 then; 75: a table could not\n"
+	 "be looked at now. A large file is looked at table by table, so that the log need not grow\n"
+	 "meanwhile; --whole looks at all of it at one moment, at pages that belong to no table as well.\n"},
+	{"analyze", cmd_analyze, 0, 1, 0, "[TABLE]", "give SQLite statistics to choose indexes by",
+	 "  alterctl analyze\n"
+	 "  alterctl analyze expenses\n"
+	 "\n"
+	 "From samples, index by index, between the clients' writes. Not beside a migration.\n"},
+	{"shrink", cmd_shrink, 0, 0, 0, "", "give free pages of the file back to the disk",
+	 "  alterctl shrink\n"
+	 "\n"
+	 "In a file with auto_vacuum = incremental, in slices between the clients' writes; another one is\n"
+	 "told what would have to be done, and how much is free in it. Not beside a migration.\n"},
 	{"stats", cmd_stats, 0, 0, 0, "", "counters since the daemon started",
 	 "  alterctl stats\n"
 	 "  alterctl --json stats | jq .writer_wait_ms.p99\n"},
@@ -236,7 +256,7 @@ const struct command commands[] = {
 };
 
 /* What other tools call them. */
-static const char *const aliases[][2] = {{"migrate", "up"}, {"rollback", "down"}, {"goto", "to"}};
+static const char *const aliases[][2] = {{"migrate", "up"}, {"rollback", "down"}, {"goto", "to"}, {"vacuum", "shrink"}};
 #define NALIASES (sizeof(aliases) / sizeof(aliases[0]))
 
 const struct command *command_find(const char *name)

@@ -159,6 +159,17 @@ int ctl_connect(struct ctl *c) { return c->conn ? 0 : ctl_open(c, &c->conn); }
 
 int ctl_call(struct ctl *c, const char *method, const char *params, struct doc **ret)
 {
+	int code = ctl_call_keeping(c, method, params, ret);
+
+	if (has(c, FLAG_JSON)) {
+		doc_free(*ret);
+		*ret = NULL;
+	}
+	return code;
+}
+
+int ctl_call_keeping(struct ctl *c, const char *method, const char *params, struct doc **ret)
+{
 	struct error err = {0};
 	const char *text;
 	struct buf line = {0};
@@ -177,7 +188,6 @@ int ctl_call(struct ctl *c, const char *method, const char *params, struct doc *
 		buf_putc(&line, '\n');
 		print_out(&line);
 		buf_free(&line);
-		return 0;
 	}
 	if (doc_parse(text, strlen(text), ret, &err) != 0) {
 		say("the daemon's answer cannot be read: %s", err.message);

@@ -13,7 +13,8 @@ static const char objects_sql[] =
 	" SELECT s.type, s.name, s.sql, ifnull(l.wr,0), ifnull(l.type,'')='virtual' FROM sqlite_schema s"
 	" LEFT JOIN l ON l.name=s.name AND s.type='table'"
 	" WHERE s.sql IS NOT NULL AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND s.name NOT LIKE '\\_alterd\\_%'"
-	" ESCAPE '\\' AND s.tbl_name<>'alterd_migrations' AND ifnull(l.type,'')<>'shadow' ORDER BY CASE s.type WHEN"
+	" ESCAPE '\\' AND s.name NOT LIKE '\\_litestream\\_%' ESCAPE '\\' AND s.tbl_name<>'alterd_migrations' AND "
+	"ifnull(l.type,'')<>'shadow' ORDER BY CASE s.type WHEN"
 	" 'table' THEN ifnull(l.type,'')='virtual' WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, s.name";
 
 static char *copy(const char *text) { return must(strdup(text ? text : "")); }

@@ -146,6 +146,11 @@ static void add_daemon(struct buf *out, const struct doc_node *s)
 	buf_puts(out, "   wal ");
 	text_bytes(out, doc_int(doc_get(s, "wal_bytes"), 0));
 	buf_putc(out, '\n');
+	if (doc_str(doc_get(s, "wal_problem"), NULL))
+		buf_printf(out, "problem   %s\n", doc_str(doc_get(s, "wal_problem"), ""));
+	if (doc_get(s, "upkeep.what"))
+		buf_printf(out, "upkeep    %s %.1f%%\n", doc_str(doc_get(s, "upkeep.what"), "?"),
+			   doc_real(doc_get(s, "upkeep.percent"), 0));
 }
 
 /* It has a line of its own: not if its file came with the run, and the daemon has no folder. */

@@ -12,6 +12,7 @@
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/keep.h"
 #include "daemon/migrate/migrator_internal.h"
+#include "daemon/migrate/upkeep.h"
 #include "daemon/migrate/who.h"
 
 struct alter_task {
@@ -222,6 +223,7 @@ void migrator_forget(struct migrator *m, struct migrator_wait *w)
 	}
 	file_tasks_forget(m, w);
 	backups_forget(m->backups, w);
+	upkeep_forget(m->upkeep, w);
 	for (struct list_node *n = list_first(&m->entries); n; n = list_next(&m->entries, n)) {
 		struct entry *e = LIST_ENTRY(n, struct entry, node);
 		if (forget_in(&e->waiters, w) || forget_in(&e->aborters, w))

@@ -62,7 +62,9 @@ int history_read(struct pool *pool, sqlite3 *handle, struct history *ret, struct
 			NULL) != 0 ||
 	    schema_each(handle, err, row_other, &h,
 			"SELECT 1 FROM main.sqlite_schema WHERE type='table' AND name<>'" HISTORY_TABLE "' AND name NOT"
-			" LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_alterd\\_%' ESCAPE '\\' LIMIT 1",
+			" LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_alterd\\_%' ESCAPE '\\'"
+			/* Those of a neighbour that copies the log away. */
+			" AND name NOT LIKE '\\_litestream\\_%' ESCAPE '\\' LIMIT 1",
 			NULL) != 0)
 		return -1;
 	bool consents = false;

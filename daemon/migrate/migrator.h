@@ -70,6 +70,10 @@ void migrator_alter(struct migrator *m, const struct params *params, uint32_t ui
 void migrator_files(struct migrator *m, const struct request *request, uint32_t uid, struct migrator_wait *w);
 /* backup, backup.list, backup.read, backup.delete. */
 void migrator_backup(struct migrator *m, const struct request *request, struct migrator_wait *w);
+/* check, analyze, shrink. */
+void migrator_upkeep(struct migrator *m, const struct request *request, struct migrator_wait *w);
+/* Which of them is under way, and how far it is: a JSON object, or null. */
+void migrator_upkeep_state(const struct migrator *m, struct buf *out);
 /* True if the database had nothing in it when it was opened. */
 bool migrator_fresh(const struct migrator *m);
 /* Runs what is pending in the daemon's folder; `ended` is called once, whatever came of it. */

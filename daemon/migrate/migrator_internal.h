@@ -118,6 +118,7 @@ struct migrator {
 	bool waited; /* a step was held back since the last one */
 	bool idle;   /* the last step found nothing to do: the swap is postponed */
 
+	struct upkeep *upkeep;
 	struct backups *backups;
 	struct backup_task *before; /* the run waits for its backup; NULL: it does not */
 	bool backed_up;             /* that backup is made */

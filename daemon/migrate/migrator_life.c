@@ -15,6 +15,7 @@
 #include "daemon/migrate/migrator_internal.h"
 #include "daemon/migrate/partial.h"
 #include "daemon/migrate/rehearsal.h"
+#include "daemon/migrate/upkeep.h"
 #include "daemon/migrate/version.h"
 
 void migrator_set_ended(struct record *r, enum job_state state, int64_t code, const char *name, const char *text)
@@ -182,6 +183,7 @@ static void forget_all(struct migrator *m)
 	free(m->problems);
 	capture_free(&m->capture);
 	backups_free(m->backups);
+	upkeep_free(m->upkeep);
 	error_clear(&m->before_failed);
 }
 
@@ -212,7 +214,8 @@ static void unobserve_done(struct mail *mail)
 void migrator_close_now(struct migrator *m)
 {
 	if (m->busy || asides_busy(m) || !list_empty(&m->alters) || !list_empty(&m->letters) ||
-	    !list_empty(&m->file_tasks) || backups_busy(m->backups) || uv_is_closing((uv_handle_t *)&m->timer))
+	    !list_empty(&m->file_tasks) || backups_busy(m->backups) || upkeep_busy(m->upkeep) ||
+	    uv_is_closing((uv_handle_t *)&m->timer))
 		return;
 	m->busy = true;
 	m->step.job = (struct job){.mail = {.deliver = unobserve_done},
@@ -236,6 +239,7 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	list_init(&m->file_tasks);
 	m->step.owner = m;
 	m->backups = backups_open(s, config);
+	m->upkeep = upkeep_open(m);
 	capture_init(&m->capture);
 	uv_timer_init(loop, &m->timer);
 	m->timer.data = m;
@@ -279,6 +283,7 @@ void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg)
 	if (m->rehearsal)
 		rehearsal_stop(m->rehearsal);
 	backups_stop(m->backups, backups_idle, m);
+	upkeep_stop(m->upkeep);
 	migrator_pump(m);
 }
 

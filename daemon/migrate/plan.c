@@ -272,7 +272,8 @@ int plan_source(struct planning *p, const char *table)
 {
 	if (schema_read(p->pool, p->db, table, &p->source, p->err) != 0)
 		return -1;
-	if (strncasecmp(p->source->name, "sqlite_", 7) == 0 || strncasecmp(p->source->name, "_alterd_", 8) == 0)
+	if (strncasecmp(p->source->name, "sqlite_", 7) == 0 || strncasecmp(p->source->name, "_alterd_", 8) == 0 ||
+	    strncasecmp(p->source->name, "_litestream_", 12) == 0)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
 				 "table %.200s belongs to the system and cannot be changed", p->source->name);
 	p->plan->source = p->source;

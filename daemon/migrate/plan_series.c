@@ -254,7 +254,8 @@ static int drop_index(struct making *k, const struct statement *st)
 
 static bool reserved(const char *name)
 {
-	return strncasecmp(name, "sqlite_", 7) == 0 || strncasecmp(name, "_alterd_", 8) == 0;
+	return strncasecmp(name, "sqlite_", 7) == 0 || strncasecmp(name, "_alterd_", 8) == 0 ||
+	       strncasecmp(name, "_litestream_", 12) == 0;
 }
 
 static int try_statement(struct making *k, sqlite3 *db, const char *sql, const char *name)

@@ -35,7 +35,8 @@ int plan_choose_shadow(struct planning *p)
 
 static bool reserved(const char *name)
 {
-	return strncasecmp(name, "sqlite_", 7) == 0 || strncasecmp(name, "_alterd_", 8) == 0;
+	return strncasecmp(name, "sqlite_", 7) == 0 || strncasecmp(name, "_alterd_", 8) == 0 ||
+	       strncasecmp(name, "_litestream_", 12) == 0;
 }
 
 /* Of an object in sqlite_schema. */

@@ -51,6 +51,9 @@ static const struct handler table[OP_COUNT] = {
 	[OP_BACKUP_LIST] = {.start = handle_backup},
 	[OP_BACKUP_READ] = {.start = handle_backup},
 	[OP_BACKUP_DELETE] = {.start = handle_backup},
+	[OP_CHECK] = {.start = handle_upkeep},
+	[OP_ANALYZE] = {.start = handle_upkeep},
+	[OP_SHRINK] = {.start = handle_upkeep},
 };
 
 const struct handler *handler_of(enum op op)

@@ -65,6 +65,9 @@ int handle_status(struct session *s, const struct request *r, struct buf *out, s
 	jw_int(out, "sessions", count_sessions(server));
 	jw_int(out, "wal_bytes", st.wal_bytes);
 	jw_int(out, "db_bytes", st.db_bytes);
+	jw_str(out, "wal_problem", store_wal_problem(server->store));
+	jw_key(out, "upkeep");
+	migrator_upkeep_state(server->migrator, out);
 	jw_close(out, '}');
 	return 0;
 }

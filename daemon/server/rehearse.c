@@ -118,6 +118,7 @@ static int run_on_copy(const struct config *config, const char *path, const stru
 	store.path = path;
 	/* A copy needs no power cut to be survived, and clients' syncs would wait for its own. */
 	store.synchronous_full = false;
+	store.checkpoint_external = false;
 	migrator.folder = "";
 	migrator.try_folder = "";
 	CHECK(uv_loop_init(&loop) == 0);

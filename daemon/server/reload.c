@@ -42,6 +42,7 @@ void server_store_config(const struct config *c, struct store_config *ret)
 		.wal_cap_bytes = c->store_wal_cap,
 		.wal_hard_bytes = c->store_wal_hard_cap,
 		.checkpoint_bytes = c->store_checkpoint_at,
+		.checkpoint_external = strcmp(c->store_checkpoint, "external") == 0,
 		.page_bytes = c->server_page_bytes,
 		.page_rows = c->server_page_rows,
 		.read_ms = c->limits_read_time,

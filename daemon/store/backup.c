@@ -13,20 +13,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/lib/fault.h"
+#include "daemon/store/gentle.h"
 #include "daemon/store/internal.h"
 
 /* Copied at a time. */
 #define SLICE_BYTES (256 * 1024)
 /* Written to the copy between two syncs. */
 #define SYNC_BYTES ((int64_t)2 << 20)
-/* Work between two rests. */
-#define WORK_NS (2 * NS_PER_MS)
-/* How long a log that is large already may take to begin anew before the snapshot is opened. */
-#define LOG_WAIT_NS (5 * NS_PER_S)
 /* Read and write version of a database's header: 1 is rollback mode, 2 WAL. */
 #define HEADER_VERSIONS 18
 
@@ -34,7 +30,7 @@ struct copying {
 	const struct backup_order *o;
 	struct error *err;
 	sqlite3 *from, *to;
-	uint64_t worked_ns; /* since when there was no rest */
+	struct gentle gentle;
 	int64_t unsynced;
 	int page_size;
 };
@@ -71,34 +67,7 @@ static int64_t ask(sqlite3 *handle, const char *sql)
 
 static bool stopped(const struct copying *c) { return c->o->stop && atomic_load(c->o->stop) != STOP_NONE; }
 
-/* As long a rest as was worked, if there may be somebody to work for. */
-static void rest(struct copying *c)
-{
-	const struct store *s = c->o->store;
-	uint64_t worked = clock_now_ns() - c->worked_ns;
-
-	if (worked < WORK_NS)
-		return;
-	if (c->o->gentle || (s && store_clients_at_work(s) && !(c->from && store_wal_outruns(s)))) {
-		struct timespec time = {.tv_sec = (time_t)(worked / NS_PER_S), .tv_nsec = (long)(worked % NS_PER_S)};
-		(void)nanosleep(&time, NULL);
-	}
-	c->worked_ns = clock_now_ns();
-}
-
 /* --- the pages --- */
-
-static void wait_for_log(struct copying *c)
-{
-	static const struct timespec while_ns = {.tv_nsec = (long)(10 * NS_PER_MS)};
-	struct store *s = c->o->store;
-	uint64_t until = clock_now_ns() + LOG_WAIT_NS;
-
-	while (s && (store_wal_outruns(s) || store_wal_overflows(s)) && !stopped(c) && clock_now_ns() < until) {
-		checkpointer_wake(s);
-		(void)nanosleep(&while_ns, NULL);
-	}
-}
 
 static int open_source(struct copying *c)
 {
@@ -110,6 +79,7 @@ static int open_source(struct copying *c)
 		return failed(c, c->from, "opening the database to copy");
 	sqlite3_extended_result_codes(c->from, 1);
 	sqlite3_busy_timeout(c->from, DB_BUSY_MS);
+	c->gentle.snapshot = o->store != NULL;
 	if (o->store)
 		atomic_store(&o->store->copy_since_ns, clock_now_ns());
 	/* The snapshot begins with the first read. */
@@ -123,6 +93,7 @@ static void close_source(struct copying *c)
 {
 	sqlite3_close(c->from);
 	c->from = NULL;
+	c->gentle.snapshot = false;
 	if (c->o->store)
 		atomic_store(&c->o->store->copy_since_ns, 0);
 }
@@ -178,7 +149,7 @@ static int look_around(struct copying *c, sqlite3_backup *b)
 		if (look_at_space(c, 0))
 			return -1;
 	}
-	rest(c);
+	gentle_rest(&c->gentle);
 	return 0;
 }
 
@@ -208,7 +179,7 @@ static int copy_pages(struct copying *c)
 
 static int copy(struct copying *c)
 {
-	wait_for_log(c);
+	gentle_wait_for_log(&c->gentle);
 	int rc = open_source(c);
 
 	/* A copy that is not whole is thrown away: no journal, and no sync but our own. */
@@ -247,42 +218,6 @@ static int settle(struct copying *c)
 
 /* --- the check --- */
 
-/* Between SQLite and the copy: the check of a table is one long call to SQLite, and rests where it reads. */
-struct slow_file {
-	sqlite3_io_methods methods; /* first: what SQLite calls */
-	const sqlite3_io_methods *plain;
-	struct copying *c;
-};
-
-static int read_slowly(sqlite3_file *file, void *data, int n, sqlite3_int64 at)
-{
-	struct slow_file *f = (struct slow_file *)(uintptr_t)file->pMethods;
-
-	if (stopped(f->c))
-		return SQLITE_IOERR_READ;
-	rest(f->c);
-	return f->plain->xRead(file, data, n, at);
-}
-
-static int slow_down(struct copying *c, struct slow_file *f)
-{
-	sqlite3_file *file = NULL;
-
-	if (sqlite3_file_control(c->to, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK)
-		return failed(c, c->to, "checking the copy");
-	*f = (struct slow_file){.methods = *file->pMethods, .plain = file->pMethods, .c = c};
-	f->methods.xRead = read_slowly;
-	f->methods.iVersion = 2; /* pages are read, not mapped */
-	file->pMethods = &f->methods;
-	return 0;
-}
-
-static int on_progress(void *arg)
-{
-	rest(arg);
-	return stopped(arg);
-}
-
 static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
 
 /*
@@ -315,21 +250,18 @@ static int read_verdict(struct copying *c, sqlite3_stmt *stmt)
 
 static int check(struct copying *c)
 {
-	struct slow_file slow;
 	sqlite3_stmt *stmt = NULL;
 	int rc = open_copy(c, SQLITE_OPEN_READONLY, "PRAGMA cache_size=-2048; SELECT count(*) FROM sqlite_schema");
 
 	if (rc == 0)
-		rc = slow_down(c, &slow);
-	if (rc == 0) {
-		sqlite3_progress_handler(c->to, 1000, on_progress, c);
+		rc = gentle_attach(&c->gentle, c->to) == SQLITE_OK ? 0 : failed(c, c->to, "checking the copy");
+	if (rc == 0)
 		rc = sqlite3_prepare_v2(c->to,
 					c->o->full_check ? "PRAGMA integrity_check(1000000000)"
 							 : "PRAGMA quick_check(1000000000)",
 					-1, &stmt, NULL) == SQLITE_OK
 			     ? read_verdict(c, stmt)
 			     : failed(c, c->to, "checking the copy");
-	}
 	sqlite3_finalize(stmt);
 	close_copy(c);
 	return rc;
@@ -337,7 +269,10 @@ static int check(struct copying *c)
 
 int backup_copy(const struct backup_order *o, int64_t *ret_bytes, struct error *err)
 {
-	struct copying c = {.o = o, .err = err, .worked_ns = clock_now_ns()};
+	struct copying c = {
+		.o = o,
+		.err = err,
+		.gentle = {.store = o->store, .stop = o->stop, .always = o->gentle, .worked_ns = clock_now_ns()}};
 	struct stat st;
 
 	if (copy(&c) || leave_wal(&c) || settle(&c) || (!o->unchecked && check(&c)))

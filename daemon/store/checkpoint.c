@@ -6,6 +6,8 @@
  *
  * That last run is also the one that syncs the database file, all of it. So that the writer does not stand still for
  * that, the thread syncs the file after each of its own rounds, and within them: see steady.c.
+ *
+ * With store.checkpoint = external all this is another process's: see outside.c.
  */
 #include <string.h>
 
@@ -29,6 +31,7 @@ static int on_wal(void *arg, sqlite3 *handle, const char *database, int frames)
 	struct checkpointer *c = &s->checkpointer;
 
 	(void)handle, (void)database;
+	s->outside.own_commits++;
 	if (db->schema_touched) {
 		db->schema_touched = false;
 		atomic_fetch_add(&s->schema_changes, 1);
@@ -121,10 +124,10 @@ static int sync_file(struct db *db)
 	return -1;
 }
 
-/* True: not now, for a backup's snapshot is open, beside which the log cannot begin anew. */
+/* True: not now, for a backup's or a check's snapshot is open, beside which the log cannot begin anew. */
 static bool hand_over(struct store *s)
 {
-	if (atomic_load(&s->copy_since_ns))
+	if (store_long_snapshot(s))
 		return true;
 	atomic_store(&s->checkpointer.writer_turn, 1);
 	return false;
@@ -139,12 +142,27 @@ static bool outrun(const struct store *s, int64_t done)
 	return store_wal_outruns(s) && atomic_load(&s->checkpointer.left_frames) >= done;
 }
 
+/* Another process checkpoints: only what has become far too long is copied back, and nobody is waited for. */
+static bool leave_it(struct store *s)
+{
+	struct checkpointer *c = &s->checkpointer;
+
+	if (outside_watch(s) && atomic_load(&c->left_frames) > 0) {
+		if (run(s, c->db, SQLITE_CHECKPOINT_PASSIVE) > 0)
+			atomic_fetch_add(&s->checkpoints_blocked, 1);
+		(void)outside_watch(s);
+	}
+	return true;
+}
+
 /* Copies until little is left. True: held up by a reader, or failed. */
 static bool work(struct store *s)
 {
 	struct checkpointer *c = &s->checkpointer;
 	int64_t before = -1;
 
+	if (store_get_config(s)->checkpoint_external)
+		return leave_it(s);
 	for (int round = 1;; round++) {
 		/*
 		 * Never with nothing to copy: the writer may begin the WAL anew at any moment then, and in SQLite
@@ -206,6 +224,7 @@ static struct db *open_connection(struct store *s, struct error *err)
 	stmt_cache_init(&db->cache, 1);
 	if (sqlite3_open_v2(store_get_config(s)->path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 			    NULL) == SQLITE_OK &&
+	    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) == SQLITE_OK &&
 	    sqlite3_exec(db->handle, "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-256; SELECT 1 FROM sqlite_schema",
 			 NULL, NULL, NULL) == SQLITE_OK &&
 	    steady_attach(&s->checkpointer.file, s, db->handle) == SQLITE_OK)

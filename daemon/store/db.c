@@ -61,7 +61,8 @@ static int apply_pragmas(struct db *db, bool *ret_was_rollback, struct error *er
 	return db_exec(db, err,
 		       "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA journal_size_limit=%lld;"
 		       "CREATE TEMP TABLE _alterd_one(x); INSERT INTO temp._alterd_one VALUES(1);",
-		       c->synchronous_full ? "FULL" : "NORMAL", (long long)c->wal_cap_bytes);
+		       c->synchronous_full ? "FULL" : "NORMAL",
+		       c->checkpoint_external ? -1LL : (long long)c->wal_cap_bytes);
 }
 
 static void on_preupdate(void *arg, sqlite3 *handle, int op, const char *database, const char *table,
@@ -86,7 +87,11 @@ static int on_commit(void *arg)
 static int set_up(struct db *db, bool *ret_was_rollback, struct error *err)
 {
 	sqlite3_extended_result_codes(db->handle, 1);
-	sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
+	bool external = store_get_config(db->store)->checkpoint_external;
+	sqlite3_busy_timeout(db->handle, external ? DB_NEIGHBOUR_BUSY_MS : DB_BUSY_MS);
+	/* Else the last one to close the file would checkpoint it, and delete the log. */
+	if (external && sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK)
+		return db_error(db, "setting up the connection", err);
 	if (guard_install(db, err))
 		return -1;
 	if (db->writer) {
@@ -105,7 +110,7 @@ int db_open(struct store *s, bool writer, struct db **ret, bool *ret_was_rollbac
 {
 	struct db *db = calloc(1, sizeof *db);
 	int flags = SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-	bool was_rollback;
+	bool was_rollback = false;
 
 	if (!db)
 		return error_from_sqlite(err, SQLITE_NOMEM, -1, "opening a connection", "out of memory");
@@ -243,19 +248,6 @@ void db_sync_wal(struct db *db)
 	if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal &&
 	    wal->pMethods)
 		(void)wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
-}
-
-int db_data_version(struct db *db, int64_t *ret, struct error *err)
-{
-	sqlite3_stmt *stmt;
-
-	if (db_prepare(db, "PRAGMA data_version", &stmt, err))
-		return -1;
-	int rc = db_step(db, stmt, err);
-	if (rc == 1)
-		*ret = sqlite3_column_int64(stmt, 0);
-	db_done(db, stmt);
-	return rc == 1 ? 0 : -1;
 }
 
 void db_observe(struct db *db, const struct observer *observer)

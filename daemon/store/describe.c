@@ -57,6 +57,7 @@ int sql_schema(struct db *db, struct sql_job *job)
 		"SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL"
 		" AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_alterd\\_%' ESCAPE '\\'"
 		" AND tbl_name NOT LIKE '\\_alterd\\_%' ESCAPE '\\'"
+		" AND tbl_name NOT LIKE '\\_litestream\\_%' ESCAPE '\\'"
 		" AND (?1 IS NULL OR tbl_name = ?1 COLLATE NOCASE) ORDER BY rowid";
 	const char *table = params_has(job->params, PARAM_TABLE) ? job->params->table : NULL;
 	int64_t most = store_get_config(job->store)->value_bytes;

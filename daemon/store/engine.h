@@ -100,7 +100,10 @@ struct observer {
 };
 void db_observe(struct db *db, const struct observer *observer);
 
-/* PRAGMA data_version seen from the writer: moves when anyone else wrote the file. Inside a transaction. */
+/*
+ * A number seen from the writer, inside a transaction: it moves when anyone else wrote the file, but not for what
+ * litestream writes into its own tables where store.checkpoint is external.
+ */
 int db_data_version(struct db *db, int64_t *ret, struct error *err);
 
 /*

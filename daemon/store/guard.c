@@ -39,6 +39,8 @@ static const char *const functions_short[] = {"abs", "avg", "coalesce", "count",
 					      "max", "min", "sum",      "total", "typeof"};
 static const char *const modules[] = {"fts3", "fts4", "fts4aux", "fts5", "fts5vocab", "rtree", "rtree_i32"};
 
+#define NEIGHBOURS "%s belongs to the process that copies the log away (store.checkpoint = external)"
+
 #define IN(word, list) in_list(word, list, sizeof(list) / sizeof *(list))
 
 static bool in_list(const char *word, const char *const *list, size_t n)
@@ -50,6 +52,13 @@ static bool in_list(const char *word, const char *const *list, size_t n)
 }
 
 static bool is_own(const char *name) { return name && sqlite3_strnicmp(name, "_alterd_", 8) == 0; }
+
+/* Where another process copies the log away: it alone writes its tables. */
+static bool is_neighbours(const struct db *db, const char *name)
+{
+	return store_get_config(db->store)->checkpoint_external && name &&
+	       sqlite3_strnicmp(name, "_litestream_", 12) == 0;
+}
 
 bool guard_names_own(const char *sql)
 {
@@ -92,6 +101,8 @@ static int on_ddl(struct db *db, const char *name, const char *table)
 	if (is_own(name) || is_own(table))
 		return deny(db, ERRC_DENIED, "%s: names beginning with _alterd_ belong to the daemon",
 			    is_own(name) ? name : table);
+	if (is_neighbours(db, name) || is_neighbours(db, table))
+		return deny(db, ERRC_DENIED, NEIGHBOURS, name);
 	if (store_protected(db->store, table ? table : name, job, sizeof job)) {
 		deny(db, ERRC_MIGRATION_RUNNING, "migration %s is changing table %s", job, table ? table : name);
 		error_add_str(&db->facts.denied, "job", job);
@@ -249,14 +260,14 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	case SQLITE_ANALYZE:
 		/* Of the whole file: the daemon's own tables are passed over. */
 		db->facts.ddl = true;
-		return is_own(a) ? SQLITE_IGNORE : on_ddl(db, a, NULL);
+		return is_own(a) || is_neighbours(db, a) ? SQLITE_IGNORE : on_ddl(db, a, NULL);
 	case SQLITE_ALTER_TABLE:
 		return on_ddl(db, b, NULL);
 	case SQLITE_INSERT:
 	case SQLITE_UPDATE:
 	case SQLITE_DELETE:
 		db->facts.writes = true;
-		return on_table(db, a);
+		return is_neighbours(db, a) ? deny(db, ERRC_DENIED, NEIGHBOURS, a) : on_table(db, a);
 	case SQLITE_READ:
 		return on_table(db, a);
 	case SQLITE_SELECT:

@@ -26,6 +26,10 @@
 
 /* How long BEGIN waits for a process outside of the daemon that is writing the file. */
 #define DB_BUSY_MS 1000
+/* The same where one checkpoints the file, for which it keeps the writers out. */
+#define DB_NEIGHBOUR_BUSY_MS 5000
+/* Names of the tables of that neighbour. */
+#define LIKE_NEIGHBOUR "'\\_litestream\\_%%' ESCAPE '\\'"
 
 /* How often the loop looks after what is in flight. */
 #define TICK_MS 10
@@ -121,6 +125,16 @@ struct checkpointer {
 	atomic_int_fast64_t left_frames;    /* not yet there, when it was looked at last */
 };
 
+/* What others do with the file; see outside.c. */
+struct outside {
+	uint32_t own_commits; /* of the writer, since the start. Its lane only, as are the next three */
+	bool known;
+	uint32_t others;  /* commits that were not its own when it was looked last */
+	int64_t mark;     /* of them, those that were not the neighbour's either: moves with each */
+	bool told;        /* loop: the log was told that it is too long */
+	uint64_t told_ns; /* loop: when it was last */
+};
+
 /* The loop's own reads; see quick.c. Loop only, but for `open` while it is on a lane. */
 struct quick {
 	struct list todo;        /* reads of this round, known to be short */
@@ -152,6 +166,7 @@ struct store {
 	struct readers readers;
 	struct writer writer;
 	struct checkpointer checkpointer;
+	struct outside outside;
 	struct class_cache classes; /* loop */
 	struct quick quick;
 	int page_size;
@@ -173,6 +188,7 @@ struct store {
 	atomic_int_fast64_t freelist_pages;
 	struct histogram wait, query, hold;
 	atomic_uint_fast64_t copy_since_ns; /* when the snapshot of a backup began, 0: there is none. Any thread */
+	atomic_uint_fast64_t look_since_ns; /* the same of a check's; see look.c */
 	atomic_uint_fast64_t answered_ns;   /* when a client's job came back last; written by the loop */
 	bool closing;                       /* loop: store_close was called */
 	uint64_t engine_ns;                 /* loop: when the last engine job was submitted */
@@ -302,6 +318,14 @@ bool cursor_is_on(const struct list_node *node, const struct db *db);      /* no
 struct db *cursor_db(const struct sql_session *session, const char *name); /* the connection it needs, NULL if none */
 
 bool cursors_due(const struct sql_session *session, uint64_t now);
+
+/* outside.c */
+/* The checkpointer's thread, where another process checkpoints: how the log stands. True: it is far too long. */
+bool outside_watch(struct store *s);
+void outside_tell(struct store *s, uint64_t now); /* loop: the log is told if nobody can shorten it */
+
+/* store_stats.c: since when a backup or a check has had a snapshot; 0: none has. Any thread. */
+uint64_t store_long_snapshot(const struct store *s);
 
 /* checkpoint.c */
 int checkpointer_start(struct store *s, struct error *err);

@@ -94,6 +94,7 @@ static int64_t wal_bytes_used(const struct store *s)
 }
 
 #define WAL_FULL "the write-ahead log is above store.wal_cap"
+#define WAL_FULL_OUTSIDE WAL_FULL ": it waits for the process that checkpoints it (store.checkpoint = external)"
 
 /* What it may be above the cap while nearly all of it is copied, and it only waits for its turn to begin anew. */
 #define WAL_SLACK_BYTES ((int64_t)8 << 20)
@@ -111,6 +112,11 @@ static bool wal_full(const struct store *s)
 	       (wal_above(s) > 0 && atomic_load(&s->checkpointer.left_frames) * s->page_size > c->checkpoint_bytes / 2);
 }
 
+static const char *wal_full_text(const struct store *s)
+{
+	return store_get_config(s)->checkpoint_external ? WAL_FULL_OUTSIDE : WAL_FULL;
+}
+
 static void look_at_space(struct store *s, uint64_t now)
 {
 	struct statvfs disk;
@@ -120,9 +126,12 @@ static void look_at_space(struct store *s, uint64_t now)
 	s->space_checked_ns = now;
 	bool disk_full = statvfs(store_get_config(s)->path, &disk) == 0 &&
 			 (int64_t)(disk.f_bavail * disk.f_frsize) < store_get_config(s)->disk_reserve_bytes;
-	s->throttled = disk_full ? "free disk space is below store.disk_reserve" : wal_full(s) ? WAL_FULL : NULL;
+	s->throttled = disk_full     ? "free disk space is below store.disk_reserve"
+		       : wal_full(s) ? wal_full_text(s)
+				     : NULL;
 	if (store_wal_overflows(s) && readers_oldest(s, true))
 		log_warning("store", "the write-ahead log is above store.wal_hard_cap: the oldest reader is expired");
+	outside_tell(s, now);
 }
 
 const char *store_throttled(struct store *s)
@@ -133,8 +142,10 @@ const char *store_throttled(struct store *s)
 		return s->throttled;
 	/* Where nobody commits, nobody tells the checkpointer that a reader which held it up may be gone. */
 	checkpointer_wake(s);
-	return s->throttled ? s->throttled : WAL_FULL;
+	return s->throttled ? s->throttled : wal_full_text(s);
 }
+
+void store_want_checkpoint(struct store *s) { checkpointer_wake(s); }
 
 uint64_t store_client_wait_ns(const struct store *s)
 {
@@ -346,7 +357,7 @@ void store_close(struct store *s)
 	mailbox_drain(s->mailbox);
 	quick_stop(s);
 	/* All is in the database file when the daemon has ended: a copy of that one file is a backup then. */
-	if (db_exec(s->writer.db, &err, "PRAGMA wal_checkpoint(TRUNCATE)"))
+	if (!store_get_config(s)->checkpoint_external && db_exec(s->writer.db, &err, "PRAGMA wal_checkpoint(TRUNCATE)"))
 		log_warning("store",
 			    "the last checkpoint failed: %s; nothing is lost, the log is read at the next start",
 			    err.message);
@@ -374,5 +385,6 @@ void store_reconfigure(struct store *s, const struct store_config *config)
 	next.value_bytes = now->value_bytes;
 	next.sql_bytes = now->sql_bytes;
 	next.synchronous_full = now->synchronous_full;
+	next.checkpoint_external = now->checkpoint_external;
 	set_settings(s, &next, now->path);
 }

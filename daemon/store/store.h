@@ -33,6 +33,7 @@ struct store_config {
 	int64_t wal_cap_bytes;     /* background work pauses above it */
 	int64_t wal_hard_bytes;    /* above it the oldest reader is expired */
 	int64_t checkpoint_bytes;  /* WAL size from which the checkpointer works */
+	bool checkpoint_external;  /* another process does; its tables _litestream_* are left alone */
 	int64_t page_bytes;        /* bytes of a page of rows, at most */
 	int64_t page_rows;         /* rows of a page: default and cap */
 	int64_t read_ms, write_ms; /* default and greatest statement time */
@@ -121,6 +122,10 @@ const struct histogram *store_wait_times(const struct store *s);
 const struct histogram *store_query_times(const struct store *s);
 /* Why background work should wait now, NULL if it need not; static string. */
 const char *store_throttled(struct store *s);
+/* Moves the log into the database file soon, however short it is, if that is the daemon's to do. */
+void store_want_checkpoint(struct store *s);
+/* Why the log grows, where the daemon can do nothing about it; NULL: it does not. Static string. */
+const char *store_wal_problem(struct store *s);
 /* True while the writer is about to begin the log anew, for which no snapshot may be open. */
 bool store_wal_waits(const struct store *s);
 /* How long the first of the client writes in the queue has been waiting there; 0: there is none. */

@@ -30,10 +30,17 @@ static void lane_stats(struct store *s, struct store_stats *ret)
 	pthread_mutex_unlock(&s->writer.lock);
 }
 
+uint64_t store_long_snapshot(const struct store *s)
+{
+	uint64_t copy = atomic_load(&s->copy_since_ns), look = atomic_load(&s->look_since_ns);
+
+	return !copy || (look && look < copy) ? look : copy;
+}
+
 void store_stats(struct store *s, struct store_stats *ret)
 {
 	struct stat st;
-	uint64_t oldest = readers_oldest(s, false), copy = atomic_load(&s->copy_since_ns);
+	uint64_t oldest = readers_oldest(s, false), copy = store_long_snapshot(s);
 
 	if (copy && (!oldest || copy < oldest))
 		oldest = copy;

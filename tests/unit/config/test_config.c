@@ -156,6 +156,7 @@ static const struct {
 	const char *assignments[2], *named;
 } contradictions[] = {
 	{{"store.synchronous=off"}, "store.synchronous"},
+	{{"store.checkpoint=never"}, "store.checkpoint"},
 	{{"log.level=verbose"}, "log.level"},
 	{{"server.socket="}, "server.socket"},
 	{{"server.output_low=1MiB", "server.output_high=1MiB"}, "server.output_low"},

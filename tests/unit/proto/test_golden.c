@@ -192,6 +192,12 @@ static void write_param(struct buf *out, const struct params *p, enum param whic
 	case PARAM_CHECK:
 		jw_bool(out, "check", p->check);
 		break;
+	case PARAM_QUICK:
+		jw_bool(out, "quick", p->quick);
+		break;
+	case PARAM_WHOLE:
+		jw_bool(out, "whole", p->whole);
+		break;
 	case PARAM_OFFSET:
 		jw_int(out, "offset", p->offset);
 		break;

@@ -138,6 +138,12 @@ uint64_t store_client_wait_ns(const struct store *s)
 	return 0;
 }
 
+const char *store_wal_problem(struct store *s)
+{
+	(void)s;
+	return NULL;
+}
+
 const char *store_sqlite_version(void) { return "3.0.0"; }
 
 /* ---- the migrator ---- */
@@ -183,6 +189,20 @@ void migrator_files(struct migrator *m, const struct request *request, uint32_t 
 	(void)uid;
 	buf_printf(w->out, "{\"files\":%zu}", request->params.nfiles);
 	w->done(w);
+}
+
+void migrator_upkeep(struct migrator *m, const struct request *request, struct migrator_wait *w)
+{
+	(void)m;
+	(void)request;
+	buf_puts(w->out, "{}");
+	w->done(w);
+}
+
+void migrator_upkeep_state(const struct migrator *m, struct buf *out)
+{
+	(void)m;
+	buf_puts(out, "null");
 }
 
 void migrator_backup(struct migrator *m, const struct request *request, struct migrator_wait *w)
