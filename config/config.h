@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/access.h"
 #include "config/settings.h"
 #include "proto/buf.h"
 #include "proto/error.h"
@@ -28,6 +29,7 @@ struct config {
 #define X(section, key, field, type, def, reload, least, greatest) SETTING_C_##type field;
 	SETTINGS_MAP(X)
 #undef X
+	struct access access; /* [access], whose keys are names; reported as "access", always reloadable */
 };
 
 /* All defaults. */

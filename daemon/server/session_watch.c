@@ -9,6 +9,7 @@
 #include "daemon/lib/check.h"
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
+#include "daemon/server/admit.h"
 #include "daemon/server/internal.h"
 #include "daemon/server/line.h"
 #include "daemon/server/session.h"
@@ -98,6 +99,10 @@ static bool overdue(struct session *s, uint64_t now_ms)
 	struct connection *c = &s->connection;
 
 	if (s->state == SESSION_ENDING && now_ms >= s->ending_by_ms) {
+		session_close(s, STOP_GONE);
+		return true;
+	}
+	if (s->role == ROLE_NONE && s->state == SESSION_OPEN && now_ms - s->since_ms >= STRANGER_MS) {
 		session_close(s, STOP_GONE);
 		return true;
 	}
