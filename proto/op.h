@@ -77,7 +77,7 @@ enum param {
 	  "run one statement, answer a page of rows")                                                                  \
 	X(EXEC, "exec", OP_STATEMENT, ROLE_RO, P(SQL), P(BIND) | P(PAGE_ROWS) | P(WANT),                               \
 	  "run one statement, answer what it changed")                                                                 \
-	X(BATCH, "batch", OP_STATEMENT, ROLE_RO, 0, P(STATEMENTS) | P(SCRIPT),                                         \
+	X(BATCH, "batch", OP_STATEMENT, ROLE_RW, 0, P(STATEMENTS) | P(SCRIPT),                                         \
 	  "run statements as one transaction, all or nothing")                                                         \
 	X(BEGIN, "begin", OP_STATEMENT, ROLE_RO, 0, P(MODE) | P(WAIT_MS) | P(MAX_MS), "open a transaction")            \
 	X(COMMIT, "commit", OP_STATEMENT, ROLE_RO, 0, 0, "keep the transaction")                                       \

@@ -12,7 +12,7 @@
  * in no limit, and their lines are short.
  */
 #define STRANGERS_MAX 16
-#define STRANGER_MS 2000
+#define STRANGER_MS 1000
 #define STRANGER_LINE_BYTES ((size_t)64 * 1024)
 
 /* 0 if a new session of this client fits; else -1 and the error it is turned away with. */

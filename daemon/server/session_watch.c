@@ -102,10 +102,6 @@ static bool overdue(struct session *s, uint64_t now_ms)
 		session_close(s, STOP_GONE);
 		return true;
 	}
-	if (s->role == ROLE_NONE && s->state == SESSION_OPEN && now_ms - s->since_ms >= STRANGER_MS) {
-		session_close(s, STOP_GONE);
-		return true;
-	}
 	if (connection_send_overdue(c, now_ms, (uint64_t)config->server_send_time)) {
 		log_warning("server",
 			    "s%" PRIu64 ": took nothing of %zu bytes of answers for %" PRId64 " ms; it is closed",
@@ -135,6 +131,9 @@ void session_sweep(struct session *s)
 
 	if (s->state == SESSION_CLOSED || overdue(s, now_ms))
 		return;
+	/* It has asked nothing yet, and is told all the same. */
+	if (s->role == ROLE_NONE && s->state == SESSION_OPEN && now_ms - s->since_ms >= STRANGER_MS)
+		line_refuse(s, ERRC_DENIED, "");
 	if (connection_half_overdue(&s->connection, now_ms, (uint64_t)s->server->config.server_line_time)) {
 		line_refuse(s, ERRC_INVALID_REQUEST, "half a line, and its end did not come in server.line_time");
 		/* The answer has its turn behind those in line; then the connection closes, as if the client had. */
