@@ -91,15 +91,22 @@ static size_t place_of(const struct access *a, int source)
 	return i;
 }
 
-static struct access_rule *find_again(struct access *a, int source, const char *name, size_t n)
+static struct access_rule *find(struct access *a, const char *name, size_t n)
 {
 	for (size_t i = 0; i < a->count; i++) {
 		struct access_rule *r = &a->rules[i];
 
-		if (r->source == source && strlen(r->name) == n && memcmp(r->name, name, n) == 0)
+		if (strlen(r->name) == n && memcmp(r->name, name, n) == 0)
 			return r;
 	}
 	return NULL;
+}
+
+static void take_out(struct access *a, struct access_rule *r)
+{
+	free(r->name);
+	free(r->file);
+	memmove(r, r + 1, (size_t)(a->rules + --a->count - r) * sizeof *r);
 }
 
 static void insert(struct access *a, size_t at, struct access_rule rule)
@@ -128,15 +135,19 @@ int access_add(struct access *a, const char *name, size_t name_len, const char *
 			       (int)(role_len < 64 ? role_len : 64), role);
 		return -1;
 	}
-	there = find_again(a, rule.source, name, name_len);
-	if (there && file) {
+	there = find(a, name, name_len);
+	if (there && there->source == rule.source && file) {
 		(void)snprintf(why, why_size, "this name stands in line %d already", there->line);
 		return -1;
 	}
-	if (there) {
-		there->role = rule.role;
+	if (there && there->source == ACCESS_COMMAND_LINE) {
+		if (!file)
+			there->role = rule.role;
 		return 0;
 	}
+	/* What an earlier file says of the same name comes to nothing: each name stands in the list once. */
+	if (there)
+		take_out(a, there);
 	if (a->count >= ACCESS_RULES_MAX)
 		return refuse(why, why_size, "there are more than 1000 rules; use groups");
 	rule.name = xmalloc(name_len + 1);

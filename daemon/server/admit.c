@@ -50,10 +50,10 @@ static size_t share_of_one(const struct config *c)
 
 int admit_refuse(struct server *server, const struct peer *peer, struct error *err)
 {
-	const char *name = user_name(&server->users, peer->uid);
+	char who[USER_TEXT];
 
-	return error_set(err, ERRC_DENIED, "user %.60s (uid %lu) has no access to this database ([access])",
-			 name ? name : "without a name", (unsigned long)peer->uid);
+	user_text(&server->users, peer->uid, who, sizeof who);
+	return error_set(err, ERRC_DENIED, "%s has no access to this database ([access])", who);
 }
 
 int admit_check(struct server *server, const struct peer *peer, enum role role, struct error *err)

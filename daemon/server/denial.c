@@ -6,28 +6,17 @@
 
 #include "daemon/lib/log.h"
 
-/* "user bob (uid 1001)" */
-static void name_user(struct server *server, uid_t uid, char *out, size_t size)
-{
-	const char *name = user_name(&server->users, uid);
-
-	if (name)
-		(void)snprintf(out, size, "user %s (uid %lu)", name, (unsigned long)uid);
-	else
-		(void)snprintf(out, size, "uid %lu", (unsigned long)uid);
-}
-
 static void end_window(struct server *server, struct user *u)
 {
 	uint64_t passed_over = u->passed_over;
-	char who[128];
+	char who[USER_TEXT];
 
 	u->window_ms = 0;
 	u->told = 0;
 	u->passed_over = 0;
 	if (passed_over == 0)
 		return;
-	name_user(server, u->uid, who, sizeof who);
+	user_text(&server->users, u->uid, who, sizeof who);
 	log_warning("server", "%s: %" PRIu64 " more denials in %d s", who, passed_over, DENIAL_WINDOW_MS / 1000);
 }
 
@@ -57,12 +46,12 @@ static bool may_tell(struct server *server, uid_t uid)
 void denial_note(struct server *server, const struct peer *peer, const struct session *s, const char *what,
 		 const struct error *err)
 {
-	char who[128], session[32] = "a new connection";
+	char who[USER_TEXT], session[32] = "a new connection";
 
 	server->stats.denied_total++;
 	if (!may_tell(server, peer->uid))
 		return;
-	name_user(server, peer->uid, who, sizeof who);
+	user_text(&server->users, peer->uid, who, sizeof who);
 	if (s)
 		(void)snprintf(session, sizeof session, "s%" PRIu64, s->sql.id);
 	log_warning("server", "%s: %s is denied to %s, pid %ld%s%s, role %s: %s", session, what, who, (long)peer->pid,

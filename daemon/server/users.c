@@ -70,6 +70,16 @@ const char *user_name(struct users *users, uid_t uid)
 	return u->name[0] ? u->name : NULL;
 }
 
+void user_text(struct users *users, uid_t uid, char *out, size_t size)
+{
+	const char *name = user_name(users, uid);
+
+	if (name)
+		(void)snprintf(out, size, "user %s (uid %lu)", name, (unsigned long)uid);
+	else
+		(void)snprintf(out, size, "uid %lu", (unsigned long)uid);
+}
+
 void users_forget_names(struct users *users)
 {
 	for (size_t i = 0; i < users->count; i++) {

@@ -29,6 +29,9 @@ struct users {
 struct user *user_get(struct users *users, uid_t uid);
 /* Its name, looked up when first asked for; NULL where nobody knows it. */
 const char *user_name(struct users *users, uid_t uid);
+/* "user bob (uid 1001)", "uid 1002". */
+#define USER_TEXT 96
+void user_text(struct users *users, uid_t uid, char *out, size_t size);
 /* Names are looked up anew. */
 void users_forget_names(struct users *users);
 void users_free(struct users *users);

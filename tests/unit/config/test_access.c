@@ -179,7 +179,23 @@ START_TEST(test_later_sources_come_first_and_keep_their_own_order)
 	ck_assert_int_eq(config_set(&config, "access.9=admin", &err), 0);
 	ck_assert_int_eq(config_set(&config, "access.* = none", &err), 0);
 	access_format(&config.access, &text);
-	ck_assert_str_eq(buf_cstr(&text), "9 = admin\n* = none\n3 = rw\n1 = rw\n1 = ro\n2 = ro\n");
+	ck_assert_str_eq(buf_cstr(&text), "9 = admin\n* = none\n3 = rw\n1 = rw\n2 = ro\n");
+}
+END_TEST
+
+START_TEST(test_a_name_stands_in_the_list_once)
+{
+	have("[access]\nbob = ro\nann = ro\n* = none\n");
+	ck_assert_int_eq(read_text("b.conf", "[access]\nbob = rw\n"), 0);
+	ck_assert_int_eq(config_set(&config, "access.ann=admin", &err), 0);
+	ck_assert_int_eq(read_text("c.conf", "[access]\nann = rw\n* = ro\n"), 0);
+	access_format(&config.access, &text);
+	ck_assert_str_eq(buf_cstr(&text), "ann = admin\n* = ro\nbob = rw\n");
+	ck_assert_int_eq(config_read_text(&other, "dump", "[access]\n", 9, &err), 0);
+	buf_reset(&text, SIZE_MAX);
+	config_dump(&config, &text);
+	ck_assert_int_eq(config_read_text(&other, "dump", text.data, text.len, &err), 0);
+	ck_assert(access_equal(&config.access, &other.access));
 }
 END_TEST
 
@@ -325,6 +341,7 @@ int main(void)
 	tcase_add_test(tc, test_rules_that_leave_no_admin_are_told);
 	tcase_add_test(tc, test_rules_with_an_admin_say_nothing);
 	tcase_add_test(tc, test_later_sources_come_first_and_keep_their_own_order);
+	tcase_add_test(tc, test_a_name_stands_in_the_list_once);
 	tcase_add_test(tc, test_said_again_on_the_command_line_it_takes_the_new_role);
 	tcase_add_test(tc, test_names_may_hold_what_names_hold);
 	tcase_add_loop_test(tc, test_bad_rules_name_their_place, 0, (int)(sizeof bad / sizeof *bad));
