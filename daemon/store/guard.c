@@ -223,7 +223,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	case SQLITE_DETACH:
 		return deny(db, ERRC_DENIED, "ATTACH, DETACH and VACUUM are not allowed");
 	case SQLITE_PRAGMA:
-		db->facts.reads = db->facts.involved = true;
+		db->facts.reads = db->facts.involved = db->facts.pragma = true;
 		return on_pragma(db, a, b);
 	case SQLITE_FUNCTION:
 		return on_function(db, b);

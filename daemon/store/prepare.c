@@ -28,9 +28,14 @@ static void mark_type(struct stmt_known *known, struct db *db)
 	else if (f->ddl || !(f->reads || f->writes))
 		f->type = SQL_TYPE_DDL;
 	else
-		/* A virtual table that is opened on the way prepares writes of its own: a SELECT stays a read. */
-		f->type = (f->writes && !f->reads) || !sqlite3_stmt_readonly(known->stmt) ? SQL_TYPE_WRITE
-											  : SQL_TYPE_READ;
+		/*
+		 * A virtual table that is opened on the way prepares writes of its own: a SELECT stays a read. And some
+		 * PRAGMAs count as writes because they could: without a value they only tell.
+		 */
+		f->type = (f->writes && !f->reads) ||
+					  (!sqlite3_stmt_readonly(known->stmt) && !(f->pragma && !f->writes))
+				  ? SQL_TYPE_WRITE
+				  : SQL_TYPE_READ;
 	f->ddl = f->type == SQL_TYPE_DDL;
 	known->type = f->type;
 	known->calls_changes = f->calls_changes;

@@ -63,6 +63,7 @@ STATEMENTS = [
     ("counters", "SELECT changes(), total_changes(), last_insert_rowid()", "ro"),
     ("PRAGMA table_info", "PRAGMA table_info(t)", "ro"),
     ("PRAGMA user_version", "PRAGMA user_version", "ro"),
+    ("PRAGMA journal_mode", "PRAGMA journal_mode", "ro"),
     ("a PRAGMA's function", "SELECT count(*) FROM pragma_table_info('t')", "ro"),
     ("EXPLAIN SELECT", "EXPLAIN SELECT * FROM t", "ro"),
     ("EXPLAIN INSERT", "EXPLAIN INSERT INTO t(v) VALUES('x')", "ro"),
