@@ -31,6 +31,7 @@ void config_free(struct config *c)
 		free(c->origins[i].file);
 		c->origins[i].file = NULL;
 	}
+	access_free(&c->access);
 }
 
 /* Takes the origin's file. */
@@ -121,6 +122,8 @@ void config_diff(const struct config *from, const struct config *to, bool restar
 		buf_printf(out_names, "%s%s.%s", comma, s->section, s->key);
 		comma = ", ";
 	}
+	if (!restart && !access_equal(&from->access, &to->access))
+		buf_printf(out_names, "%saccess", comma);
 }
 
 void config_take_reloadable(struct config *to, const struct config *from)
@@ -143,6 +146,8 @@ void config_take_reloadable(struct config *to, const struct config *from)
 		CHECK(setting_assign(to, s, buf_cstr(&text), text.len, why, sizeof(why)) == 0);
 		buf_free(&text);
 	}
+	/* Also where nothing was written anew: a name may be somebody else's by now. */
+	access_copy(&to->access, &from->access);
 }
 
 void config_dump(const struct config *c, struct buf *out)
@@ -158,6 +163,10 @@ void config_dump(const struct config *c, struct buf *out)
 		buf_printf(out, "%s = ", s->key);
 		setting_format(c, s, out);
 		buf_putc(out, '\n');
+	}
+	if (c->access.count > 0) {
+		buf_puts(out, "\n[access]\n");
+		access_format(&c->access, out);
 	}
 }
 

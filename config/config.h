@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/access.h"
 #include "config/settings.h"
 #include "proto/buf.h"
 #include "proto/error.h"
@@ -43,6 +44,7 @@ struct config {
 	SETTINGS_MAP(X)
 #undef X
 	struct config_origin origins[SETTINGS_COUNT]; /* in the order of the table */
+	struct access access; /* [access], whose keys are names; reported as "access", always reloadable */
 };
 
 /* All defaults. */

@@ -71,12 +71,28 @@ static int unknown_key(struct span section, struct span key, struct place place,
 	return fail(err, place, text);
 }
 
+static bool is_access(struct span section) { return section.n == 6 && memcmp(section.at, "access", 6) == 0; }
+
+/* The keys of [access] are names of users and groups. */
+static int assign_access(struct config *c, struct span key, struct span value, struct place place, struct error *err)
+{
+	char why[256], name[SETTING_NAME_MAX], text[384];
+
+	if (access_add(&c->access, key.at, key.n, value.at, value.n, place.file, place.line, why, sizeof(why)) == 0)
+		return 0;
+	quote(key, name, sizeof(name));
+	(void)snprintf(text, sizeof(text), "access.%s: %s", name, why);
+	return fail(err, place, text);
+}
+
 static int assign(struct config *c, struct span section, struct span key, struct span value, struct place place,
 		  struct error *err)
 {
 	const struct setting *s = setting_find(section.at, section.n, key.at, key.n);
 	char why[256], text[384];
 
+	if (is_access(section))
+		return assign_access(c, key, value, place, err);
 	if (!s)
 		return unknown_key(section, key, place, err);
 	if (setting_assign(c, s, value.at, value.n, why, sizeof(why)) == 0) {
@@ -97,6 +113,10 @@ static int read_section(struct span line, struct place place, struct span *ret, 
 		return fail(err, place, "a section is written [name], on a line of its own");
 	name.n--;
 	name = trim(name);
+	if (is_access(name)) {
+		*ret = name;
+		return 0;
+	}
 	for (size_t i = 0; i < settings_count; i++) {
 		const char *known = settings[i].section;
 		if (strlen(known) == name.n && memcmp(known, name.at, name.n) == 0) {
@@ -133,6 +153,7 @@ int config_read_text(struct config *c, const char *name, const char *text, size_
 	struct span section = {0};
 	struct span rest = {text, n};
 
+	access_begin_file(&c->access);
 	for (int line = 1; rest.n > 0; line++) {
 		const char *newline = memchr(rest.at, '\n', rest.n);
 		struct span span = {rest.at, newline ? (size_t)(newline - rest.at) : rest.n};

@@ -30,6 +30,8 @@
 	X(server, socket_mode, server_socket_mode, MODE, "0660", false, 0, 511)                                        \
 	X(server, backlog, server_backlog, INT, "128", false, 1, 65535)                                                \
 	X(server, sessions, server_sessions, INT, "256", true, 1, 100000)                                              \
+	X(server, user_share, server_user_share, PERCENT, "75", true, 1, 100)                                          \
+	X(server, admin_sessions, server_admin_sessions, INT, "3", true, 0, 1000)                                      \
 	X(server, line_limit, server_line_limit, BYTES, "16MiB", true, 4096, 1073741824)                               \
 	X(server, line_time, server_line_time, MS, "30s", true, 100, 3600000)                                          \
 	X(server, in_flight, server_in_flight, INT, "64", true, 1, 10000)                                              \
@@ -47,6 +49,17 @@
 	X(limits, tx_idle, limits_tx_idle, MS, "2s", true, 1, 86400000)                                                \
 	X(limits, cursor_time, limits_cursor_time, MS, "5min", true, 1, 86400000)                                      \
 	X(limits, cursor_idle, limits_cursor_idle, MS, "30s", true, 1, 86400000)                                       \
+	X(roles, ro_sessions, roles_ro_sessions, INT, "0", true, 0, 100000)                                            \
+	X(roles, ro_read_time, roles_ro_read_time, MS, "0ms", true, 0, 86400000)                                       \
+	X(roles, ro_page_rows, roles_ro_page_rows, INT, "0", true, 0, 1000000)                                         \
+	X(roles, rw_sessions, roles_rw_sessions, INT, "0", true, 0, 100000)                                            \
+	X(roles, rw_read_time, roles_rw_read_time, MS, "0ms", true, 0, 86400000)                                       \
+	X(roles, rw_write_time, roles_rw_write_time, MS, "0ms", true, 0, 86400000)                                     \
+	X(roles, rw_page_rows, roles_rw_page_rows, INT, "0", true, 0, 1000000)                                         \
+	X(roles, migrate_sessions, roles_migrate_sessions, INT, "0", true, 0, 100000)                                  \
+	X(roles, migrate_read_time, roles_migrate_read_time, MS, "0ms", true, 0, 86400000)                             \
+	X(roles, migrate_write_time, roles_migrate_write_time, MS, "0ms", true, 0, 86400000)                           \
+	X(roles, migrate_page_rows, roles_migrate_page_rows, INT, "0", true, 0, 1000000)                               \
 	X(migrate, hold, migrate_hold, MS, "3ms", true, 1, 1000)                                                       \
 	X(migrate, batch_rows, migrate_batch_rows, INT, "5000", true, 1, 1000000)                                      \
 	X(migrate, duty, migrate_duty, PERCENT, "60", true, 1, 100)                                                    \

@@ -74,23 +74,6 @@ static void write_params(struct buf *out, uint64_t mask, bool required)
 	}
 }
 
-static const char *role_name(enum role role)
-{
-	switch (role) {
-	case ROLE_NONE:
-		return "none";
-	case ROLE_RO:
-		return "ro";
-	case ROLE_RW:
-		return "rw";
-	case ROLE_MIGRATE:
-		return "migrate";
-	case ROLE_ADMIN:
-		return "admin";
-	}
-	return "none";
-}
-
 static void write_method(struct buf *out, const struct op_info *info)
 {
 	jw_open(out, '{');

@@ -36,6 +36,23 @@ static const struct param_info param_table[PARAM_COUNT] = {
 
 _Static_assert(PARAM_COUNT <= 64, "parameters are told by a mask of 64 bits");
 
+static const char *const role_names[ROLE_COUNT] = {
+	[ROLE_NONE] = "none", [ROLE_RO] = "ro", [ROLE_RW] = "rw", [ROLE_MIGRATE] = "migrate", [ROLE_ADMIN] = "admin",
+};
+
+const char *role_name(enum role role) { return role_names[role]; }
+
+int role_by_name(const char *name, size_t n, enum role *ret)
+{
+	for (unsigned i = 0; i < ROLE_COUNT; i++) {
+		if (strlen(role_names[i]) == n && memcmp(role_names[i], name, n) == 0) {
+			*ret = (enum role)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
 const struct op_info *op_info(enum op op) { return &op_table[op]; }
 
 enum op op_by_name(const char *name, size_t n)

@@ -15,6 +15,7 @@
 enum { OP_STATEMENT = 0, OP_CONTROL = 1 };
 
 enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
+#define ROLE_COUNT (ROLE_ADMIN + 1)
 
 #define PARAM_MAP(X)                                                                                                   \
 	X(SQL, "sql", STRING, "one SQL statement")                                                                     \
@@ -78,7 +79,7 @@ enum param {
 	  "run one statement, answer a page of rows")                                                                  \
 	X(EXEC, "exec", OP_STATEMENT, ROLE_RO, P(SQL), P(BIND) | P(PAGE_ROWS) | P(WANT),                               \
 	  "run one statement, answer what it changed")                                                                 \
-	X(BATCH, "batch", OP_STATEMENT, ROLE_RO, 0, P(STATEMENTS) | P(SCRIPT),                                         \
+	X(BATCH, "batch", OP_STATEMENT, ROLE_RW, 0, P(STATEMENTS) | P(SCRIPT),                                         \
 	  "run statements as one transaction, all or nothing")                                                         \
 	X(BEGIN, "begin", OP_STATEMENT, ROLE_RO, 0, P(MODE) | P(WAIT_MS) | P(MAX_MS), "open a transaction")            \
 	X(COMMIT, "commit", OP_STATEMENT, ROLE_RO, 0, 0, "keep the transaction")                                       \
@@ -155,6 +156,11 @@ struct op_info {
 	uint64_t optional; /* mask of P(..), timeout_ms included */
 	const char *doc;   /* one line */
 };
+
+/* "none", "ro", "rw", "migrate", "admin". */
+const char *role_name(enum role role);
+/* The role by its name of n bytes; -1 if there is none. */
+int role_by_name(const char *name, size_t n, enum role *ret);
 
 /* The table's entry; `op` is below OP_COUNT. */
 const struct op_info *op_info(enum op op);

@@ -21,6 +21,8 @@ int scratch_open(sqlite3 **ret, bool dqs, struct error *err)
 		return rc;
 	}
 	sqlite3_extended_result_codes(db, 1);
+	/* Whoever may read may have files planned, and this function takes a value for an address. */
+	sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, NULL);
 	scratch_dqs(db, dqs);
 	*ret = db;
 	return 0;

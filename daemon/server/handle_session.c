@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/lib/log.h"
+#include "daemon/server/admit.h"
 #include "daemon/server/handlers.h"
 #include "daemon/server/line.h"
 #include "proto/response.h"
@@ -52,8 +53,10 @@ static int check_version(const struct session *s, const struct params *p, struct
 static void write_hello(const struct session *s, struct buf *out)
 {
 	const struct config *c = &s->server->config;
+	struct role_limits limits;
 	char name[32];
 
+	admit_limits(c, s->role, &limits);
 	(void)snprintf(name, sizeof name, "s%" PRIu64, s->sql.id);
 	jw_open(out, '{');
 	jw_str(out, "server", "alterd/" ALTERD_VERSION);
@@ -66,7 +69,7 @@ static void write_hello(const struct session *s, struct buf *out)
 	jw_key(out, "limits");
 	jw_open(out, '{');
 	jw_int(out, "line_bytes", c->server_line_limit);
-	jw_int(out, "page_rows", c->server_page_rows);
+	jw_int(out, "page_rows", limits.page_rows);
 	jw_int(out, "page_bytes", c->server_page_bytes);
 	jw_int(out, "in_flight", c->server_in_flight);
 	jw_int(out, "tx_ms", c->limits_tx_time);
@@ -171,20 +174,25 @@ static void write_statement(const struct slot *slot, struct buf *out)
 	jw_str(out, "statement", text);
 }
 
-static void write_session(const struct session *s, struct buf *out, uint64_t now_ms)
+/* `whole`: also what only an admin sees of other users' sessions: the program, and its SQL. */
+static void write_session(const struct session *s, bool whole, struct buf *out, uint64_t now_ms)
 {
 	char name[32];
 
 	(void)snprintf(name, sizeof name, "s%" PRIu64, s->sql.id);
 	jw_open(out, '{');
 	jw_str(out, "session", name);
-	jw_str(out, "client", s->client[0] ? s->client : NULL);
+	jw_str(out, "client", whole && s->client[0] ? s->client : NULL);
 	jw_int(out, "uid", (int64_t)s->peer.uid);
-	jw_int(out, "pid", (int64_t)s->peer.pid);
+	jw_str(out, "user", user_name(&s->server->users, s->peer.uid));
+	if (whole)
+		jw_int(out, "pid", (int64_t)s->peer.pid);
+	else
+		jw_null(out, "pid");
 	jw_str(out, "role", peer_role_name(s->role));
 	jw_str(out, "state", state_of(s));
 	jw_real(out, "since_s", (double)(now_ms - s->since_ms) / 1000, 1);
-	write_statement(s->running, out);
+	write_statement(whole ? s->running : NULL, out);
 	if (s->tx == TX_READ || s->tx == TX_WRITE)
 		jw_real(out, "tx_s", (double)(now_ms - s->tx_since_ms) / 1000, 3);
 	jw_int(out, "cursors", (int64_t)s->cursors);
@@ -204,8 +212,10 @@ int handle_sessions(struct session *s, const struct request *r, struct buf *out,
 	for (struct list_node *n = list_first(&server->sessions); n; n = list_next(&server->sessions, n)) {
 		const struct session *each = LIST_ENTRY(n, const struct session, node);
 
-		if (each->state != SESSION_CLOSED)
-			write_session(each, out, uv_now(server->loop));
+		bool whole = s->role == ROLE_ADMIN || each->peer.uid == s->peer.uid;
+
+		if (each->state != SESSION_CLOSED && each->role != ROLE_NONE)
+			write_session(each, whole, out, uv_now(server->loop));
 	}
 	jw_close(out, ']');
 	jw_close(out, '}');

@@ -9,13 +9,16 @@ static double uptime_s(const struct server *server)
 	return (double)(uv_now(server->loop) - server->started_ms) / 1000;
 }
 
-/* Those that are connected; a closed one that still waits for its job is nobody's. */
+/* Those that are connected; a closed one that still waits for its job is nobody's, and a stranger has none. */
 static int64_t count_sessions(const struct server *server)
 {
 	int64_t n = 0;
 
-	for (struct list_node *l = list_first(&server->sessions); l; l = list_next(&server->sessions, l))
-		n += LIST_ENTRY(l, const struct session, node)->state != SESSION_CLOSED;
+	for (struct list_node *l = list_first(&server->sessions); l; l = list_next(&server->sessions, l)) {
+		const struct session *s = LIST_ENTRY(l, const struct session, node);
+
+		n += s->state != SESSION_CLOSED && s->role != ROLE_NONE;
+	}
 	return n;
 }
 
@@ -116,6 +119,7 @@ int handle_stats(struct session *s, const struct request *r, struct buf *out, st
 	jw_int(out, "requests_total", (int64_t)server->stats.requests_total);
 	jw_int(out, "sessions_total", (int64_t)server->stats.sessions_total);
 	jw_int(out, "sessions_refused_total", (int64_t)server->stats.sessions_refused_total);
+	jw_int(out, "denied_total", (int64_t)server->stats.denied_total);
 	jw_int(out, "killed_total", (int64_t)server->stats.killed_total);
 	jw_int(out, "slow_readers_total", (int64_t)server->stats.slow_readers_total);
 	jw_int(out, "skipped_lines_total", (int64_t)server->stats.skipped_lines_total);

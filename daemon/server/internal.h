@@ -17,6 +17,7 @@
 #include "daemon/server/recent.h"
 #include "daemon/server/server.h"
 #include "daemon/server/stats.h"
+#include "daemon/server/users.h"
 #include "daemon/store/store.h"
 
 /* One read from a socket, at most. */
@@ -65,6 +66,10 @@ struct server {
 	uint64_t drain_by_ms; /* when the present step of the shutdown has lasted long enough */
 	struct list sessions; /* struct session, oldest first */
 	uint64_t sessions_made;
+	size_t by_role[ROLE_COUNT]; /* of `sessions`; ROLE_NONE: strangers that are about to be told so (admit.h) */
+	struct users users;
+	uint64_t denials_since_ms; /* see denial.h */
+	unsigned denials_told;
 	struct list dirty; /* struct connection with replies to send */
 	struct list spare; /* struct slot */
 	struct beside beside;

@@ -9,6 +9,8 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/clock.h"
+#include "daemon/server/admit.h"
+#include "daemon/server/denial.h"
 #include "daemon/server/handlers.h"
 #include "daemon/server/internal.h"
 #include "proto/response.h"
@@ -96,6 +98,9 @@ void slot_finish(struct slot *slot)
 	}
 	if (error_is_set(&slot->sql.err))
 		stats_error(&s->server->stats, slot->sql.err.name);
+	if (slot->sql.err.code == errc_code(ERRC_DENIED))
+		denial_note(s->server, &s->peer, s, slot->request ? op_info(slot->request->op)->name : "a request",
+			    &slot->sql.err);
 	slot_free(slot);
 }
 
@@ -240,6 +245,22 @@ void slot_decode(struct slot *slot)
 					   &slot->notification, &slot->sql.err) != 0;
 }
 
+/* Whatever a client of the role none asks first is its last. */
+static void refuse_stranger(struct slot *slot)
+{
+	struct session *s = slot->session;
+
+	if (!slot->undecodable) {
+		slot->id = slot->request->id;
+		slot->notification = slot->id.kind == REQID_NONE;
+	}
+	error_clear(&slot->sql.err);
+	(void)admit_refuse(s->server, &s->peer, &slot->sql.err);
+	s->server->stats.sessions_refused_total++;
+	slot_finish(slot);
+	session_end(s, LAST_ANSWER_MS);
+}
+
 /* Answers what was decoded, or puts it in line. */
 static void place(struct slot *slot)
 {
@@ -247,6 +268,10 @@ static void place(struct slot *slot)
 
 	slot->text = NULL;
 	charge(slot, 0);
+	if (s->role == ROLE_NONE) {
+		refuse_stranger(slot);
+		return;
+	}
 	if (slot->undecodable) {
 		put_in_line(slot);
 		return;
@@ -306,6 +331,11 @@ void line_refuse(struct session *s, enum errc which, const char *text)
 
 	s->requests++;
 	s->server->stats.skipped_lines_total++;
+	if (s->role == ROLE_NONE) {
+		slot->undecodable = true;
+		refuse_stranger(slot);
+		return;
+	}
 	(void)error_set(&slot->sql.err, which, "%s", text);
 	put_in_line(slot);
 }
@@ -327,6 +357,8 @@ void line_start(struct session *s)
 	struct slot *slot = take_first(s);
 
 	PRE(!s->running && !s->keeping);
+	/* Here, because no lane has the session now. */
+	s->sql.role = s->role;
 	s->running = slot;
 	if (error_is_set(&slot->sql.err)) {
 		slot_finish(slot);

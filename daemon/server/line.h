@@ -24,7 +24,10 @@ void line_take(struct session *s, const char *text, size_t len);
 void slot_decode(struct slot *slot);
 /* What follows slot_decode(): session->decoding has come back. May free the session. */
 void line_decoded(struct slot *slot);
-/* Puts an error without a known id in line, so that answers keep the order of the lines. */
+/*
+ * Puts an error without a known id in line, so that answers keep the order of the lines. A session of the role none is
+ * denied whatever the error is, and ends.
+ */
 void line_refuse(struct session *s, enum errc which, const char *text);
 /* Starts the first slot in line. It may be answered before this returns. */
 void line_start(struct session *s);

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include "config/access.h"
 #include "proto/op.h"
 
 /* As they were at connect(): a socket that is passed on keeps its first owner's. */
@@ -17,8 +18,11 @@ struct peer {
 
 /* Returns 0, or -1 with errno. */
 int peer_read(int fd, struct peer *ret);
-/* Root and the daemon's own user may do everything; whoever else may open the socket reads and writes. */
-enum role peer_role(const struct peer *peer);
+/*
+ * What the rules say of it. Its supplementary groups are read from `fd` where the rules name groups; they, too, are as
+ * they were at connect().
+ */
+enum role peer_role(const struct access *rules, int fd, const struct peer *peer);
 /* "ro", "rw", "migrate", "admin", "none" */
 const char *peer_role_name(enum role role);
 

@@ -3,6 +3,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/log.h"
+#include "daemon/server/admit.h"
 #include "daemon/server/internal.h"
 #include "daemon/server/session.h"
 #include "proto/response.h"
@@ -22,6 +23,8 @@ int server_config_load(const struct server_options *options, struct config *ret,
 		rc = config_check(ret, err);
 	if (rc != 0)
 		config_free(ret);
+	else
+		access_resolve(&ret->access);
 	return rc;
 }
 
@@ -55,6 +58,12 @@ void server_store_config(const struct config *c, struct store_config *ret)
 		.background_percent = c->store_background_share,
 		.disk_reserve_bytes = c->store_disk_reserve,
 	};
+	for (int role = 0; role < ROLE_COUNT; role++) {
+		struct role_limits limits;
+
+		admit_limits(c, (enum role)role, &limits);
+		ret->roles[role] = (struct store_role){limits.read_ms, limits.write_ms, limits.page_rows};
+	}
 }
 
 void server_migrator_config(const struct config *c, struct migrator_config *ret)
@@ -126,8 +135,13 @@ static void spread(struct server *server)
 	migrator_reconfigure(server->migrator, &migrator);
 	if (log_level_by_name(server->config.log_level, &level))
 		log_set_level(level);
-	for (struct list_node *n = list_first(&server->sessions); n; n = list_next(&server->sessions, n))
-		LIST_ENTRY(n, struct session, node)->connection.frame.limit = (size_t)server->config.server_line_limit;
+	for (struct list_node *n = list_first(&server->sessions); n; n = list_next(&server->sessions, n)) {
+		struct session *s = LIST_ENTRY(n, struct session, node);
+
+		if (s->role != ROLE_NONE)
+			s->connection.frame.limit = (size_t)server->config.server_line_limit;
+	}
+	admit_again(server);
 }
 
 int server_reload(struct server *server, struct buf *changed, struct buf *needs_restart, struct error *err)

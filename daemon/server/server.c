@@ -14,6 +14,8 @@
 #include "daemon/lib/check.h"
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
+#include "daemon/server/admit.h"
+#include "daemon/server/denial.h"
 #include "daemon/server/internal.h"
 #include "daemon/server/line.h"
 #include "daemon/server/session.h"
@@ -27,37 +29,15 @@
 /* Opening may mean recovering a long WAL, closing means a checkpoint: both may outlast systemd's usual patience. */
 #define LONG_PIECE_US UINT64_C(600000000)
 
-/* One line of error, then the end: the client learns why it is turned away. */
-static void turn_away(struct server *server, int fd, const char *why)
-{
-	static const struct reqid no_id = {.kind = REQID_NONE};
-	struct error err = {0};
-	struct buf line = {0};
-
-	(void)error_set(&err, ERRC_TOO_MANY, "%s", why);
-	response_error(&line, &no_id, &err);
-	if (!line.failed)
-		(void)send(fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)close(fd);
-	stats_error(&server->stats, err.name);
-	server->stats.sessions_refused_total++;
-	buf_free(&line);
-	error_clear(&err);
-}
-
-static void on_accepted(void *arg, int fd)
-{
-	struct server *server = arg;
-
-	if (server->sessions.count >= (size_t)server->config.server_sessions)
-		turn_away(server, fd, "too many sessions (server.sessions)");
-	else
-		session_open(server, fd);
-}
+static void on_accepted(void *arg, int fd) { session_open(arg, fd); }
 
 static void on_refused(void *arg, int fd)
 {
-	turn_away(arg, fd, "the daemon has no file descriptor left for another session");
+	struct error err = {0};
+
+	(void)error_set(&err, ERRC_TOO_MANY, "the daemon has no file descriptor left for another session");
+	admit_turn_away(arg, fd, &err);
+	error_clear(&err);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -71,6 +51,7 @@ static void on_sweep(uv_timer_t *timer)
 	}
 	recent_look(&server->recent, server->store, uv_now(server->loop), server->stats.statements_total,
 		    server->stats.errors_total);
+	denial_sweep(server);
 	server_shutdown_step(server);
 }
 
@@ -316,6 +297,7 @@ int server_run(const struct server_options *options, struct config *config)
 	if (uv_loop_close(&loop) != 0)
 		log_error("server", "the loop still holds handles at the end");
 	slots_free_spare(&server);
+	users_free(&server.users);
 	free(server.read_buffer);
 out:
 	buf_free(&server.settings);

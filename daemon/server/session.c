@@ -13,34 +13,48 @@
 #include "daemon/lib/check.h"
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
+#include "daemon/server/admit.h"
+#include "daemon/server/denial.h"
 #include "daemon/server/internal.h"
 #include "daemon/server/line.h"
 #include "proto/response.h"
 
 void session_open(struct server *server, int fd)
 {
-	struct session *s = xcalloc(1, sizeof *s);
+	struct error err = {0};
+	struct peer peer;
 
-	s->server = server;
-	if (peer_read(fd, &s->peer) != 0) {
+	if (peer_read(fd, &peer) != 0) {
 		log_warning("server", "a client's credentials cannot be read (%s); it is turned away", strerror(errno));
 		(void)close(fd);
-		free(s);
 		return;
 	}
-	s->role = peer_role(&s->peer);
+	enum role role = peer_role(&server->config.access, fd, &peer);
+	if (admit_check(server, &peer, role, &err) != 0) {
+		if (role == ROLE_NONE)
+			denial_note(server, &peer, NULL, "access", &err);
+		admit_turn_away(server, fd, &err);
+		error_clear(&err);
+		return;
+	}
+	struct session *s = xcalloc(1, sizeof *s);
+	s->server = server;
+	s->peer = peer;
+	s->role = role;
 	s->since_ms = uv_now(server->loop);
 	list_init(&s->line);
 	list_init(&s->aside);
 	sql_session_init(&s->sql, ++server->sessions_made);
-	s->sql.role = s->role;
 	list_push(&server->sessions, &s->node);
-	server->stats.sessions_total++;
+	admit_count(s);
+	server->stats.sessions_total += role != ROLE_NONE;
 	if (connection_open(&s->connection, server, fd) != 0) {
 		log_error("server", "s%" PRIu64 ": its connection cannot be set up; it is turned away", s->sql.id);
 		session_close(s, STOP_GONE);
 		return;
 	}
+	if (role == ROLE_NONE && s->connection.frame.limit > STRANGER_LINE_BYTES)
+		s->connection.frame.limit = STRANGER_LINE_BYTES;
 	log_debug("server", "s%" PRIu64 ": connected, uid %lu, pid %ld, role %s", s->sql.id, (unsigned long)s->peer.uid,
 		  (long)s->peer.pid, peer_role_name(s->role));
 	session_turn(s);
@@ -53,6 +67,7 @@ static void session_free(struct session *s)
 	INVARIANT(list_empty(&s->line) && list_empty(&s->aside) && !s->running && !s->keeping && !s->decoding);
 	log_debug("server", "s%" PRIu64 ": ended after %" PRIu64 " requests", s->sql.id, s->requests);
 	list_remove(&server->sessions, &s->node);
+	admit_uncount(s);
 	connection_release(&s->connection);
 	error_clear(&s->keep.err);
 	free(s);

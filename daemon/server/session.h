@@ -55,8 +55,9 @@ struct session {
 	enum session_state state;
 	uint64_t ending_by_ms; /* ENDING: closed at this time, flushed or not */
 	struct peer peer;
-	enum role role;
-	char client[128]; /* hello.client, cut; "" if it told none */
+	enum role role;    /* as [access] has it now; the lane sees it from the next statement on */
+	enum role counted; /* under which admit.c counts it */
+	char client[128];  /* hello.client, cut; "" if it told none */
 	uint64_t since_ms;
 	uint64_t requests;      /* lines taken */
 	struct sql_session sql; /* the lane's while `running` or `keeping` is in flight */

@@ -9,6 +9,7 @@
 #include "daemon/lib/check.h"
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
+#include "daemon/server/admit.h"
 #include "daemon/server/internal.h"
 #include "daemon/server/line.h"
 #include "daemon/server/session.h"
@@ -130,6 +131,9 @@ void session_sweep(struct session *s)
 
 	if (s->state == SESSION_CLOSED || overdue(s, now_ms))
 		return;
+	/* It has asked nothing yet, and is told all the same. */
+	if (s->role == ROLE_NONE && s->state == SESSION_OPEN && now_ms - s->since_ms >= STRANGER_MS)
+		line_refuse(s, ERRC_DENIED, "");
 	if (connection_half_overdue(&s->connection, now_ms, (uint64_t)s->server->config.server_line_time)) {
 		line_refuse(s, ERRC_INVALID_REQUEST, "half a line, and its end did not come in server.line_time");
 		/* The answer has its turn behind those in line; then the connection closes, as if the client had. */

@@ -20,6 +20,7 @@ struct stats {
 	uint64_t sessions_refused_total; /* over the limit, or no descriptor left */
 	uint64_t slow_readers_total;     /* closed because they took no byte of their answers */
 	uint64_t killed_total;
+	uint64_t denied_total;        /* answers DENIED, connections turned away so */
 	uint64_t skipped_lines_total; /* too long, or refused by the input budget */
 	size_t names;
 	struct {

@@ -35,8 +35,10 @@ struct guard_facts {
 	bool asked;          /* the authoriser was called at all */
 	bool reads;          /* a SELECT or a PRAGMA */
 	bool writes;         /* INSERT, UPDATE, DELETE */
+	bool pragma;         /* one of those that only read: the others are refused */
 	bool ddl;            /* CREATE, DROP, ALTER, REINDEX, ANALYZE */
 	bool calls_changes;  /* uses changes() */
+	bool keeps_schema;   /* itself writes what migrations or the planner go by: not for whoever writes rows */
 	bool involved;       /* holds what can take long in one step: functions, PRAGMAs, recursion */
 	enum sql_type tx;    /* a transaction statement, else SQL_TYPE_UNKNOWN */
 	enum sql_type type;  /* what the statement is, all told */

@@ -38,10 +38,11 @@ void sql_answer_nothing(struct sql_job *job)
 struct page_limits sql_page_limits(const struct sql_job *job)
 {
 	const struct store_config *c = store_get_config(job->store);
-	int64_t rows = params_has(job->params, PARAM_PAGE_ROWS) ? job->params->page_rows : c->page_rows;
+	int64_t most = store_role_limits(job->store, job->session->role).page_rows;
+	int64_t rows = params_has(job->params, PARAM_PAGE_ROWS) ? job->params->page_rows : most;
 
 	return (struct page_limits){
-		.rows = rows < c->page_rows ? rows : c->page_rows,
+		.rows = rows < most ? rows : most,
 		.bytes = c->page_bytes,
 		.int64 = job->session->int64,
 	};
@@ -60,9 +61,25 @@ int sql_may(struct sql_job *job, enum sql_type type)
 	if (session->tx == TX_READ)
 		return error_set(&job->err, ERRC_READ_ONLY, "a write in a read transaction");
 	if (session->role < ROLE_RW)
-		return error_set(&job->err, ERRC_DENIED, "role rw is needed to write");
+		return error_set(&job->err, ERRC_DENIED, "a %s needs the role %s; this session has %s",
+				 type == SQL_TYPE_DDL ? "change of the schema" : "write",
+				 role_name(type == SQL_TYPE_DDL ? ROLE_MIGRATE : ROLE_RW), role_name(session->role));
 	if (type == SQL_TYPE_DDL && session->role < ROLE_MIGRATE)
-		return error_set(&job->err, ERRC_DENIED, "role migrate is needed to change the schema");
+		return error_set(&job->err, ERRC_DENIED,
+				 "a change of the schema needs the role migrate; this session has %s",
+				 role_name(session->role));
+	return 0;
+}
+
+int sql_may_run(const struct db *db, struct sql_job *job, enum sql_type type)
+{
+	if (sql_may(job, type))
+		return -1;
+	if (type == SQL_TYPE_WRITE && db->facts.keeps_schema && job->session->role < ROLE_MIGRATE)
+		return error_set(&job->err, ERRC_DENIED,
+				 "a write to alterd_migrations or to SQLite's statistics needs the role migrate; "
+				 "this session has %s",
+				 role_name(job->session->role));
 	return 0;
 }
 
@@ -354,7 +371,7 @@ static int batch_statement(struct db *db, struct sql_job *job, sqlite3_stmt *stm
 		rc = error_set(&job->err, ERRC_INVALID_PARAMS, "a batch is a transaction: no %s in it",
 			       sqlite3_sql(stmt) ? "transaction statement" : "statement");
 	if (rc == 0)
-		rc = sql_may(job, type);
+		rc = sql_may_run(db, job, type);
 	if (rc == 0)
 		rc = sql_bind(stmt, step ? &step->bind : &none, false, &job->err);
 	if (rc == 0)

@@ -48,7 +48,7 @@ static int execute(struct db *db, struct sql_job *job)
 		return error_set(&job->err, ERRC_INVALID_PARAMS, "there is no statement in this text");
 	if (type != SQL_TYPE_WRITE && type != SQL_TYPE_DDL)
 		error_set(&job->err, ERRC_INTERNAL, "a statement that is no write came to the writer");
-	else if (sql_may(job, type) == 0)
+	else if (sql_may_run(db, job, type) == 0)
 		return sql_run_write(db, job, stmt, type);
 	db_done(db, stmt);
 	return -1;

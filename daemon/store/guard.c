@@ -155,6 +155,17 @@ static int on_table(struct db *db, const char *table)
 	return SQLITE_OK;
 }
 
+/*
+ * What a role that only writes rows may not: alterd_migrations holds SQL that `down` will run, and which versions count
+ * as applied; SQLite's statistics decide how everybody's statements run (ANALYZE, which makes them, is DDL). A trigger
+ * was made by somebody who may.
+ */
+static bool keeps_schema(const char *table, const char *trigger)
+{
+	return !trigger &&
+	       (strcasecmp(table, "alterd_migrations") == 0 || sqlite3_strnicmp(table, "sqlite_stat", 11) == 0);
+}
+
 /* CREATE TABLE temp.x: the word TEMP is missing, and so is the code for it. */
 static bool makes_in_temp(int action, const char *database)
 {
@@ -208,7 +219,6 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 {
 	struct db *db = arg;
 
-	(void)trigger;
 	if (db->writer && changes_schema(action))
 		db->schema_touched = true;
 	if (!db->guarded)
@@ -224,7 +234,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	case SQLITE_DETACH:
 		return deny(db, ERRC_DENIED, "ATTACH, DETACH and VACUUM are not allowed");
 	case SQLITE_PRAGMA:
-		db->facts.reads = db->facts.involved = true;
+		db->facts.reads = db->facts.involved = db->facts.pragma = true;
 		return on_pragma(db, a, b);
 	case SQLITE_FUNCTION:
 		return on_function(db, b);
@@ -267,6 +277,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	case SQLITE_UPDATE:
 	case SQLITE_DELETE:
 		db->facts.writes = true;
+		db->facts.keeps_schema = db->facts.keeps_schema || keeps_schema(a, trigger);
 		return is_neighbours(db, a) ? deny(db, ERRC_DENIED, NEIGHBOURS, a) : on_table(db, a);
 	case SQLITE_READ:
 		return on_table(db, a);

@@ -302,6 +302,8 @@ void sql_answer_ms(struct sql_job *job);
 struct page_limits sql_page_limits(const struct sql_job *job);
 void sql_begin_counting(struct db *db, struct sql_session *session, bool calls_changes);
 int sql_may(struct sql_job *job, enum sql_type type); /* role, readonly, read transaction; sets job->err */
+/* The same for the statement prepared last on this connection, with what only its own facts tell. */
+int sql_may_run(const struct db *db, struct sql_job *job, enum sql_type type);
 
 /* describe.c */
 int sql_describe(struct db *db, struct sql_job *job);

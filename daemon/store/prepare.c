@@ -28,12 +28,18 @@ static void mark_type(struct stmt_known *known, struct db *db)
 	else if (f->ddl || !(f->reads || f->writes))
 		f->type = SQL_TYPE_DDL;
 	else
-		/* A virtual table that is opened on the way prepares writes of its own: a SELECT stays a read. */
-		f->type = (f->writes && !f->reads) || !sqlite3_stmt_readonly(known->stmt) ? SQL_TYPE_WRITE
-											  : SQL_TYPE_READ;
+		/*
+		 * A virtual table that is opened on the way prepares writes of its own: a SELECT stays a read. And some
+		 * PRAGMAs count as writes because they could: without a value they only tell.
+		 */
+		f->type = (f->writes && !f->reads) ||
+					  (!sqlite3_stmt_readonly(known->stmt) && !(f->pragma && !f->writes))
+				  ? SQL_TYPE_WRITE
+				  : SQL_TYPE_READ;
 	f->ddl = f->type == SQL_TYPE_DDL;
 	known->type = f->type;
 	known->calls_changes = f->calls_changes;
+	known->keeps_schema = f->keeps_schema;
 	known->simple = f->type == SQL_TYPE_READ && !f->involved;
 }
 
@@ -119,6 +125,7 @@ int db_prepare_client(struct db *db, const char *sql, size_t n, sqlite3_stmt **r
 		db->facts = (struct guard_facts){
 			.until_ns = CLOCK_NEVER,
 			.calls_changes = known.calls_changes,
+			.keeps_schema = known.keeps_schema,
 			.involved = !known.simple,
 			/* db_done() puts it back under this: a BEGIN must not come out as a read the next time. */
 			.type = (enum sql_type)known.type,
@@ -199,6 +206,7 @@ void db_done(struct db *db, sqlite3_stmt *stmt)
 	if (guarded) {
 		known.type = db->facts.type;
 		known.calls_changes = db->facts.calls_changes;
+		known.keeps_schema = db->facts.keeps_schema;
 		known.simple = db->facts.type == SQL_TYPE_READ && !db->facts.involved;
 	}
 	stmt_cache_put(&db->cache, known, guarded);

@@ -130,7 +130,7 @@ static void to_writer(struct store *s, struct sql_job *job, bool held)
 static void set_times(struct store *s, struct sql_job *job, uint64_t now)
 {
 	const struct params *p = job->params;
-	int64_t read_ms = store_get_config(s)->read_ms, wait_ms = store_get_config(s)->wait_ms;
+	int64_t read_ms = store_role_limits(s, job->session->role).read_ms, wait_ms = store_get_config(s)->wait_ms;
 
 	job->give_up_ns = CLOCK_NEVER;
 	job->job.submitted_ns = now;

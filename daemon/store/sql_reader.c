@@ -69,7 +69,7 @@ static void run_known(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, en
 		tx_gone(job);
 	} else if (type >= SQL_TYPE_TX_BEGIN) {
 		tx_statement(db, job, type);
-	} else if (sql_may(job, type) == 0) {
+	} else if (sql_may_run(db, job, type) == 0) {
 		move_to_writer(job, db);
 	}
 }

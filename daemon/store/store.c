@@ -24,6 +24,18 @@
 const char *store_sqlite_version(void) { return sqlite3_libversion(); }
 const struct store_config *store_get_config(const struct store *s) { return &atomic_load(&s->settings)->config; }
 
+struct store_role store_role_limits(const struct store *s, enum role role)
+{
+	const struct store_config *c = store_get_config(s);
+	struct store_role own = c->roles[role];
+
+	return (struct store_role){
+		.read_ms = own.read_ms ? own.read_ms : c->read_ms,
+		.write_ms = own.write_ms ? own.write_ms : c->write_ms,
+		.page_rows = own.page_rows ? own.page_rows : c->page_rows,
+	};
+}
+
 /* --- jobs in flight --- */
 
 void store_finish(struct store *s, struct job *job) { mailbox_post(s->mailbox, &job->mail); }

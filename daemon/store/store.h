@@ -15,8 +15,14 @@
 #include "daemon/lib/histogram.h"
 #include "daemon/store/job.h"
 #include "proto/error.h"
+#include "proto/op.h"
 
 struct store;
+
+/* What holds for the sessions of one role; 0: as for all. */
+struct store_role {
+	int64_t read_ms, write_ms, page_rows;
+};
 
 struct store_config {
 	const char *path;          /* the database file; created if missing, its folder must exist */
@@ -37,6 +43,7 @@ struct store_config {
 	int64_t page_bytes;        /* bytes of a page of rows, at most */
 	int64_t page_rows;         /* rows of a page: default and cap */
 	int64_t read_ms, write_ms; /* default and greatest statement time */
+	struct store_role roles[ROLE_COUNT];
 	int64_t wait_ms;           /* default wait for a turn to write */
 	int64_t tx_ms, tx_idle_ms; /* transaction: total and idle time */
 	int64_t cursor_ms, cursor_idle_ms;
@@ -131,6 +138,8 @@ bool store_wal_waits(const struct store *s);
 /* How long the first of the client writes in the queue has been waiting there; 0: there is none. */
 uint64_t store_client_wait_ns(const struct store *s);
 const struct store_config *store_get_config(const struct store *s);
+/* What holds for this role's sessions, the general limits put in where it has none of its own. Any thread. */
+struct store_role store_role_limits(const struct store *s, enum role role);
 
 /*
  * Client DDL on this table (its indexes and triggers too) is refused with MIGRATION_RUNNING naming `job`; NULL ends it.

@@ -136,7 +136,7 @@ static int statement(struct db *db, struct sql_job *job, enum sql_type *ret_type
 	if (type == SQL_TYPE_READ)
 		return sql_run_read(db, job, stmt);
 	if (type < SQL_TYPE_TX_BEGIN) {
-		if (sql_may(job, type) == 0)
+		if (sql_may_run(db, job, type) == 0)
 			return sql_run_write(db, job, stmt, type);
 		db_done(db, stmt);
 		return -1;

@@ -354,7 +354,7 @@ bool writer_begin_job(struct store *s, struct sql_job *job, uint64_t deadline_ca
 {
 	struct writer *w = &s->writer;
 	uint64_t now = clock_now_ns();
-	uint64_t deadline = now + (uint64_t)store_get_config(s)->write_ms * NS_PER_MS;
+	uint64_t deadline = now + (uint64_t)store_role_limits(s, job->session->role).write_ms * NS_PER_MS;
 
 	if (job->give_up_ns < deadline)
 		deadline = job->give_up_ns;

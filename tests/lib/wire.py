@@ -40,11 +40,13 @@ def encode(message):
 
 
 class Client:
-    def __init__(self, path, timeout=30.0):
+    def __init__(self, path, timeout=30.0, sock=None):
+        """`sock`: a connection somebody else has made (others.py)."""
         self.timeout = scaled(timeout)
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock = sock or socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self.sock.connect(path)  # blocking: with a timeout a full backlog would be an error
+            if not sock:
+                self.sock.connect(path)  # blocking: with a timeout a full backlog would be an error
         except OSError:
             self.sock.close()
             raise

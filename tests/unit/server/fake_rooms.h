@@ -461,6 +461,7 @@ static void fake_tear_down(void)
 	ck_assert_int_eq(uv_loop_close(&loop), 0);
 	slots_free_spare(&server);
 	free(server.read_buffer);
+	users_free(&server.users);
 	config_free(&server.config);
 	(void)close(client);
 }
