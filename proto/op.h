@@ -56,7 +56,10 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(NAME, "name", STRING, "a backup: a plain file name")                                                         \
 	X(CHECK, "check", BOOL, "true: look at all of the copy, rows and indexes too, and tell")                       \
 	X(OFFSET, "offset", NUMBER0, "the first byte")                                                                 \
-	X(SIZE, "size", COUNT, "bytes at most")
+	X(SIZE, "size", COUNT, "bytes at most")                                                                        \
+	X(TOPICS, "topics", TOPICS, "array of names: migration, schema, changes, log, session")                        \
+	X(TABLES, "tables", NAMES, "array of tables: of the topic changes, these alone")                               \
+	X(SUBSCRIPTION, "subscription", STRING, "a subscription, as subscribe named it")
 
 enum param {
 #define X(id, name, type, doc) PARAM_##id,
@@ -130,7 +133,9 @@ enum param {
 	X(BACKUP_LIST, "backup.list", OP_STATEMENT, ROLE_MIGRATE, 0, 0, "the backups there are")                       \
 	X(BACKUP_READ, "backup.read", OP_STATEMENT, ROLE_MIGRATE, P(NAME), P(OFFSET) | P(SIZE),                        \
 	  "a part of a backup, as base64")                                                                             \
-	X(BACKUP_DELETE, "backup.delete", OP_STATEMENT, ROLE_MIGRATE, P(NAME), 0, "delete a backup")
+	X(BACKUP_DELETE, "backup.delete", OP_STATEMENT, ROLE_MIGRATE, P(NAME), 0, "delete a backup")                   \
+	X(SUBSCRIBE, "subscribe", OP_STATEMENT, ROLE_RO, P(TOPICS), P(TABLES), "be told of what happens, as it does")  \
+	X(UNSUBSCRIBE, "unsubscribe", OP_STATEMENT, ROLE_RO, P(SUBSCRIPTION), 0, "end a subscription")
 
 enum op {
 #define X(id, name, flags, role, required, optional, doc) OP_##id,

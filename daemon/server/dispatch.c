@@ -49,6 +49,8 @@ static const struct handler table[OP_COUNT] = {
 	[OP_BACKUP_LIST] = {.start = handle_backup},
 	[OP_BACKUP_READ] = {.start = handle_backup},
 	[OP_BACKUP_DELETE] = {.start = handle_backup},
+	[OP_SUBSCRIBE] = {.start = handle_subscribe},
+	[OP_UNSUBSCRIBE] = {.start = handle_unsubscribe},
 };
 
 const struct handler *handler_of(enum op op)

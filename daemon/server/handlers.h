@@ -38,5 +38,7 @@ handler_answer handle_migrate_status, handle_migrate_history, handle_migrate_pau
 	handle_migrate_throttle, handle_migrate_cutover;
 /* handle_backup.c */
 handler_start handle_backup;
+/* handle_events.c */
+handler_start handle_subscribe, handle_unsubscribe;
 
 #endif

@@ -12,6 +12,7 @@
 #include "daemon/lib/list.h"
 #include "daemon/migrate/migrator.h"
 #include "daemon/server/beside.h"
+#include "daemon/server/events.h"
 #include "daemon/server/listener.h"
 #include "daemon/server/notify.h"
 #include "daemon/server/server.h"
@@ -55,6 +56,7 @@ struct server {
 	struct listener listener;
 	struct notify notify;
 	struct stats stats;
+	struct events events;
 	enum server_state state;
 	uint64_t started_ms;  /* uv_now */
 	uint64_t drain_by_ms; /* when the present step of the shutdown has lasted long enough */

@@ -69,6 +69,7 @@ static void on_sweep(uv_timer_t *timer)
 		next = list_next(&server->sessions, n);
 		session_sweep(LIST_ENTRY(n, struct session, node));
 	}
+	events_sweep(server);
 	server_shutdown_step(server);
 }
 
@@ -275,6 +276,7 @@ int server_run(const struct server_options *options, struct config *config)
 	list_init(&server.dirty);
 	list_init(&server.spare);
 	beside_init(&server.beside, &server);
+	events_init(&server);
 	notify_open(&server.notify);
 	passed_fd = notify_listen_fd();
 	if (passed_fd == -2) {
