@@ -26,7 +26,10 @@ enum takes {
 	CHECK_FILE,
 	DUMP_FILE,
 	SCHEMA_FILE,
-	OUTPUT
+	OUTPUT,
+	TABLE_NAME,
+	COUNT,
+	WAIT_FOR
 };
 
 static const struct option {
@@ -66,6 +69,9 @@ static const struct option {
 	{"--try", 0, FLAG_TRY, NOTHING},
 	{"--output", 'o', FLAG_OUTPUT, OUTPUT},
 	{"--verify", 0, FLAG_VERIFY, NOTHING},
+	{"--table", 0, FLAG_EVENTS, TABLE_NAME},
+	{"--count", 0, FLAG_EVENTS, COUNT},
+	{"--for", 0, FLAG_FOR, WAIT_FOR},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
@@ -147,6 +153,25 @@ static int take_format(struct ctl *c, const char *value)
 	return EXIT_USAGE;
 }
 
+static int take_table(struct ctl *c, const char *value)
+{
+	if (c->ntables == CTL_TABLES_MAX) {
+		say("at most %d times --table", CTL_TABLES_MAX);
+		return EXIT_USAGE;
+	}
+	c->tables[c->ntables++] = value;
+	return 0;
+}
+
+static int take_count(struct ctl *c, const char *value)
+{
+	c->count = args_number(value);
+	if (c->count > 0)
+		return 0;
+	say("--count takes a number from 1, not \"%s\"", value);
+	return EXIT_USAGE;
+}
+
 static int take_value(struct ctl *c, const struct option *o, const char *value)
 {
 	/* --null shares its flag with --text, which says more. */
@@ -182,6 +207,13 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 		return 0;
 	case OUTPUT:
 		c->output = value;
+		return 0;
+	case TABLE_NAME:
+		return take_table(c, value);
+	case COUNT:
+		return take_count(c, value);
+	case WAIT_FOR:
+		c->wait_for = value;
 		return 0;
 	case NOTHING:
 		break;

@@ -65,21 +65,30 @@ enum flag {
 	FLAG_TRY = 1 << 24,
 	FLAG_OUTPUT = 1 << 25,
 	FLAG_VERIFY = 1 << 26,
+	FLAG_EVENTS = 1 << 29, /* --table and --count */
+	FLAG_FOR = 1 << 30,
 };
+
+/* Tables that events takes. */
+#define CTL_TABLES_MAX 100
 
 struct ctl {
 	unsigned flags;
-	const char *socket;    /* NULL: the library looks for it */
-	const char *null_word; /* an argument that means NULL; NULL: none does */
-	const char *dir;       /* NULL: the daemon's own folder */
-	const char *format;    /* of the files; NULL: the daemon finds out */
-	const char *from;      /* the tool whose history a baseline takes over, NULL: none named */
-	const char *check;     /* the file a dump is compared with */
-	const char *dump;      /* the file the schema is written to after a run */
-	const char *schema;    /* the file a fresh database is made from */
-	const char *output;    /* the file a backup is fetched to; NULL: none was named */
-	int64_t to;            /* with FLAG_TO */
-	int timeout_ms;        /* -1: none */
+	const char *socket;                 /* NULL: the library looks for it */
+	const char *null_word;              /* an argument that means NULL; NULL: none does */
+	const char *dir;                    /* NULL: the daemon's own folder */
+	const char *format;                 /* of the files; NULL: the daemon finds out */
+	const char *from;                   /* the tool whose history a baseline takes over, NULL: none named */
+	const char *check;                  /* the file a dump is compared with */
+	const char *dump;                   /* the file the schema is written to after a run */
+	const char *schema;                 /* the file a fresh database is made from */
+	const char *output;                 /* the file a backup is fetched to; NULL: none was named */
+	int64_t to;                         /* with FLAG_TO */
+	const char *tables[CTL_TABLES_MAX]; /* of events */
+	size_t ntables;
+	int64_t count;        /* of events, to end after; 0: none was named */
+	const char *wait_for; /* NULL: ready */
+	int timeout_ms;       /* -1: none */
 	bool out_tty, err_tty, in_tty;
 	bool color;               /* on stdout */
 	int width;                /* columns of the terminal, 0 if stdout is none */
@@ -291,6 +300,8 @@ int cmd_dump(struct ctl *c, int argc, char **argv);
 int cmd_resolve(struct ctl *c, int argc, char **argv);
 int cmd_backup(struct ctl *c, int argc, char **argv);
 int cmd_restore(struct ctl *c, int argc, char **argv);
+int cmd_events(struct ctl *c, int argc, char **argv);
+int cmd_wait(struct ctl *c, int argc, char **argv);
 /* N, --to, --dir and --format as the beginning of a JSON object. 0 or an exit code with the reason told. */
 int files_params(struct ctl *c, int argc, char **argv, struct buf *params);
 /* migrate.plan with these parameters, which it ends, as text. */
