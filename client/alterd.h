@@ -281,8 +281,8 @@ struct alterd_event;
  * Asks to be told what happens, from now on, as events on this connection. topics[0..n-1]: "migration", "schema",
  * "changes", and for administrators "log" and "session". tables[0..ntables-1]: of "changes" these tables alone; 0: all.
  * ret_name gets the subscription's name. *ret_result: the daemon's answer, JSON text, with the present state that the
- * events go on from: {"subscription":..,"seq":..,"state":{"version":..,"job":..}}; borrowed until the next call with the
- * connection. Both may be NULL. With "changes" it waits for the end of a transaction that is open.
+ * events go on from: {"subscription":..,"seq":..,"state":{"version":..,"job":..}}; borrowed until the next call with
+ * the connection. Both may be NULL. With "changes" it waits for the end of a transaction that is open.
  */
 ALTERD_API int alterd_subscribe(struct alterd_conn *c, const char *const *topics, size_t n, const char *const *tables,
 				size_t ntables, char ret_name[ALTERD_NAME_BYTES], const char **ret_result);
@@ -291,9 +291,9 @@ ALTERD_API int alterd_unsubscribe(struct alterd_conn *c, const char *name);
 
 /*
  * The next event of any subscription of the connection, in the order they came: 1 and *ret, 0 if none comes within
- * timeout_ms (0: only looks, -1: waits for ever), -1 failed. The event is borrowed until the next alterd_next_event() or
- * alterd_close(). Other calls may be made in between: events that come meanwhile are kept, the newest 1024 of them. To
- * wait for other things as well poll() alterd_fd(), and take events until there is none before each poll().
+ * timeout_ms (0: only looks, -1: waits for ever), -1 failed. The event is borrowed until the next alterd_next_event()
+ * or alterd_close(). Other calls may be made in between: events that come meanwhile are kept, the newest 1024 of them.
+ * To wait for other things as well poll() alterd_fd(), and take events until there is none before each poll().
  */
 ALTERD_API int alterd_next_event(struct alterd_conn *c, int timeout_ms, const struct alterd_event **ret);
 

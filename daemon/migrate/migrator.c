@@ -368,6 +368,17 @@ static void end_job(struct migrator *m)
 	m->unsaved = true;
 }
 
+static void take_controls(struct migrator *m, struct record *r)
+{
+	bool paused = r->control.paused != 0;
+
+	if (memcmp(&r->control, &m->wanted, sizeof(r->control)) == 0)
+		return;
+	r->control = m->wanted;
+	m->unsaved = true;
+	migrator_tell_paused(m, r, paused);
+}
+
 void migrator_pump(struct migrator *m)
 {
 	asides_pump(m);
@@ -384,12 +395,7 @@ void migrator_pump(struct migrator *m)
 		start(m, e);
 	}
 	struct record *r = m->m.r;
-	if (memcmp(&r->control, &m->wanted, sizeof(r->control)) != 0) {
-		bool paused = r->control.paused != 0;
-		r->control = m->wanted;
-		m->unsaved = true;
-		migrator_tell_paused(m, r, paused);
-	}
+	take_controls(m, r);
 	migrator_tell_progress(m);
 	if (asides_failed(m, &m->step.err)) {
 		m->step.ran = true;
