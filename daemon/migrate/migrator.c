@@ -333,11 +333,11 @@ static void start(struct migrator *m, struct entry *e)
 		r->state = JOB_RUNNING;
 		r->started_ms = clock_wall_ms();
 		m->unsaved = true;
-		migrator_tell(m, r, "started");
 	}
 	pacer_init(&m->pacer, (uint64_t)m->config.hold_ms * NS_PER_MS, m->config.batch_rows, m->config.duty_percent);
 	if (r->p.phase != PHASE_RETIRE && r->p.phase != PHASE_ABORT && *r->table)
 		migrator_protect(m);
+	migrator_tell(m, r, "started");
 }
 
 /* Phases in which nothing is seen of the change yet. */

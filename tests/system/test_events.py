@@ -160,6 +160,10 @@ CASES = [
                                            "INSERT INTO loose VALUES(8, 8)", "ROLLBACK TO t", "RELEASE s"]),
     ("one of the same name twice", ["SAVEPOINT s", "INSERT INTO loose VALUES(9, 9)", "SAVEPOINT s",
                                     "INSERT INTO loose VALUES(10, 10)", "ROLLBACK TO s", "RELEASE s", "RELEASE s"]),
+    ("a schema that is taken back", ["BEGIN", "INSERT INTO loose VALUES(11, 1)", "SAVEPOINT a", "CREATE TABLE z(x)",
+                                     "INSERT INTO z VALUES(1)", "ROLLBACK TO a", "INSERT INTO keyed VALUES('zz', 1)", "COMMIT"]),
+    ("and as a whole", ["BEGIN", "INSERT INTO loose VALUES(11, 1)", "CREATE TABLE z(x)", "ROLLBACK",
+                        "INSERT INTO keyed VALUES('zzz', 1)"]),
     ("delete of all in a savepoint", ["BEGIN", "SAVEPOINT a", "DELETE FROM loose", "ROLLBACK TO a", "COMMIT"]),
     ("nothing", ["BEGIN", "SELECT 1", "COMMIT"]),
 ]
