@@ -113,15 +113,6 @@ static void put(struct subscription *sub, struct event *e, uint64_t seq)
 
 /* --- publishing --- */
 
-bool events_wanted(const struct server *server, enum topic topic)
-{
-	for (struct list_node *n = list_first(&server->events.subscriptions); n;
-	     n = list_next(&server->events.subscriptions, n))
-		if (each_of(n)->topics & TOPIC_BIT(topic))
-			return true;
-	return false;
-}
-
 void events_publish(struct server *server, enum topic topic, const char *type, const char *data, uint64_t lost)
 {
 	struct events *ev = &server->events;

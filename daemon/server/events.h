@@ -80,8 +80,6 @@ void events_pump(struct session *s);
 /* Now and then: what a source could not do at once is tried again. */
 void events_sweep(struct server *server);
 
-/* True while somebody is subscribed to the topic. */
-bool events_wanted(const struct server *server, enum topic topic);
 /* An event of a topic that has a JSON object to tell. `lost`: how many before it are gone already. */
 void events_publish(struct server *server, enum topic topic, const char *type, const char *data, uint64_t lost);
 void events_publish_changes(struct server *server, const struct changes *changes);

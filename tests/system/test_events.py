@@ -214,6 +214,14 @@ def exact_counts():
         w("commit")
         suite.same("is a savepoint", summed(marker(w, s)), {"loose": {"insert": 1, "update": 0, "delete": 0},
                                                             "keyed": {"insert": 1, "update": 0, "delete": 0}})
+        # What SQLite does not tell by rows of the table itself.
+        w.exec("CREATE VIRTUAL TABLE words USING fts5(t)")
+        marker(w, s)
+        w.exec("INSERT INTO words VALUES('one two')")
+        suite.check("a full-text table, by the tables it is kept in", summed(marker(w, s)).keys() >= {"words_content"})
+        w.exec("CREATE TABLE copied AS SELECT * FROM plain")
+        suite.same("CREATE TABLE .. AS is the schema's", marker(w, s), [])
+        w.exec("DROP TABLE words")
         w.close()
         with d.client() as gone:
             gone("begin")
@@ -415,6 +423,21 @@ def versions():
         until("and then version 2", lambda: next_event(m, "schema")["data"]["version"] >= 2)
         with v.client() as app:
             suite.same("now it may", app("hello", expect_version=2)["version"], 2)
+    # The client that proto/README.md shows, as it stands there.
+    with open(os.path.join(os.environ.get("ALTERD_SOURCE_DIR", "."), "proto", "README.md"), encoding="utf-8") as f:
+        blocks = [b.split("```")[0] for b in f.read().split("```python\n")[1:]]
+    page = {}
+    for block in blocks:
+        exec(block, page)
+    shown, reached = page["Alterd"](v.socket), []
+    waits = threading.Thread(target=lambda: reached.append(page["wait_for_version"](shown, 3)), daemon=True)
+    waits.start()
+    until("it is subscribed", lambda: w("stats")["subscriptions"] == 1)
+    files.append({"name": "0003_third.sql", "sql": "-- migrate:up\nCREATE INDEX v1_x ON v1(x);\n"})
+    w("migrate.up", files=files, wait=True)
+    waits.join(scaled(10))
+    suite.same("the page's own client is told", reached, [3])
+    shown.s.close()
 
 
 @suite.section
