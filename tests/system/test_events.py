@@ -378,7 +378,9 @@ def schema_and_migrations():
             c.exec("DELETE FROM big WHERE id = ?", i + 200)
         until("it waits for its cutover", lambda: c("migrate.status")["job"]["phase"] == "ready")
         c("migrate.pause")
+        until("it rests", lambda: c("migrate.status")["job"]["state"] == "paused")
         c("migrate.resume")
+        until("it goes on", lambda: c("migrate.status")["job"]["state"] == "running")
         c("migrate.abort")
         got = events_of(m, 0.3)
         suite.same("clients' writes beside it", summed(e for e in got if e["topic"] == "changes"),
