@@ -6,12 +6,13 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
 sys.dont_write_bytecode = True
 
+import random
 import sqlite3
 import threading
 import time
 
 from daemon import Daemon, memory_counts
-from limits import SCALE, fewer, scaled, until
+from limits import SCALE, fewer, first_seed, scaled, until
 from suite import Suite
 from wire import RpcError
 
@@ -228,6 +229,85 @@ def exact_counts():
             gone.exec("DELETE FROM plain")
         until("its transaction is rolled back", lambda: c.value("SELECT count(*) FROM plain") > 0)
         suite.same("a client that leaves within a transaction", marker(c, s), [])
+
+
+def random_statement(r):
+    word = r.choice(["", "", "OR REPLACE ", "OR IGNORE ", "OR FAIL ", "OR ABORT "])
+    key, other = r.randrange(12), r.randrange(12)
+    return r.choice([
+        "INSERT %sINTO plain(id, v, n) VALUES(%d, 'v%d', %d), (%d, 'v%d', 1)"
+        % (word, key, other, r.choice([1, 1, 5000]), other, key),
+        "INSERT INTO plain(v, n) VALUES('v%d', 1) ON CONFLICT(v) DO UPDATE SET n = n + 300" % key,
+        "UPDATE %splain SET v = 'v%d', id = id + %d WHERE id > %d" % (word, other, r.randrange(2), key),
+        "DELETE FROM plain WHERE id %% 3 = %d" % (key % 3),
+        "INSERT %sINTO keyed VALUES('k%d', 1), ('k%d', 2)" % (word, key, other),
+        "UPDATE %skeyed SET k = 'k%d', v = v + 1 WHERE k >= 'k%d'" % (word, other, key),
+        "DELETE FROM keyed WHERE v > 1",
+        "INSERT %sINTO parent VALUES(%d, 0)" % (word, key),
+        "UPDATE %sparent SET id = %d WHERE id = %d" % (word, other, key),
+        "DELETE FROM parent WHERE id = %d" % key,
+        "INSERT %sINTO child(id, p) VALUES(%d, %d), (%d, %d)" % (word, key, other, other, key),
+        "INSERT INTO late(p) VALUES(%d)" % key,
+        "DELETE FROM late WHERE p NOT IN (SELECT id FROM parent)",
+        "INSERT %sINTO watched(id, v) VALUES(%d, %d), (%d, 1)" % (word, key, other, other),
+        "UPDATE %swatched SET v = %d WHERE id < %d" % (word, key, other),
+        "DELETE FROM seen WHERE id %% 2 = %d" % (key % 2),
+        "DELETE FROM loose",
+        "INSERT INTO loose SELECT id, abs(CASE WHEN id = %d THEN -9223372036854775808 ELSE id END) FROM plain" % key,
+    ])
+
+
+def random_transaction(r):
+    """One statement, or a few between BEGIN or SAVEPOINT and an end, with savepoints within each other."""
+    if r.random() < 0.4:
+        return [random_statement(r)]
+    out, open_ones = [r.choice(["BEGIN", "BEGIN", "SAVEPOINT s0"])], []
+    outer = out[0] != "BEGIN"
+    for i in range(r.randrange(1, 12)):
+        k = r.random()
+        if k < 0.2:
+            open_ones.append("s%d" % r.randrange(1, 4))
+            out.append("SAVEPOINT " + open_ones[-1])
+        elif k < 0.3 and open_ones:
+            out.append("ROLLBACK TO " + open_ones[-1])
+        elif k < 0.35 and len(open_ones) > 1:
+            out.append("ROLLBACK TO " + open_ones[-2])
+            at = len(open_ones) - 1 - open_ones[::-1].index(open_ones[-2])
+            del open_ones[at + 1 :]
+        elif k < 0.42 and open_ones:
+            out.append("RELEASE " + open_ones.pop())
+        elif k < 0.46 and outer:
+            out.append("ROLLBACK TO s0")
+            open_ones.clear()
+        else:
+            out.append(random_statement(r))
+    # A deferred key may keep it from its end: then it is rolled back.
+    return out + ["RELEASE s0" if outer and r.random() < 0.5 else r.choice(["COMMIT", "COMMIT", "ROLLBACK"]), "ROLLBACK"]
+
+
+@suite.section
+def random_transactions():
+    seed = first_seed()
+    r, o = random.Random(seed), Oracle()
+    f = Daemon(settings={"store.synchronous": "normal"})
+    w, s = f.client(), f.client()
+    w("batch", script=SCHEMA + "CREATE TABLE marker(x);")
+    s("subscribe", topics=["changes"])
+    wrong, told = [], 0
+    for i in range(400):
+        statements = random_transaction(r)
+        ids = [w.send("exec", sql=sql) for sql in statements]
+        for n in ids:
+            w.message(n)
+        got, want = marker(w, s), o.run(statements)
+        told += len(got)
+        if summed(got) != want or len(got) > 1:
+            wrong.append((i, statements, summed(got), want))
+    suite.check("400 of them, told exactly (seed %d)" % seed, not wrong, wrong[:1])
+    suite.check("many of which changed something", told > 100, told)
+    for t in TABLES[:-1]:
+        suite.same("the same rows: " + t, w.rows("SELECT * FROM %s ORDER BY 1, 2" % t),
+                   [list(x) for x in o.db.execute("SELECT * FROM %s ORDER BY 1, 2" % t)])
 
 
 @suite.section
