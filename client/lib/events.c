@@ -263,8 +263,8 @@ int alterd_wait_version(struct alterd_conn *c, int64_t version, int timeout_ms, 
 {
 	static const char *const topics[] = {"schema"};
 	int64_t deadline = wire_deadline(timeout_ms), now = 0;
-	char name[ALTERD_NAME_BYTES];
-	const char *result;
+	char name[ALTERD_NAME_BYTES] = "";
+	const char *result = NULL;
 	char *state;
 	int rc;
 
@@ -272,7 +272,7 @@ int alterd_wait_version(struct alterd_conn *c, int64_t version, int timeout_ms, 
 		return conn_fail(c, ALTERD_E_MISUSE, "a timeout of %d ms", timeout_ms);
 	if (alterd_subscribe(c, topics, 1, NULL, 0, name, &result) != 0)
 		return -1;
-	state = jr_member((char *)(uintptr_t)result, "state");
+	state = result ? jr_member((char *)(uintptr_t)result, "state") : NULL;
 	if (!state || !version_in(state, &now))
 		return conn_broken(c, ALTERD_E_PROTOCOL, "the daemon sent a subscription without a version");
 	for (rc = 1; rc == 1 && now < version;)
