@@ -6,6 +6,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
 sys.dont_write_bytecode = True
 
+import atexit
 import json
 import signal
 import subprocess
@@ -31,6 +32,7 @@ class Ctl:
         self.p = subprocess.Popen(
             [program("alterctl"), "--socket", socket or d.socket, *args],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        atexit.register(self.p.kill)  # none outlives a test that went wrong
 
     def listening(self):
         suite.same("it listens", self.p.stderr.readline(), "listening; Ctrl-C ends it\n")
