@@ -270,6 +270,50 @@ ALTERD_API int64_t alterd_last_insert_rowid(const struct alterd_result *r);
 /* Frees it; a cursor that is still open is closed (an error in that is not told). Accepts NULL. */
 ALTERD_API void alterd_result_free(struct alterd_result *r);
 
+/* ---- Events ---- */
+
+/* Room for the name of a subscription. */
+#define ALTERD_NAME_BYTES 32
+
+struct alterd_event;
+
+/*
+ * Asks to be told what happens, from now on, as events on this connection. topics[0..n-1]: "migration", "schema",
+ * "changes", and for administrators "log" and "session". tables[0..ntables-1]: of "changes" these tables alone; 0: all.
+ * ret_name gets the subscription's name. *ret_result: the daemon's answer, JSON text, with the present state that the
+ * events go on from: {"subscription":..,"seq":..,"state":{"version":..,"job":..}}; borrowed until the next call with
+ * the connection. Both may be NULL. With "changes" it waits for the end of a transaction that is open.
+ */
+ALTERD_API int alterd_subscribe(struct alterd_conn *c, const char *const *topics, size_t n, const char *const *tables,
+				size_t ntables, char ret_name[ALTERD_NAME_BYTES], const char **ret_result);
+/* Ends one. Events of it that were not taken yet are gone. */
+ALTERD_API int alterd_unsubscribe(struct alterd_conn *c, const char *name);
+
+/*
+ * The next event of any subscription of the connection, in the order they came: 1 and *ret, 0 if none comes within
+ * timeout_ms (0: only looks, -1: waits for ever), -1 failed. The event is borrowed until the next alterd_next_event()
+ * or alterd_close(). Other calls may be made in between: events that come meanwhile are kept, the newest 1024 of them.
+ * To wait for other things as well poll() alterd_fd(), and take events until there is none before each poll().
+ */
+ALTERD_API int alterd_next_event(struct alterd_conn *c, int timeout_ms, const struct alterd_event **ret);
+
+/* Borrowed, as long as the event. */
+ALTERD_API const char *alterd_event_subscription(const struct alterd_event *e); /* "e1" */
+ALTERD_API int64_t alterd_event_seq(const struct alterd_event *e);              /* grows, with gaps */
+ALTERD_API const char *alterd_event_topic(const struct alterd_event *e);
+ALTERD_API const char *alterd_event_type(const struct alterd_event *e); /* "commit", "changed", "progress", "done".. */
+ALTERD_API const char *alterd_event_time(const struct alterd_event *e); /* "2026-03-01T10:00:07.120Z" */
+ALTERD_API const char *alterd_event_data(const struct alterd_event *e); /* JSON object as the daemon sent it */
+/* How many before it did not come by themselves, because they were not read in time. Counts of rows are added up. */
+ALTERD_API int64_t alterd_event_lost(const struct alterd_event *e);
+
+/*
+ * Waits until the schema's version is `version` or a greater one: 1 with *ret_version (may be NULL), 0 when timeout_ms
+ * is over (-1: for ever), -1 failed. Told by the daemon, not asked for again and again. Other subscriptions' events are
+ * kept.
+ */
+ALTERD_API int alterd_wait_version(struct alterd_conn *c, int64_t version, int timeout_ms, int64_t *ret_version);
+
 /* ---- Anything else ---- */
 
 /*

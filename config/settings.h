@@ -39,6 +39,7 @@
 	X(server, output_high, server_output_high, BYTES, "1MiB", true, 65536, 1073741824)                             \
 	X(server, output_low, server_output_low, BYTES, "256KiB", true, 4096, 1073741824)                              \
 	X(server, send_time, server_send_time, MS, "60s", true, 1000, 86400000)                                        \
+	X(server, event_queue, server_event_queue, INT, "256", true, 1, 100000)                                        \
 	X(server, page_rows, server_page_rows, INT, "1000", true, 1, 1000000)                                          \
 	X(server, page_bytes, server_page_bytes, BYTES, "1MiB", true, 4096, 1073741824)                                \
 	X(server, drain, server_drain, MS, "10s", true, 0, 600000)                                                     \

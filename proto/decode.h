@@ -32,4 +32,8 @@ int decode_keep(struct decoder *d, const char *p, size_t n, const char **ret);
 int decode_refuse(struct decoder *d, long step, const char *name, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* topics.c: the parameters of subscribe. */
+int decode_topics(struct decoder *d, const struct node *v);
+int decode_tables(struct decoder *d, const struct node *v);
+
 #endif

@@ -34,6 +34,12 @@ static const char *schema_of(enum param_type type)
 	case PARAM_TYPE_FILE:
 		return "{\"type\":\"object\",\"required\":[\"name\",\"sql\"],\"properties\":{"
 		       "\"name\":{\"type\":\"string\"},\"sql\":{\"type\":\"string\"}},\"additionalProperties\":false}";
+	case PARAM_TYPE_TOPICS:
+		return "{\"type\":\"array\",\"minItems\":1,\"items\":{\"enum\":[\"migration\",\"schema\",\"changes\","
+		       "\"log\","
+		       "\"session\"]}}";
+	case PARAM_TYPE_NAMES:
+		return "{\"type\":\"array\",\"minItems\":1,\"maxItems\":100,\"items\":{\"type\":\"string\"}}";
 	case PARAM_TYPE_REQID:
 		return "{\"type\":[\"integer\",\"string\"]}";
 	case PARAM_TYPE_RANGE:

@@ -59,7 +59,10 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(OFFSET, "offset", NUMBER0, "the first byte")                                                                 \
 	X(SIZE, "size", COUNT, "bytes at most")                                                                        \
 	X(QUICK, "quick", BOOL, "true: neither compare indexes with their tables nor look at foreign keys")            \
-	X(WHOLE, "whole", BOOL, "true: the file as a whole in one snapshot, however large it is")
+	X(WHOLE, "whole", BOOL, "true: the file as a whole in one snapshot, however large it is")                      \
+	X(TOPICS, "topics", TOPICS, "array of names: migration, schema, changes, log, session")                        \
+	X(TABLES, "tables", NAMES, "array of tables: of the topic changes, these alone")                               \
+	X(SUBSCRIPTION, "subscription", STRING, "a subscription, as subscribe named it")
 
 enum param {
 #define X(id, name, type, doc) PARAM_##id,
@@ -139,7 +142,9 @@ enum param {
 	X(CHECK, "check", OP_STATEMENT, ROLE_MIGRATE, 0, P(TABLE) | P(QUICK) | P(WHOLE),                               \
 	  "look the database through while it is in use")                                                              \
 	X(ANALYZE, "analyze", OP_STATEMENT, ROLE_MIGRATE, 0, P(TABLE), "SQLite's statistics, from samples")            \
-	X(SHRINK, "shrink", OP_STATEMENT, ROLE_MIGRATE, 0, 0, "give free pages of the file back")
+	X(SHRINK, "shrink", OP_STATEMENT, ROLE_MIGRATE, 0, 0, "give free pages of the file back")                      \
+	X(SUBSCRIBE, "subscribe", OP_STATEMENT, ROLE_RO, P(TOPICS), P(TABLES), "be told of what happens, as it does")  \
+	X(UNSUBSCRIBE, "unsubscribe", OP_STATEMENT, ROLE_RO, P(SUBSCRIPTION), 0, "end a subscription")
 
 enum op {
 #define X(id, name, flags, role, required, optional, doc) OP_##id,

@@ -19,6 +19,8 @@ enum param_type {
 	PARAM_TYPE_BOOL,
 	PARAM_TYPE_FILES,
 	PARAM_TYPE_FILE,
+	PARAM_TYPE_TOPICS,
+	PARAM_TYPE_NAMES,
 };
 
 struct param_info {

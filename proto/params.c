@@ -5,6 +5,7 @@
 
 #include "proto/decode.h"
 #include "proto/param.h"
+#include "proto/topic.h"
 
 int decode_refuse(struct decoder *d, long step, const char *name, const char *format, ...)
 {
@@ -313,6 +314,8 @@ static void *param_field(struct params *p, enum param which)
 		return &p->expect_version;
 	case PARAM_TABLE:
 		return &p->table;
+	case PARAM_SUBSCRIPTION:
+		return &p->subscription;
 	default:
 		return migration_field(p, which);
 	}
@@ -353,6 +356,12 @@ static int decode_param(struct decoder *d, enum param which, const struct node *
 	case PARAM_TYPE_FILE:
 		rc = decode_file(d, v, info->name, &d->params->schema);
 		break;
+	case PARAM_TYPE_TOPICS:
+		rc = decode_topics(d, v);
+		break;
+	case PARAM_TYPE_NAMES:
+		rc = decode_tables(d, v);
+		break;
 	case PARAM_TYPE_REQID:
 		rc = decode_request_id(d, v);
 		break;
@@ -384,6 +393,8 @@ static int check_together(struct decoder *d, enum op op, const struct op_info *i
 		return error_set(d->err, ERRC_INVALID_PARAMS, "batch needs either statements or script");
 	if (params_has(p, PARAM_MODE) && strcmp(p->mode, "immediate") != 0 && strcmp(p->mode, "read") != 0)
 		return decode_refuse(d, -1, "mode", "must be \"immediate\" or \"read\"");
+	if (params_has(p, PARAM_TABLES) && !(p->topics & TOPIC_BIT(TOPIC_CHANGES)))
+		return decode_refuse(d, -1, "tables", "belongs to the topic changes, which is not asked for");
 	if (params_has(p, PARAM_DUTY_PERCENT) && p->duty_percent > 100)
 		return decode_refuse(d, -1, "duty_percent", "must be an integer from 1 to 100");
 	return 0;

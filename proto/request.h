@@ -93,6 +93,10 @@ struct params {
 	bool check;
 	int64_t offset, size;
 	bool quick, whole;
+	unsigned topics; /* mask of TOPIC_BIT(..) */
+	const char *const *tables;
+	size_t ntables;
+	const char *subscription;
 };
 
 static inline bool params_has(const struct params *p, enum param which) { return (p->present >> which) & 1; }

@@ -28,7 +28,10 @@ enum takes {
 	DUMP_FILE,
 	SCHEMA_FILE,
 	OUTPUT,
-	INTERVAL
+	INTERVAL,
+	TABLE_NAME,
+	COUNT,
+	WAIT_FOR
 };
 
 static const struct option {
@@ -71,6 +74,9 @@ static const struct option {
 	{"--interval", 0, FLAG_INTERVAL, INTERVAL},
 	{"--quick", 0, FLAG_QUICK, NOTHING},
 	{"--whole", 0, FLAG_WHOLE, NOTHING},
+	{"--table", 0, FLAG_EVENTS, TABLE_NAME},
+	{"--count", 0, FLAG_EVENTS, COUNT},
+	{"--for", 0, FLAG_FOR, WAIT_FOR},
 };
 
 /* What stands for their values in a synopsis; for completion. */
@@ -158,6 +164,25 @@ static int take_format(struct ctl *c, const char *value)
 	return EXIT_USAGE;
 }
 
+static int take_table(struct ctl *c, const char *value)
+{
+	if (c->ntables == CTL_TABLES_MAX) {
+		say("at most %d times --table", CTL_TABLES_MAX);
+		return EXIT_USAGE;
+	}
+	c->tables[c->ntables++] = value;
+	return 0;
+}
+
+static int take_count(struct ctl *c, const char *value)
+{
+	c->count = args_number(value);
+	if (c->count > 0)
+		return 0;
+	say("--count takes a number from 1, not \"%s\"", value);
+	return EXIT_USAGE;
+}
+
 static int take_value(struct ctl *c, const struct option *o, const char *value)
 {
 	/* --null shares its flag with --text, which says more. */
@@ -196,6 +221,13 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 		return 0;
 	case INTERVAL:
 		return take_seconds("--interval", value, 0.1, INTERVAL_MAX_S, &c->interval_ms);
+	case TABLE_NAME:
+		return take_table(c, value);
+	case COUNT:
+		return take_count(c, value);
+	case WAIT_FOR:
+		c->wait_for = value;
+		return 0;
 	case NOTHING:
 		break;
 	}

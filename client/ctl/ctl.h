@@ -69,21 +69,30 @@ enum {
 #define FLAG_INTERVAL (UINT64_C(1) << 27)
 #define FLAG_QUICK (UINT64_C(1) << 28)
 #define FLAG_WHOLE (UINT64_C(1) << 29)
+#define FLAG_EVENTS (UINT64_C(1) << 30) /* --table and --count */
+#define FLAG_FOR (UINT64_C(1) << 31)
+
+/* Tables that events takes. */
+#define CTL_TABLES_MAX 100
 
 struct ctl {
 	uint64_t flags;
-	const char *socket;    /* NULL: the library looks for it */
-	const char *null_word; /* an argument that means NULL; NULL: none does */
-	const char *dir;       /* NULL: the daemon's own folder */
-	const char *format;    /* of the files; NULL: the daemon finds out */
-	const char *from;      /* the tool whose history a baseline takes over, NULL: none named */
-	const char *check;     /* the file a dump is compared with */
-	const char *dump;      /* the file the schema is written to after a run */
-	const char *schema;    /* the file a fresh database is made from */
-	const char *output;    /* the file a backup is fetched to; NULL: none was named */
-	int64_t to;            /* with FLAG_TO */
-	int timeout_ms;        /* -1: none */
-	int interval_ms;       /* of --watch; 0: not said */
+	const char *socket;                 /* NULL: the library looks for it */
+	const char *null_word;              /* an argument that means NULL; NULL: none does */
+	const char *dir;                    /* NULL: the daemon's own folder */
+	const char *format;                 /* of the files; NULL: the daemon finds out */
+	const char *from;                   /* the tool whose history a baseline takes over, NULL: none named */
+	const char *check;                  /* the file a dump is compared with */
+	const char *dump;                   /* the file the schema is written to after a run */
+	const char *schema;                 /* the file a fresh database is made from */
+	const char *output;                 /* the file a backup is fetched to; NULL: none was named */
+	int64_t to;                         /* with FLAG_TO */
+	int timeout_ms;                     /* -1: none */
+	int interval_ms;                    /* of --watch; 0: not said */
+	const char *tables[CTL_TABLES_MAX]; /* of events */
+	size_t ntables;
+	int64_t count;        /* of events, to end after; 0: none was named */
+	const char *wait_for; /* NULL: ready */
 	bool out_tty, err_tty, in_tty;
 	bool dumb;                /* a terminal that only knows lines */
 	bool utf8;                /* the locale's characters are */
@@ -344,6 +353,8 @@ int cmd_restore(struct ctl *c, int argc, char **argv);
 int cmd_check(struct ctl *c, int argc, char **argv);
 int cmd_analyze(struct ctl *c, int argc, char **argv);
 int cmd_shrink(struct ctl *c, int argc, char **argv);
+int cmd_events(struct ctl *c, int argc, char **argv);
+int cmd_wait(struct ctl *c, int argc, char **argv);
 /* N, --to, --dir and --format as the beginning of a JSON object. 0 or an exit code with the reason told. */
 int files_params(struct ctl *c, int argc, char **argv, struct buf *params);
 /* migrate.plan with these parameters, which it ends, as text. */

@@ -250,6 +250,25 @@ const struct command commands[] = {
 	{"kill", cmd_kill, 1, 1, 0, "SESSION", "end a session",
 	 "  alterctl sessions\n"
 	 "  alterctl kill s42\n"},
+	{"events", cmd_events, 0, -1, FLAG_EVENTS, "[--table TABLE]... [--count N] [TOPIC...]",
+	 "what happens, a line each, until Ctrl-C",
+	 "  alterctl events                  migration, schema and changes\n"
+	 "  alterctl events changes --table user --table account\n"
+	 "  alterctl events log session      for administrators\n"
+	 "  alterctl --json events changes | jq -r '.data.tables | keys[]'\n"
+	 "  alterctl events --count 1 --timeout 60 schema\n"
+	 "\n"
+	 "migration: what becomes of jobs, and versions; schema: tables made, changed, dropped; changes:\n"
+	 "rows inserted (+), updated (~) and deleted (-) by each committed transaction, of the tables\n"
+	 "named or of all. Ends after N events; 75 if the time is up before.\n"},
+	{"wait", cmd_wait, 0, 0, FLAG_FOR, "[--for ready | idle | version=V]",
+	 "wait until the daemon serves, or a migration is done",
+	 "  alterctl wait --timeout 30       until it answers; its socket may be yet to come\n"
+	 "  alterctl wait --for version=14 && exec app\n"
+	 "  alterctl wait --for idle         no migration runs or waits\n"
+	 "\n"
+	 "75 if the time is up before; without --timeout it waits for ever. A daemon that restarts\n"
+	 "meanwhile is waited for. version=V: V or above.\n"},
 	{"version", cmd_version, 0, 0, 0, "", "versions of alterctl and of the daemon", "  alterctl version\n"},
 	{"help", cmd_help, 0, 1, 0, "[COMMAND]", "this, or what a command does", "  alterctl help alter\n"},
 	{0},

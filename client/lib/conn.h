@@ -5,6 +5,7 @@
  *     reply.c    the envelope of a reply         call.c    begin, commit, batch, script, call
  *     query.c    query, exec, encoding of binds  result.c  rows and pages
  *     jread.c    JSON text, read in place        failure.c the connection's last error
+ *     events.c   subscriptions and their events
  */
 #ifndef ALTERD_CLIENT_CONN_H
 #define ALTERD_CLIENT_CONN_H
@@ -45,7 +46,12 @@ struct alterd_conn {
 	struct buf out; /* the request being written */
 	struct failure failure;
 	struct alterd_result *results; /* all that are alive, so that closing can cut them off */
-	struct alterd_result *spare;   /* one freed result with its memory, for the next query */
+	struct alterd_event *events;   /* come and not yet handed out, oldest first */
+	struct alterd_event **events_end;
+	size_t nevents, events_bytes;
+	int64_t events_lost;         /* dropped since the last one was handed out */
+	struct alterd_event *event;  /* the one handed out; NULL: none */
+	struct alterd_result *spare; /* one freed result with its memory, for the next query */
 	char path[108];
 	char server[64], session[32], role[16];
 	char chunk[READ_BYTES];
@@ -75,7 +81,7 @@ struct reply {
 	size_t len;
 	enum { REPLY_NO_ID, REPLY_NULL_ID, REPLY_INT_ID, REPLY_OTHER_ID } id_kind; /* NO_ID: a notification */
 	int64_t id;
-	struct span result, error;
+	struct span result, error, params; /* params: of a notification */
 	/* Members of the result, if it is an object and has them. */
 	struct span columns, rows, cursor, results;
 	bool done; /* true if absent: nothing more to fetch */
@@ -91,6 +97,18 @@ int reply_parse(char *line, size_t len, struct reply *ret);
 int64_t wire_begin(struct alterd_conn *c, const char *method);
 /* Ends it, sends it and waits for its reply. 0: *ret holds a result. -1: failed, the error is recorded. */
 int wire_finish(struct alterd_conn *c, int64_t id, int timeout_ms, struct reply *ret);
+
+/* Waits for an event, and keeps it: 1 there is one, 0 none came in time (-1: waits for ever), -1 failed. */
+int wire_listen(struct alterd_conn *c, int timeout_ms);
+/* A moment from now on, and what is left until then; -1 for ever. */
+int64_t wire_deadline(int timeout_ms);
+int wire_left_ms(int64_t deadline);
+
+/* ---- events.c ---- */
+
+/* Keeps a notification that is an event. -1: out of memory. */
+int events_keep(struct alterd_conn *c, const struct reply *reply);
+void events_free(struct alterd_conn *c);
 
 /* ---- query.c ---- */
 

@@ -96,6 +96,7 @@ static struct alterd_conn *conn_new(int fd)
 	memset(c, 0, offsetof(struct alterd_conn, chunk));
 	c->fd = fd;
 	c->timeout_ms = -1;
+	c->events_end = &c->events;
 	pthread_mutex_init(&c->send_lock, NULL);
 	frame_init(&c->in, REPLY_BYTES_MAX);
 	return c;
@@ -125,6 +126,7 @@ void alterd_close(struct alterd_conn *c)
 	if (!c)
 		return;
 	results_detach(c);
+	events_free(c);
 	if (c->fd >= 0)
 		close(c->fd);
 	frame_free(&c->in);

@@ -91,6 +91,8 @@ int reply_parse(char *line, size_t len, struct reply *ret)
 			put(&r.result, line, value, p);
 		else if (is(key, n, "error"))
 			put(&r.error, line, value, p);
+		else if (is(key, n, "params"))
+			put(&r.params, line, value, p);
 		else if (is(key, n, "id"))
 			id(&r, value);
 	}

@@ -1,7 +1,7 @@
 /*
  * One request out, its reply in.
  *
- * A connection waits for one reply at a time. Everything else that comes meanwhile - notifications, the answers to
+ * A connection waits for one reply at a time. Of what else comes meanwhile events are kept; the rest - the answers to
  * cancels, late answers to requests that were given up - is passed over. Without a timeout a round trip is two system
  * calls: send and recv.
  */
@@ -28,17 +28,25 @@ static int64_t now_ms(void)
 
 static int64_t deadline_in(int timeout_ms) { return timeout_ms < 0 ? NO_DEADLINE : now_ms() + timeout_ms; }
 
+int64_t wire_deadline(int timeout_ms) { return deadline_in(timeout_ms); }
+
+int wire_left_ms(int64_t deadline)
+{
+	int64_t left = deadline == NO_DEADLINE ? -1 : deadline - now_ms();
+
+	if (deadline != NO_DEADLINE && left < 0)
+		left = 0;
+	return left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
 /* Waits for the events; 1 they came, 0 the deadline did, -1 poll failed. */
 static int wait_for(int fd, short events, int64_t deadline)
 {
 	for (;;) {
 		struct pollfd p = {.fd = fd, .events = events};
-		int64_t left = deadline == NO_DEADLINE ? -1 : deadline - now_ms();
-		int n;
+		int left = wire_left_ms(deadline);
+		int n = poll(&p, 1, left);
 
-		if (deadline != NO_DEADLINE && left < 0)
-			left = 0;
-		n = poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left);
 		if (n > 0)
 			return 1;
 		if (n < 0 && errno != EINTR)
@@ -105,7 +113,10 @@ static int send_out(struct alterd_conn *c, int64_t deadline)
 	return 0;
 }
 
-/* Looks through the lines that are here. 1: *ret is the reply to `id`, 0: it is not among them, -1: failed. */
+/*
+ * Looks through the lines that are here, keeping events. 1: *ret is the reply to `id`, 0: it is not among them, -1:
+ * failed. With the id 0 it stops at the first event.
+ */
 static int find_reply(struct alterd_conn *c, int64_t id, struct reply *ret)
 {
 	for (;;) {
@@ -126,10 +137,14 @@ static int find_reply(struct alterd_conn *c, int64_t id, struct reply *ret)
 		if (reply_parse(line, len, ret) != 0)
 			return conn_broken(c, ALTERD_E_PROTOCOL, "the daemon sent a line that is no reply: %.60s",
 					   line);
+		if (ret->id_kind == REPLY_NO_ID && ret->params.at && events_keep(c, ret) != 0)
+			return -1;
+		if (id == 0 && c->events)
+			return 1;
 		if (ret->id_kind == REPLY_INT_ID && ret->id == id)
 			return 1;
 		/* A request the daemon could not even read is answered without its id. Only ours can be meant. */
-		if (ret->id_kind == REPLY_NULL_ID && ret->error.at)
+		if (id != 0 && ret->id_kind == REPLY_NULL_ID && ret->error.at)
 			return 1;
 	}
 }
@@ -159,6 +174,29 @@ static int receive(struct alterd_conn *c, int64_t id, int timeout_ms, int64_t de
 				return gave_up(c, id, timeout_ms);
 		}
 		if (read_some(c, deadline == NO_DEADLINE ? 0 : MSG_DONTWAIT) < 0)
+			return -1;
+	}
+}
+
+int wire_listen(struct alterd_conn *c, int timeout_ms)
+{
+	int64_t deadline = deadline_in(timeout_ms);
+	struct reply passed;
+
+	if (c->fd < 0 || c->dead)
+		return wire_begin(c, "") < 0 ? -1 : 0;
+	for (;;) {
+		int found = find_reply(c, 0, &passed);
+
+		if (found != 0)
+			return found;
+		int ready = wait_for(c->fd, POLLIN, deadline);
+
+		if (ready < 0)
+			return closed(c, "waiting for an event", errno);
+		if (ready == 0)
+			return 0;
+		if (read_some(c, MSG_DONTWAIT) < 0)
 			return -1;
 	}
 }

@@ -6,6 +6,7 @@
  */
 #include "daemon/lib/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,6 +32,10 @@ static const struct {
 };
 
 static atomic_int level_now = LOG_LEVEL_INFO;
+static atomic_bool listening; /* there is a listener; readable without the lock */
+static pthread_mutex_t listener_lock = PTHREAD_MUTEX_INITIALIZER;
+static log_listener *listener; /* both under the lock */
+static void *listener_arg;
 static bool to_journal;
 
 /* systemd names device and inode of the journal's socket; only if fd 2 still is that socket is the prefix understood.
@@ -56,6 +61,25 @@ void log_init(void)
 }
 
 void log_set_level(enum log_level level) { atomic_store_explicit(&level_now, (int)level, memory_order_relaxed); }
+
+const char *log_level_name(enum log_level level) { return levels[level].name; }
+
+void log_listen(log_listener *who, void *arg)
+{
+	pthread_mutex_lock(&listener_lock);
+	listener = who;
+	listener_arg = arg;
+	atomic_store(&listening, who != NULL);
+	pthread_mutex_unlock(&listener_lock);
+}
+
+static void tell_listener(enum log_level level, const char *room, const char *text, size_t n)
+{
+	pthread_mutex_lock(&listener_lock);
+	if (listener)
+		listener(listener_arg, level, room, text, n);
+	pthread_mutex_unlock(&listener_lock);
+}
 
 bool log_level_by_name(const char *name, enum log_level *ret)
 {
@@ -100,4 +124,6 @@ void log_write(enum log_level level, const char *room, const char *format, ...)
 	/* There is nowhere left to report a log that cannot be written. */
 	ssize_t ignored = write(STDERR_FILENO, line, len);
 	(void)ignored;
+	if (atomic_load_explicit(&listening, memory_order_relaxed))
+		tell_listener(level, room, line + begin, len - 1 - begin);
 }

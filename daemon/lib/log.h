@@ -9,6 +9,7 @@
 #define ALTERD_LIB_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -16,6 +17,16 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 void log_init(void);
 void log_set_level(enum log_level level); /* any thread, at any time */
 bool log_level_by_name(const char *name, enum log_level *ret);
+
+/* "error", "warning", "info", "debug". */
+const char *log_level_name(enum log_level level);
+
+/*
+ * Somebody who hears each line that is written, on the thread that writes it, which waits for it: it must be quick and
+ * must not log. `room` is static, `text` is the message alone, n bytes. NULL ends it, and nobody is in it then.
+ */
+typedef void log_listener(void *arg, enum log_level level, const char *room, const char *text, size_t n);
+void log_listen(log_listener *listener, void *arg); /* any thread */
 
 /* `room` is the part that speaks: "server", "store", "migrate". A message longer than 2000 bytes is cut. */
 void log_write(enum log_level level, const char *room, const char *format, ...) __attribute__((format(printf, 3, 4)));

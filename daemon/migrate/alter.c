@@ -138,10 +138,12 @@ static void inserted(struct mail *mail)
 	free_task(t);
 	if (r->state == JOB_DONE) {
 		migrator_to_history(m, r);
+		migrator_tell(m, r, job_state_name(r->state));
 		if (w)
 			migrator_answer(w, r);
 	} else {
 		struct entry *e = migrator_queue(m, r);
+		migrator_tell(m, r, "queued");
 		if (w && wait) {
 			list_push(&e->waiters, &w->node);
 		} else if (w) {

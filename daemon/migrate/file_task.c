@@ -173,6 +173,7 @@ static void enqueue(struct file_task *t)
 	struct migrator_wait *w = t->w;
 	struct entry *e = migrator_queue(m, t->r);
 
+	migrator_tell(m, t->r, "queued");
 	if (w && t->wait)
 		list_push(&e->waiters, &w->node);
 	else if (w)
@@ -201,7 +202,7 @@ static void written(struct mail *mail)
 	if (t->op == OP_MIGRATE_RESOLVE) {
 		resolve_done(t);
 	} else if (t->op == OP_MIGRATE_BASELINE) {
-		t->m->version = t->version;
+		migrator_set_version(t->m, t->version, NULL);
 		answer_baseline(t);
 	} else {
 		buf_printf(&t->answer, "{\"version\":%lld,\"checksum\":\"%s\"}", (long long)t->version, t->checksum);

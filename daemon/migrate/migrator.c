@@ -57,6 +57,7 @@ void migrator_leave(struct migrator *m, struct entry *e)
 {
 	list_remove(&m->entries, &e->node);
 	migrator_to_history(m, e->r);
+	migrator_tell(m, e->r, job_state_name(e->r->state));
 	answer_aborters(m, e);
 	for (struct list_node *n; (n = list_pop(&e->waiters));)
 		migrator_answer(LIST_ENTRY(n, struct migrator_wait, node), e->r);
@@ -162,29 +163,6 @@ void migrator_fail(struct migrator *m, const struct error *err)
 	give_up(m, err->code, err->name, err->message);
 }
 
-/* Errors that pass: the disk is full, memory is short, somebody stopped the job. */
-bool migrator_passing(const struct error *err)
-{
-	/* Where it ran out in a scratch database only the text says so. */
-	if (strstr(err->message, "out of memory"))
-		return true;
-	if (err->code <= 0)
-		return false;
-	switch (err->code & 0xff) {
-	case SQLITE_FULL:
-	case SQLITE_IOERR:
-	case SQLITE_NOMEM:
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-	case SQLITE_INTERRUPT:
-	case SQLITE_CANTOPEN:
-	case SQLITE_PROTOCOL:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static void retry_later(struct migrator *m, const struct error *err)
 {
 	snprintf(m->trouble, sizeof(m->trouble), "%.*s", (int)sizeof(m->trouble) - 1, err->message);
@@ -260,6 +238,9 @@ static void entered(struct migrator *m, enum phase before)
 	if (r->p.phase == PHASE_RETIRE)
 		store_protect(m->s, NULL, NULL);
 	migrator_see_version(m, before);
+	if (strcmp(phase_wire(r->p.phase), phase_wire(before)) != 0 && r->p.phase != PHASE_ABORT &&
+	    r->p.phase != PHASE_END)
+		migrator_tell(m, r, "phase");
 	/* Planned anew when it began: what is possible may have changed since it was asked for. */
 	if (m->m.plan && (!r->strategy || strcmp(r->strategy, plan_strategy(m->m.plan)) != 0)) {
 		record_set(&r->strategy, plan_strategy(m->m.plan));
@@ -356,6 +337,7 @@ static void start(struct migrator *m, struct entry *e)
 	pacer_init(&m->pacer, (uint64_t)m->config.hold_ms * NS_PER_MS, m->config.batch_rows, m->config.duty_percent);
 	if (r->p.phase != PHASE_RETIRE && r->p.phase != PHASE_ABORT && *r->table)
 		migrator_protect(m);
+	migrator_tell(m, r, "started");
 }
 
 /* Phases in which nothing is seen of the change yet. */
@@ -386,6 +368,17 @@ static void end_job(struct migrator *m)
 	m->unsaved = true;
 }
 
+static void take_controls(struct migrator *m, struct record *r)
+{
+	bool paused = r->control.paused != 0;
+
+	if (memcmp(&r->control, &m->wanted, sizeof(r->control)) == 0)
+		return;
+	r->control = m->wanted;
+	m->unsaved = true;
+	migrator_tell_paused(m, r, paused);
+}
+
 void migrator_pump(struct migrator *m)
 {
 	asides_pump(m);
@@ -402,10 +395,8 @@ void migrator_pump(struct migrator *m)
 		start(m, e);
 	}
 	struct record *r = m->m.r;
-	if (memcmp(&r->control, &m->wanted, sizeof(r->control)) != 0) {
-		r->control = m->wanted;
-		m->unsaved = true;
-	}
+	take_controls(m, r);
+	migrator_tell_progress(m);
 	if (asides_failed(m, &m->step.err)) {
 		m->step.ran = true;
 		m->step.save = false;

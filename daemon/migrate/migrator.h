@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/migrate/tell.h"
 #include "daemon/store/store.h"
 #include "proto/buf.h"
 #include "proto/error.h"

@@ -18,6 +18,7 @@
 #include "daemon/migrate/pacer.h"
 #include "daemon/migrate/record.h"
 #include "daemon/migrate/report.h"
+#include "daemon/migrate/schema_watch.h"
 
 /* Ended jobs kept in memory. */
 #define HISTORY_MAX 100
@@ -124,6 +125,14 @@ struct migrator {
 	bool backed_up;             /* that backup is made */
 	struct error before_failed; /* why it was not; until the run has failed of it */
 
+	/* migrator_tell.c */
+	const struct migrator_listener *listener; /* borrowed; NULL: nobody listens */
+	bool tells_jobs;
+	struct schema_watch schema;
+	uint64_t told_ms;           /* when the running job was told of last, and what */
+	int64_t told_percent;       /* tenths */
+	const char *told_throttled; /* compared, never read */
+
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -145,6 +154,18 @@ void migrator_fail(struct migrator *m, const struct error *err);
 bool migrator_before_over(struct migrator *m);
 /* No step is out: must the run wait for its backup? Then `why` and *ret_again_ns tell. */
 bool migrator_backs_up(struct migrator *m, uint64_t *ret_again_ns);
+
+/* migrator_tell.c. The store is there; and the last thing before it is left alone, with no look out. */
+void migrator_tell_open(struct migrator *m);
+void migrator_tell_close(struct migrator *m);
+/* Something has happened to a job; `type` as in tell.h. */
+void migrator_tell(struct migrator *m, const struct record *r, const char *type);
+/* The running job has come further, or waits for something else: told now and then. */
+void migrator_tell_progress(struct migrator *m);
+/* Its controls were set; `before`: whether it was paused. */
+void migrator_tell_paused(struct migrator *m, const struct record *r, bool before);
+/* The schema's version is another, by a job or (NULL) without one. */
+void migrator_set_version(struct migrator *m, int64_t version, const struct record *r);
 
 /* migrator_aside.c. Submits what there is to do beside the steps; whether or not one is out. */
 void asides_pump(struct migrator *m);

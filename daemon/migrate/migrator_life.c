@@ -193,6 +193,7 @@ static void timer_closed(uv_handle_t *handle)
 	void (*closed)(void *arg) = m->closed;
 	void *arg = m->closed_arg;
 
+	migrator_tell_close(m);
 	forget_all(m);
 	free(m);
 	if (closed)
@@ -214,7 +215,7 @@ static void unobserve_done(struct mail *mail)
 void migrator_close_now(struct migrator *m)
 {
 	if (m->busy || asides_busy(m) || !list_empty(&m->alters) || !list_empty(&m->letters) ||
-	    !list_empty(&m->file_tasks) || backups_busy(m->backups) || upkeep_busy(m->upkeep) ||
+	    !list_empty(&m->file_tasks) || m->schema.busy || backups_busy(m->backups) || upkeep_busy(m->upkeep) ||
 	    uv_is_closing((uv_handle_t *)&m->timer))
 		return;
 	m->busy = true;
@@ -233,6 +234,7 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 
 	*m = (struct migrator){.s = s, .loop = loop, .config = *config};
 	rehearsal_clean(m);
+	migrator_tell_open(m);
 	list_init(&m->entries);
 	list_init(&m->alters);
 	list_init(&m->letters);
@@ -280,6 +282,7 @@ void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg)
 	if (m->busy)
 		store_stop(m->s, &m->step.job, STOP_SHUTDOWN);
 	asides_stop(m, STOP_SHUTDOWN);
+	schema_watch_set(&m->schema, false);
 	if (m->rehearsal)
 		rehearsal_stop(m->rehearsal);
 	backups_stop(m->backups, backups_idle, m);

@@ -2,6 +2,7 @@
  * When the next step may be taken, how large it may be, and what the last one teaches.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/migrator_internal.h"
@@ -96,6 +97,29 @@ const char *migrator_held_back(struct migrator *m, uint64_t *ret_again_ns)
 	if (crowded(m, now, ret_again_ns))
 		return m->why;
 	return store_throttled(m->s);
+}
+
+/* Errors that pass: the disk is full, memory is short, somebody stopped the job. */
+bool migrator_passing(const struct error *err)
+{
+	/* Where it ran out in a scratch database only the text says so. */
+	if (strstr(err->message, "out of memory"))
+		return true;
+	if (err->code <= 0)
+		return false;
+	switch (err->code & 0xff) {
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_NOMEM:
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_INTERRUPT:
+	case SQLITE_CANTOPEN:
+	case SQLITE_PROTOCOL:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Why nothing moves: what holds the next step back, or what keeps the one that is out from beginning. */

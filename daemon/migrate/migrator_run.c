@@ -102,7 +102,7 @@ void migrator_see_version(struct migrator *m, enum phase before)
 	}
 	if (!visible)
 		return;
-	m->version = r->run.after;
+	migrator_set_version(m, r->run.after, r);
 	if (r->run.done_behind < r->run.done_total)
 		m->partial = (struct partial_place){r->run.version, r->run.done_behind, r->run.done_total};
 	else if (m->partial.version == r->run.version)

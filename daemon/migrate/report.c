@@ -182,6 +182,35 @@ void report_job(struct buf *out, const struct record *r, const struct report_liv
 	jw_close(out, '}');
 }
 
+/* Offending rows are left out: they may be large, and migrate.status has them. */
+void report_event(struct buf *out, const struct record *r, const struct report_live *live)
+{
+	jw_open(out, '{');
+	id(out, "job", r);
+	jw_str(out, "state", shown_state(r, live != NULL));
+	jw_str(out, "phase", phase_wire(shown_phase(r)));
+	jw_real(out, "percent", report_percent(r), 1);
+	if (live && live->eta_s >= 0)
+		jw_int(out, "eta_s", live->eta_s);
+	else
+		jw_null(out, "eta_s");
+	jw_str(out, "throttled", live ? live->throttled : NULL);
+	title(out, r);
+	jw_int(out, "rows_done", r->p.rows_done);
+	jw_int(out, "rows_total", rows_total(r));
+	jw_real(out, "rows_per_s", live ? live->rows_per_s : 0, 0);
+	if (r->ended_ms) {
+		times(out, r);
+		jw_int(out, "took_ms", (int64_t)(elapsed_s(r) * 1000));
+	}
+	if (r->error_code) {
+		jw_str(out, "error", r->error_text);
+		jw_str(out, "error_name", r->error_name);
+		jw_int(out, "count", r->error_count);
+	}
+	jw_close(out, '}');
+}
+
 void report_history(struct buf *out, const struct record *r)
 {
 	jw_open(out, '{');

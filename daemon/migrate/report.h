@@ -21,6 +21,8 @@ struct report_live {
 
 /* The job object; live is NULL for a job that does not run. */
 void report_job(struct buf *out, const struct record *r, const struct report_live *live);
+/* What an event tells of a job. */
+void report_event(struct buf *out, const struct record *r, const struct report_live *live);
 /* A partial version, as an entry of `problems`. */
 void report_partial(struct buf *out, int64_t version, int64_t done, int64_t total);
 /* One line of history. */

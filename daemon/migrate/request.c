@@ -162,7 +162,10 @@ int migrator_pause(struct migrator *m, const struct params *params, struct buf *
 		return -1;
 	if (is_running(m, e) && (m->ended || e->r->p.phase == PHASE_ABORT))
 		return error_set(err, ERRC_WRONG_STATE, "the migration is ending");
+	bool paused = e->r->control.paused != 0;
 	control(m, e)->paused = 1;
+	if (!is_running(m, e))
+		migrator_tell_paused(m, e->r, paused);
 	buf_printf(out, "{\"state\":\"paused\",\"phase\":\"%s\"}", phase_wire(e->r->p.phase));
 	control_changed(m, e);
 	return 0;
@@ -178,6 +181,8 @@ int migrator_resume(struct migrator *m, const struct params *params, struct buf 
 	control(m, e)->paused = 0;
 	if (is_running(m, e))
 		m->paused_why[0] = '\0';
+	else
+		migrator_tell_paused(m, e->r, true);
 	buf_printf(out, "{\"state\":\"%s\",\"phase\":\"%s\"}", job_state_name(e->r->state), phase_wire(e->r->p.phase));
 	control_changed(m, e);
 	return 0;

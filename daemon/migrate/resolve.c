@@ -113,7 +113,7 @@ void resolve_done(struct file_task *t)
 	jw_int(out, "total", t->partial.total);
 	jw_str(out, "checksum", t->applied ? t->record[0].checksum : NULL);
 	jw_close(out, '}');
-	m->version = t->r->run.after;
+	migrator_set_version(m, t->r->run.after, NULL);
 	m->partial = (struct partial_place){0};
 	migrator_to_history(m, t->r);
 	t->r = NULL;

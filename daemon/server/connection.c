@@ -160,10 +160,17 @@ size_t connection_output(const struct connection *c)
 
 void connection_send(struct connection *c, struct buf *reply)
 {
+	connection_tell(c, reply);
+	c->answered = c->put;
+}
+
+void connection_tell(struct connection *c, struct buf *reply)
+{
 	struct buf empty;
 
 	if (c->closing)
 		return;
+	c->put += reply->len;
 	if (c->out.len == 0 && !c->out.failed && reply->len > REPLY_KEPT_BYTES) {
 		empty = c->out;
 		c->out = *reply;
@@ -259,7 +266,7 @@ bool connection_half_overdue(const struct connection *c, uint64_t now_ms, uint64
 
 bool connection_send_overdue(struct connection *c, uint64_t now_ms, uint64_t limit_ms)
 {
-	size_t waiting = connection_output(c);
+	size_t output = connection_output(c), waiting = c->put - output < c->answered ? output : 0;
 
 	account(c);
 	/* Less than before: the client took some. (More may have come since, which only makes this lenient.) */

@@ -32,6 +32,8 @@ struct connection {
 	struct buf sending;     /* what uv_write is sending */
 	uv_write_t write;
 	struct list_node dirty; /* in server->dirty: `out` waits for the end of this turn of the loop */
+	uint64_t put;           /* bytes of output ever */
+	uint64_t answered;      /* of them, up to the end of the last answer; behind it are events */
 	size_t counted;         /* of our output, in the server's sum */
 	size_t send_seen;       /* output bytes at `send_since_ms` */
 	uint64_t send_since_ms; /* since when the client has taken nothing while output waits; 0 = nothing waits */
@@ -48,6 +50,8 @@ void connection_release(struct connection *c);
 void connection_reading(struct connection *c, bool wanted);
 /* Appends a reply, to be sent at the end of this turn of the loop. Moves the bytes out of `reply` where it can. */
 void connection_send(struct connection *c, struct buf *reply);
+/* The same for what nobody waits for: an event. */
+void connection_tell(struct connection *c, struct buf *line);
 /* Sends what has been gathered by all connections. */
 void connection_flush_all(struct server *server);
 /* Bytes of replies the client has not taken yet. */
@@ -64,7 +68,10 @@ enum connection_take connection_take(struct connection *c, char **ret_line, size
 
 /* True if a half line is older than `limit_ms`. */
 bool connection_half_overdue(const struct connection *c, uint64_t now_ms, uint64_t limit_ms);
-/* True if output has been waiting for `limit_ms` and the client took nothing of it. Called now and then. */
+/*
+ * True if output has been waiting for `limit_ms` and the client took nothing of it. Called now and then. Where all of
+ * it is events nobody is kept waiting, and it is not overdue.
+ */
 bool connection_send_overdue(struct connection *c, uint64_t now_ms, uint64_t limit_ms);
 
 #endif

@@ -54,6 +54,8 @@ static const struct handler table[OP_COUNT] = {
 	[OP_CHECK] = {.start = handle_upkeep},
 	[OP_ANALYZE] = {.start = handle_upkeep},
 	[OP_SHRINK] = {.start = handle_upkeep},
+	[OP_SUBSCRIBE] = {.start = handle_subscribe},
+	[OP_UNSUBSCRIBE] = {.start = handle_unsubscribe},
 };
 
 const struct handler *handler_of(enum op op)

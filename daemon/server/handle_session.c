@@ -65,7 +65,7 @@ static void write_hello(const struct session *s, struct buf *out)
 	jw_str(out, "role", peer_role_name(s->role));
 	jw_str(out, "sqlite", store_sqlite_version());
 	jw_int(out, "version", migrator_version(s->server->migrator));
-	jw_json(out, "capabilities", "[\"cursor\",\"tx\",\"migrate\",\"backup\"]");
+	jw_json(out, "capabilities", "[\"cursor\",\"tx\",\"events\",\"migrate\",\"backup\"]");
 	jw_key(out, "limits");
 	jw_open(out, '{');
 	jw_int(out, "line_bytes", c->server_line_limit);
@@ -197,6 +197,7 @@ static void write_session(const struct session *s, bool whole, struct buf *out, 
 		jw_real(out, "tx_s", (double)(now_ms - s->tx_since_ms) / 1000, 3);
 	jw_int(out, "cursors", (int64_t)s->cursors);
 	jw_int(out, "in_flight", (int64_t)session_in_flight(s));
+	jw_int(out, "subscriptions", (int64_t)s->events.subscriptions.count);
 	jw_close(out, '}');
 }
 

@@ -123,6 +123,9 @@ int handle_stats(struct session *s, const struct request *r, struct buf *out, st
 	jw_int(out, "killed_total", (int64_t)server->stats.killed_total);
 	jw_int(out, "slow_readers_total", (int64_t)server->stats.slow_readers_total);
 	jw_int(out, "skipped_lines_total", (int64_t)server->stats.skipped_lines_total);
+	jw_int(out, "subscriptions", (int64_t)server->events.subscriptions.count);
+	jw_int(out, "events_total", (int64_t)server->events.total);
+	jw_int(out, "events_lost_total", (int64_t)server->events.lost_total);
 	jw_int(out, "input_bytes", (int64_t)server->input_charged);
 	jw_int(out, "output_bytes", (int64_t)server->output_bytes);
 	jw_close(out, '}');

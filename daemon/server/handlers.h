@@ -41,5 +41,7 @@ handler_answer handle_migrate_status, handle_migrate_history, handle_migrate_pau
 handler_start handle_backup;
 /* handle_upkeep.c */
 handler_start handle_upkeep;
+/* handle_events.c */
+handler_start handle_subscribe, handle_unsubscribe;
 
 #endif

@@ -12,6 +12,7 @@
 #include "daemon/lib/list.h"
 #include "daemon/migrate/migrator.h"
 #include "daemon/server/beside.h"
+#include "daemon/server/events.h"
 #include "daemon/server/listener.h"
 #include "daemon/server/notify.h"
 #include "daemon/server/recent.h"
@@ -60,6 +61,7 @@ struct server {
 	struct notify notify;
 	struct stats stats;
 	struct recent recent;
+	struct events events;
 	enum server_state state;
 	bool serves;          /* systemd was told that it does */
 	uint64_t started_ms;  /* uv_now */

@@ -159,10 +159,18 @@ void slot_interrupted(struct slot *slot, const char *reason)
 	slot_finish(slot);
 }
 
+void slot_forget(struct slot *slot)
+{
+	struct server *server = slot->session->server;
+
+	if (!events_forget(server, &slot->wait))
+		migrator_forget(server->migrator, &slot->wait);
+}
+
 void slot_give_up(struct slot *slot, const char *reason)
 {
 	PRE(slot->waits);
-	migrator_forget(slot->session->server->migrator, &slot->wait);
+	slot_forget(slot);
 	slot_interrupted(slot, reason);
 }
 

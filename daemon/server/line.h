@@ -46,6 +46,8 @@ void slot_submit(struct slot *slot, enum sql_kind kind);
 /* The slot waits from here on: for the migrator's answer, or, where the client has set one, for its time to end. */
 void slot_begin_wait(struct slot *slot);
 void slot_waited(struct migrator_wait *wait);
+/* Nobody waits for it any more; it is not finished. */
+void slot_forget(struct slot *slot);
 /* Gives up a wait for the migrator and answers SQLITE_INTERRUPT with this reason. */
 void slot_give_up(struct slot *slot, const char *reason);
 void slot_interrupted(struct slot *slot, const char *reason);

@@ -52,6 +52,7 @@ static void on_sweep(uv_timer_t *timer)
 	recent_look(&server->recent, server->store, uv_now(server->loop), server->stats.statements_total,
 		    server->stats.errors_total);
 	denial_sweep(server);
+	events_sweep(server);
 	server_shutdown_step(server);
 }
 
@@ -273,6 +274,7 @@ int server_run(const struct server_options *options, struct config *config)
 	list_init(&server.dirty);
 	list_init(&server.spare);
 	beside_init(&server.beside, &server);
+	events_init(&server);
 	notify_open(&server.notify);
 	passed_fd = notify_listen_fd();
 	if (passed_fd == -2) {

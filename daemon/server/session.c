@@ -44,6 +44,7 @@ void session_open(struct server *server, int fd)
 	s->since_ms = uv_now(server->loop);
 	list_init(&s->line);
 	list_init(&s->aside);
+	event_box_init(&s->events);
 	sql_session_init(&s->sql, ++server->sessions_made);
 	list_push(&server->sessions, &s->node);
 	admit_count(s);
@@ -57,6 +58,7 @@ void session_open(struct server *server, int fd)
 		s->connection.frame.limit = STRANGER_LINE_BYTES;
 	log_debug("server", "s%" PRIu64 ": connected, uid %lu, pid %ld, role %s", s->sql.id, (unsigned long)s->peer.uid,
 		  (long)s->peer.pid, peer_role_name(s->role));
+	events_of_session(s, "opened");
 	session_turn(s);
 }
 
@@ -205,7 +207,9 @@ static bool wants_input(const struct session *s)
 static bool settle(struct session *s)
 {
 	struct connection *c = &s->connection;
-	bool last = (c->eof && !c->more) || s->server->state >= SERVER_STOPPING;
+	/* Who is subscribed may send no more and still wants to hear. */
+	bool deaf = list_empty(&s->events.subscriptions);
+	bool last = (c->eof && !c->more && deaf) || s->server->state >= SERVER_STOPPING;
 
 	if (s->state == SESSION_OPEN && last && nothing_left(s))
 		session_end(s, c->eof ? (uint64_t)s->server->config.server_send_time : LAST_ANSWER_MS);
@@ -222,8 +226,10 @@ void session_turn(struct session *s)
 		return;
 	s->turning = true;
 	do {
-		if (s->state != SESSION_CLOSED)
+		if (s->state != SESSION_CLOSED) {
+			events_pump(s);
 			choke(s);
+		}
 	} while (start_next(s) || take_next(s));
 	if (!settle(s))
 		s->turning = false;
@@ -245,11 +251,11 @@ static void forget_waits(struct session *s)
 	while ((n = list_pop(&s->aside)) != NULL) {
 		struct slot *slot = LIST_ENTRY(n, struct slot, node);
 
-		migrator_forget(s->server->migrator, &slot->wait);
+		slot_forget(slot);
 		slot_free(slot);
 	}
 	if (s->running && s->running->waits) {
-		migrator_forget(s->server->migrator, &s->running->wait);
+		slot_forget(s->running);
 		slot_free(s->running);
 		s->running = NULL;
 	}
@@ -263,6 +269,8 @@ void session_close(struct session *s, enum stop_reason why)
 	connection_close(&s->connection);
 	line_drop(s);
 	forget_waits(s);
+	events_drop(s);
+	events_of_session(s, "closed");
 	if (s->running)
 		store_stop(s->server->store, &s->running->sql.job, why);
 	session_turn(s);

@@ -18,6 +18,7 @@
 #include "daemon/lib/list.h"
 #include "daemon/migrate/migrator.h"
 #include "daemon/server/connection.h"
+#include "daemon/server/events.h"
 #include "daemon/server/peer.h"
 #include "daemon/store/sql.h"
 #include "proto/request.h"
@@ -65,13 +66,14 @@ struct session {
 	size_t line_bytes;      /* of the slots in `line` */
 	struct slot *running;   /* the statement in flight */
 	struct slot *decoding;  /* a long line in hand, decoded beside the loop; no other is taken meanwhile */
-	struct list aside;      /* control requests whose answer takes its time (migrate.abort) */
-	struct sql_job keep;    /* SQL_SWEEP and SQL_END */
-	bool keeping;           /* `keep` is in flight */
-	bool ended;             /* SQL_END is done or was not needed */
-	bool choked;            /* too much output waits: nothing is taken or started */
-	bool turning;           /* inside session_turn() */
-	bool handle_closed;     /* the connection's handle is closed */
+	struct event_box events;
+	struct list aside;   /* control requests whose answer takes its time (migrate.abort) */
+	struct sql_job keep; /* SQL_SWEEP and SQL_END */
+	bool keeping;        /* `keep` is in flight */
+	bool ended;          /* SQL_END is done or was not needed */
+	bool choked;         /* too much output waits: nothing is taken or started */
+	bool turning;        /* inside session_turn() */
+	bool handle_closed;  /* the connection's handle is closed */
 	/* sql.tx and the cursors as they were between jobs; what `sessions` shows while a job is in flight. */
 	enum tx_state tx;
 	uint64_t tx_since_ms;

@@ -35,6 +35,7 @@ static int on_wal(void *arg, sqlite3 *handle, const char *database, int frames)
 	if (db->schema_touched) {
 		db->schema_touched = false;
 		atomic_fetch_add(&s->schema_changes, 1);
+		changes_schema_touched(s);
 	}
 	atomic_store_explicit(&c->wal_frames, frames, memory_order_relaxed);
 	if ((int64_t)frames * s->page_size < store_get_config(s)->checkpoint_bytes || atomic_load(&c->writer_turn) ||

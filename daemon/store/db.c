@@ -57,10 +57,11 @@ static int apply_pragmas(struct db *db, bool *ret_was_rollback, struct error *er
 	db_done(db, stmt);
 	if (rc < 0)
 		return -1;
-	/* The table is there to be updated: see sql_begin_counting(). */
+	/* The tables are there to be updated: see sql_begin_counting() and tally_begin(). */
 	return db_exec(db, err,
 		       "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA journal_size_limit=%lld;"
-		       "CREATE TEMP TABLE _alterd_one(x); INSERT INTO temp._alterd_one VALUES(1);",
+		       "CREATE TEMP TABLE _alterd_one(x); INSERT INTO temp._alterd_one VALUES(1);"
+		       "CREATE TEMP TABLE _alterd_mark(x); INSERT INTO temp._alterd_mark VALUES(0);",
 		       c->synchronous_full ? "FULL" : "NORMAL",
 		       c->checkpoint_external ? -1LL : (long long)c->wal_cap_bytes);
 }
@@ -70,6 +71,8 @@ static void on_preupdate(void *arg, sqlite3 *handle, int op, const char *databas
 {
 	struct db *db = arg;
 
+	if (db->tally.counting && strcmp(database, "main") == 0 && sqlite3_strnicmp(table, "_alterd_", 8) != 0)
+		tally_row(&db->tally, op, table);
 	if (!db->observer.row || strcmp(database, "main") != 0 || sqlite3_strnicmp(table, "_alterd_", 8) == 0)
 		return;
 	db->unflushed = true;
@@ -98,6 +101,8 @@ static int set_up(struct db *db, bool *ret_was_rollback, struct error *err)
 		/* Before anything is prepared: a DELETE prepared without the hook would skip it for good. */
 		sqlite3_preupdate_hook(db->handle, on_preupdate, db);
 		sqlite3_commit_hook(db->handle, on_commit, db);
+		if (tally_install(&db->tally, db->store, db->handle) != SQLITE_OK)
+			return db_error(db, "setting up the connection", err);
 	}
 	if (apply_pragmas(db, ret_was_rollback, err))
 		return -1;
@@ -152,6 +157,7 @@ void db_close(struct db *db)
 		}
 	}
 	sqlite3_close_v2(db->scratch);
+	tally_free(&db->tally);
 	error_clear(&db->facts.denied);
 	free(db);
 }

@@ -14,6 +14,7 @@
 #include "daemon/lib/list.h"
 #include "daemon/store/engine.h"
 #include "daemon/store/stmt_cache.h"
+#include "daemon/store/tally.h"
 
 /* What a statement is; found at prepare by the guard. */
 enum sql_type {
@@ -72,6 +73,7 @@ struct db {
 	struct observer observer; /* row == NULL: none */
 	bool unflushed;           /* row() was called since the last flush */
 	bool temp;                /* guarded statements may make TEMP objects: a migration's */
+	struct tally tally;       /* what the open transaction has changed */
 	bool schema_touched;      /* DDL was prepared, or the schema edited, since the last commit */
 
 	/* Reader only. */

@@ -80,8 +80,10 @@ static bool run_in_group(struct store *s, struct db *db, struct sql_job *job)
 			error_set(&job->err, ERRC_INTERNAL, "the transaction was lost");
 		return false;
 	}
-	if (!breaks_foreign_key(db))
+	if (!breaks_foreign_key(db)) {
+		tally_part(&db->tally);
 		return true;
+	}
 	if (!error_is_set(&job->err))
 		error_from_sqlite(&job->err, SQLITE_CONSTRAINT_FOREIGNKEY, -1, NULL, "FOREIGN KEY constraint failed");
 	if (job->kind != SQL_BATCH) {
@@ -136,7 +138,8 @@ static bool try_group(struct store *s, struct db *db, struct list *jobs, struct 
 	struct error err = {0};
 	uint64_t begun = clock_now_ns();
 
-	if (db_begin(db, &err)) {
+	if (db_begin(db, &err) || tally_begin(db, false, &err)) {
+		db_rollback(db);
 		if (err.code == SQLITE_BUSY) {
 			error_clear(&err);
 			error_set(&err, ERRC_BUSY, "another process is writing the database file");

@@ -12,6 +12,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/histogram.h"
+#include "daemon/store/changes.h"
 #include "daemon/store/class_cache.h"
 #include "daemon/store/codes.h"
 #include "daemon/store/db.h"
@@ -145,6 +146,20 @@ struct quick {
 	uint64_t schema_changes; /* what the store's counter said when db was asked for */
 };
 
+/* Whom the loop tells of commits; see changes.c. */
+struct watchers {
+	void (*committed)(void *arg, const struct changes *changes); /* loop; so are the next */
+	void (*counting)(void *arg);
+	void *changes_arg;
+	void (*touched)(void *arg);
+	void *schema_arg;
+	bool asked, counts;        /* changes are to be counted; and are. Under writer.lock */
+	bool counting_out;         /* counting_mail is on its way. Under writer.lock */
+	struct mail counting_mail; /* counting has begun */
+	atomic_bool schema_out;    /* schema_mail is on its way */
+	struct mail schema_mail;   /* a commit may have changed the schema */
+};
+
 struct store {
 	/*
 	 * The settings in force. A reload puts a new set in its place; lanes may be reading the old one, so it is kept
@@ -178,6 +193,7 @@ struct store {
 	void *expired_arg;
 	void (*answers)(void *arg);
 	void *answers_arg;
+	struct watchers watchers;
 
 	/* Counters. */
 	atomic_uint_fast64_t schema_changes; /* commits of the writer that may have changed the schema */
@@ -265,6 +281,12 @@ bool writer_begin_job(struct store *s, struct sql_job *job, uint64_t deadline_ca
 void writer_end_job(struct store *s, struct sql_job *job);
 struct holder writer_get_holder(struct store *s);
 void writer_set_holder(struct store *s, struct holder holder); /* lane */
+
+/* changes.c; all on the writer lane */
+struct mail *changes_mail(const struct tally *t); /* what was counted, to be posted or freed; NULL: nothing was */
+void changes_post(struct tally *t);               /* its parts, which it has no more then */
+void changes_switch(struct store *s);             /* between two transactions, under writer.lock: counting on or off */
+void changes_schema_touched(struct store *s);
 
 /* group.c: client writes in autocommit, committed together. Empties the list; every job is finished */
 void group_run(struct store *s, struct db *db, struct list *jobs);

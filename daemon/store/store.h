@@ -109,7 +109,7 @@ void store_submit_reader(struct store *s, struct job *job);
  */
 void store_stop(struct store *s, struct job *job, enum stop_reason why);
 
-/* Any thread that is no lane: mail to the loop. Until store_close() is called. */
+/* Any thread: mail to the loop. Until store_close() is called; from a lane until it has ended. */
 void store_post(struct store *s, struct mail *mail);
 
 /* Takes new limits from a reload; those that cannot change while running (path, readers) are left as they are. */

@@ -86,8 +86,13 @@ void tx_begin_write(struct store *s, struct db *db, struct sql_job *job)
 
 	if (!writer_begin_job(s, job, CLOCK_NEVER))
 		goto out;
-	if (job->type == SQL_TYPE_SAVEPOINT ? run_text(db, job) : db_begin(db, &job->err))
+	bool savepoint = job->type == SQL_TYPE_SAVEPOINT;
+	if (savepoint ? run_text(db, job) : db_begin(db, &job->err))
 		goto out;
+	if (tally_begin(db, savepoint, &job->err)) {
+		db_rollback(db);
+		goto out;
+	}
 	struct holder holder = {
 		.session_id = session->id,
 		.serial = ++s->writer.next_serial,
@@ -152,6 +157,8 @@ static int statement(struct db *db, struct sql_job *job, enum sql_type *ret_type
 	default:
 		if (run_text(db, job))
 			return -1;
+		if (type == SQL_TYPE_ROLLBACK_TO)
+			tally_rolled_back_to(db);
 		sql_answer_nothing(job);
 		return 0;
 	}

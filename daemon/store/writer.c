@@ -168,6 +168,7 @@ static void *writer_main(void *arg)
 			continue;
 		}
 		/* Between any two transactions, whoever's they are. */
+		changes_switch(s);
 		if (checkpointer_wants_writer(s)) {
 			pthread_mutex_unlock(&w->lock);
 			checkpointer_writer_turn(s, w->db);

@@ -204,6 +204,19 @@ static void write_param(struct buf *out, const struct params *p, enum param whic
 	case PARAM_SIZE:
 		jw_int(out, "size", p->size);
 		break;
+	case PARAM_TOPICS:
+		jw_int(out, "topics", p->topics);
+		break;
+	case PARAM_TABLES:
+		jw_key(out, "tables");
+		jw_open(out, '[');
+		for (size_t i = 0; i < p->ntables; i++)
+			jw_str(out, NULL, p->tables[i]);
+		jw_close(out, ']');
+		break;
+	case PARAM_SUBSCRIPTION:
+		jw_str(out, "subscription", p->subscription);
+		break;
 	case PARAM_COUNT:
 		break;
 	}

@@ -144,6 +144,43 @@ const char *store_wal_problem(struct store *s)
 	return NULL;
 }
 
+static bool counts_asked, counts; /* changes are to be counted; are counted */
+static void (*tell_committed)(void *arg, const struct changes *changes);
+static void (*tell_counting)(void *arg);
+static void *changes_arg;
+
+void store_on_changes(struct store *s, void (*committed)(void *arg, const struct changes *changes),
+		      void (*counting)(void *arg), void *arg)
+{
+	(void)s;
+	tell_committed = committed;
+	tell_counting = counting;
+	changes_arg = arg;
+}
+
+void store_count_changes(struct store *s, bool on)
+{
+	(void)s;
+	counts_asked = on;
+	counts = counts && on;
+}
+
+bool store_counts_changes(struct store *s)
+{
+	(void)s;
+	return counts;
+}
+
+static struct mail *posted[1024];
+static size_t nposted;
+
+void store_post(struct store *s, struct mail *mail)
+{
+	(void)s;
+	ck_assert_uint_lt(nposted, 1024);
+	posted[nposted++] = mail;
+}
+
 const char *store_sqlite_version(void) { return "3.0.0"; }
 
 /* ---- the migrator ---- */
@@ -313,6 +350,24 @@ void migrator_line(const struct migrator *m, char *out, size_t size)
 	(void)snprintf(out, size, "idle");
 }
 
+static const struct migrator_listener *listener;
+static bool listens_jobs, listens_schema, schema_seen;
+
+void migrator_listen(struct migrator *m, const struct migrator_listener *l, bool job_events, bool schema)
+{
+	(void)m;
+	listener = l;
+	listens_jobs = job_events;
+	listens_schema = schema;
+	schema_seen = schema_seen && schema;
+}
+
+bool migrator_sees_schema(const struct migrator *m)
+{
+	(void)m;
+	return schema_seen;
+}
+
 int64_t migrator_version(const struct migrator *m)
 {
 	(void)m;
@@ -353,11 +408,14 @@ static void fake_set_up(void)
 	list_init(&server.dirty);
 	list_init(&server.spare);
 	beside_init(&server.beside, &server);
+	events_init(&server);
 	server.read_buffer = malloc(READ_BYTES);
 	njobs = ends = sweeps = forgotten = heard_len = 0;
 	waiter = NULL;
 	stopped = STOP_NONE;
 	fake_open = fake_due = drained = false;
+	counts_asked = counts = schema_seen = false;
+	nposted = 0;
 	session = add_client(&client);
 }
 
