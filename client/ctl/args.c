@@ -26,7 +26,8 @@ enum takes {
 	CHECK_FILE,
 	DUMP_FILE,
 	SCHEMA_FILE,
-	OUTPUT
+	OUTPUT,
+	MODE
 };
 
 static const struct option {
@@ -66,6 +67,8 @@ static const struct option {
 	{"--try", 0, FLAG_TRY, NOTHING},
 	{"--output", 'o', FLAG_OUTPUT, OUTPUT},
 	{"--verify", 0, FLAG_VERIFY, NOTHING},
+	{"--mode", 0, FLAG_MODE, MODE},
+	{"--readonly", 0, FLAG_READONLY, NOTHING},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
@@ -182,6 +185,9 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 		return 0;
 	case OUTPUT:
 		c->output = value;
+		return 0;
+	case MODE:
+		c->mode = value;
 		return 0;
 	case NOTHING:
 		break;

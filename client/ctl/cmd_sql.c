@@ -155,8 +155,7 @@ static void tell_changes(const struct ctl *c, int64_t changes, int64_t rowid)
 		note(c, "%" PRId64 " row%s changed", changes, changes == 1 ? "" : "s");
 }
 
-/* Shows the line of the statement that the error is in, and a mark below the place. */
-static void show_place(const struct ctl *c, const char *sql)
+void show_place(const struct ctl *c, const char *sql)
 {
 	const char *data = alterd_error_data(c->conn);
 	struct error err = {0};

@@ -65,6 +65,8 @@ enum flag {
 	FLAG_TRY = 1 << 24,
 	FLAG_OUTPUT = 1 << 25,
 	FLAG_VERIFY = 1 << 26,
+	FLAG_MODE = 1 << 29,
+	FLAG_READONLY = 1 << 30,
 };
 
 struct ctl {
@@ -78,6 +80,7 @@ struct ctl {
 	const char *dump;      /* the file the schema is written to after a run */
 	const char *schema;    /* the file a fresh database is made from */
 	const char *output;    /* the file a backup is fetched to; NULL: none was named */
+	const char *mode;      /* of the shell's output; NULL: as the output is a terminal or not */
 	int64_t to;            /* with FLAG_TO */
 	int timeout_ms;        /* -1: none */
 	bool out_tty, err_tty, in_tty;
@@ -112,6 +115,8 @@ void note(const struct ctl *c, const char *format, ...) __attribute__((format(pr
 int ctl_connect(struct ctl *c);
 /* A connection of its own. */
 int ctl_open(struct ctl *c, struct alterd_conn **ret);
+/* The same with flags of alterd_hello(). */
+int ctl_open_as(struct ctl *c, int flags, struct alterd_conn **ret);
 /* Tells the connection's error (as JSON with --json), returns the exit code for it. */
 int ctl_failed(const struct ctl *c, const struct alterd_conn *conn);
 /* The exit code an error means. Pure. */
@@ -196,6 +201,8 @@ void progress_title(struct buf *out, const struct progress *p);
 /* Ctrl-C sets a flag instead of ending the program; a second one ends it at once. */
 void interrupt_catch(void);
 bool interrupted(void);
+/* As if none had been. */
+void interrupt_forget(void);
 /* Waits; returns early at Ctrl-C. */
 void pause_ms(int ms);
 /* Follows a job until it ends, showing its progress; prints what came of it. Returns the exit code. */
@@ -260,6 +267,9 @@ void table_into(struct table *t, struct buf *out);
 /* The SQL given, or all of stdin for "-". 0 or an exit code with the reason told. */
 int read_sql(const char *arg, struct buf *out);
 
+/* After a failed statement: the line of it that the error is in, and a mark below the place. */
+void show_place(const struct ctl *c, const char *sql);
+
 int cmd_ping(struct ctl *c, int argc, char **argv);
 int cmd_status(struct ctl *c, int argc, char **argv);
 int cmd_stats(struct ctl *c, int argc, char **argv);
@@ -270,6 +280,7 @@ int cmd_help(struct ctl *c, int argc, char **argv);
 int cmd_query(struct ctl *c, int argc, char **argv);
 int cmd_exec(struct ctl *c, int argc, char **argv);
 int cmd_schema(struct ctl *c, int argc, char **argv);
+int cmd_shell(struct ctl *c, int argc, char **argv);
 int cmd_alter(struct ctl *c, int argc, char **argv);
 int cmd_pause(struct ctl *c, int argc, char **argv);
 int cmd_resume(struct ctl *c, int argc, char **argv);

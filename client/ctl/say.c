@@ -132,7 +132,9 @@ int ctl_failed(const struct ctl *c, const struct alterd_conn *conn)
 	return exit_code_of(alterd_error_code(conn), name, alterd_error_retryable(conn), data);
 }
 
-int ctl_open(struct ctl *c, struct alterd_conn **ret)
+int ctl_open(struct ctl *c, struct alterd_conn **ret) { return ctl_open_as(c, 0, ret); }
+
+int ctl_open_as(struct ctl *c, int flags, struct alterd_conn **ret)
 {
 	struct alterd_conn *conn;
 	int code;
@@ -146,7 +148,7 @@ int ctl_open(struct ctl *c, struct alterd_conn **ret)
 		alterd_set_timeout(conn, c->timeout_ms);
 		alterd_set_statement_timeout(conn, c->timeout_ms);
 	}
-	if (alterd_hello(conn, "alterctl/" ALTERD_VERSION, 0, -1) != 0) {
+	if (alterd_hello(conn, "alterctl/" ALTERD_VERSION, flags, -1) != 0) {
 		code = ctl_failed(c, conn);
 		alterd_close(conn);
 		return code;
