@@ -83,9 +83,9 @@ static void keep_typed(struct typed *t, const struct buf *line)
 }
 
 /* Returns true where Ctrl-C, pressed again on an empty line, means to leave. */
-static bool on_interrupt(struct shell *s, struct feed *f, struct typed *t, int *presses)
+static bool on_interrupt(struct shell *s, struct feed *f, struct typed *t, bool no_line, int *presses)
 {
-	bool was_empty = feed_is_empty(f) && t->text.len == 0;
+	bool was_empty = no_line && feed_is_empty(f);
 
 	feed_drop(f);
 	buf_reset(&t->text, 4096);
@@ -112,8 +112,8 @@ static void converse(struct shell *s)
 		got = editor_read(e, prompt, feed_is_empty(&f) ? "" : buf_cstr(&f.pending), &line);
 		if (got == EDIT_END)
 			break;
-		if (got == EDIT_INTERRUPTED) {
-			leave = on_interrupt(s, &f, &typed, &presses);
+		if (got != EDIT_LINE) {
+			leave = on_interrupt(s, &f, &typed, got == EDIT_INTERRUPTED_EMPTY, &presses);
 			continue;
 		}
 		presses = 0;

@@ -119,6 +119,8 @@ int ctl_open(struct ctl *c, struct alterd_conn **ret);
 int ctl_open_as(struct ctl *c, int flags, struct alterd_conn **ret);
 /* Tells the connection's error (as JSON with --json), returns the exit code for it. */
 int ctl_failed(const struct ctl *c, const struct alterd_conn *conn);
+/* The same with words before the message: "load.sql:12: ". */
+int ctl_failed_at(const struct ctl *c, const struct alterd_conn *conn, const char *where);
 /* The exit code an error means. Pure. */
 int exit_code_of(int code, const char *name, bool retryable, const char *data);
 /*
@@ -269,6 +271,8 @@ int read_sql(const char *arg, struct buf *out);
 
 /* After a failed statement: the line of it that the error is in, and a mark below the place. */
 void show_place(const struct ctl *c, const char *sql);
+/* Lines of the statement before the one that the error is in. */
+int64_t place_line(const struct ctl *c, const char *sql);
 
 int cmd_ping(struct ctl *c, int argc, char **argv);
 int cmd_status(struct ctl *c, int argc, char **argv);

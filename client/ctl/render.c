@@ -41,7 +41,7 @@ void render_set_mode(struct render_look *look, enum render_mode mode)
 		const char *column, *row;
 	} ends[MODES] = {
 		[MODE_LIST] = {"|", "\n"},       [MODE_CSV] = {",", "\r\n"},   [MODE_TABS] = {"\t", NULL},
-		[MODE_LINE] = {NULL, "\n"},      [MODE_QUOTE] = {",", "\n"},   [MODE_TCL] = {" ", NULL},
+		[MODE_LINE] = {NULL, "\n"},      [MODE_QUOTE] = {",", "\n"},   [MODE_TCL] = {" ", "\n"},
 		[MODE_ASCII] = {"\x1f", "\x1e"}, [MODE_COLUMN] = {NULL, "\n"},
 	};
 

@@ -84,7 +84,7 @@ static struct span behind_line(struct span s, const char *p, const char *end, bo
 static int take_line(const char *text, struct span *s, int limit, bool tty, struct buf *out)
 {
 	const char *p = text + s->at, *end = p + s->n;
-	int width = 0;
+	int width = 0, stray = 0;
 	bool full = false;
 
 	while (p < end && width < limit) {
@@ -110,10 +110,12 @@ static int take_line(const char *text, struct span *s, int limit, bool tty, stru
 		if (out)
 			buf_add(out, p, n);
 		width += columns;
+		/* What is no UTF-8 takes a place in the line, but sqlite3 does not pad for it. */
+		stray += !tty && ((unsigned char)*p & 0xc0) == 0x80;
 		p += n;
 	}
 	*s = behind_line(*s, p, end, full || width >= limit);
-	return width;
+	return width - stray;
 }
 
 /* ---- writing ---- */
@@ -249,10 +251,11 @@ static void top(const struct render *r)
 
 /* ---- widths ---- */
 
-/* Takes columns off the widest until a row fits the terminal. */
-static void fit_terminal(struct render *r)
+/* Takes columns off the widest until a row fits the terminal. Returns whether that was needed. */
+static bool fit_terminal(struct render *r)
 {
 	struct grid *g = r->grid;
+	bool shrunk = false;
 	int room = r->out->width - (r->look->mode == MODE_COLUMN ? 2 * (r->n - 1) : 3 * r->n + 1);
 
 	for (;;) {
@@ -264,9 +267,20 @@ static void fit_terminal(struct render *r)
 				widest = i;
 		}
 		if (total <= room || g->columns[widest].width <= NARROWEST)
-			return;
+			return shrunk;
 		g->columns[widest].width -= total - room > 1000 ? (g->columns[widest].width - NARROWEST + 1) / 2 : 1;
-		g->many_lines = true;
+		shrunk = g->many_lines = true;
+	}
+}
+
+/* From here on cells are broken where their column ends. */
+static void limit_to_widths(struct render *r)
+{
+	for (int i = 0; i < r->n; i++) {
+		struct column *c = &r->grid->columns[i];
+		int limit = c->width > 0 ? c->width : 1;
+
+		c->limit = limit < c->limit ? limit : c->limit;
 	}
 }
 
@@ -275,15 +289,8 @@ static void settle(struct render *r)
 	struct grid *g = r->grid;
 
 	g->flowing = true;
-	if (r->out->width > 0)
-		fit_terminal(r);
-	for (int i = 0; i < r->n; i++) {
-		struct column *c = &g->columns[i];
-		int limit = c->width > 0 ? c->width : 1;
-
-		/* A width that was asked for may be more than its cells need; they are broken where that says. */
-		c->limit = limit < c->limit ? limit : c->limit;
-	}
+	if (r->out->width > 0 && fit_terminal(r))
+		limit_to_widths(r);
 	top(r);
 	for (size_t i = 0; i < g->ncells; i += (size_t)r->n) {
 		between_rows(r);
@@ -291,6 +298,7 @@ static void settle(struct render *r)
 		if (!sink_offer(r->out))
 			break;
 	}
+	limit_to_widths(r);
 	g->ncells = 0;
 	buf_reset(&g->text, 0);
 }

@@ -12,6 +12,8 @@
 #include "client/ctl/shell.h"
 #include "proto/value.h"
 
+#define TWO_TO_63 9223372036854775808.0
+
 /* ---- REAL ---- */
 
 /*
@@ -240,6 +242,8 @@ void text_literal(struct buf *out, const struct alterd_value *v, bool insert, bo
 	} else if (v->type == ALTERD_REAL) {
 		if (insert && isinf(v->r))
 			buf_puts(out, v->r > 0 ? "1e999" : "-1e999");
+		else if (insert && fabs(v->r) < TWO_TO_63 && trunc(v->r) == v->r)
+			buf_printf(out, "%" PRId64 ".0", (int64_t)v->r);
 		else
 			text_real(out, v->r, 20);
 	} else if (v->type == ALTERD_BLOB) {

@@ -101,7 +101,9 @@ int exit_code_of(int code, const char *name, bool retryable, const char *data)
 	return EXIT_FAILED;
 }
 
-int ctl_failed(const struct ctl *c, const struct alterd_conn *conn)
+int ctl_failed(const struct ctl *c, const struct alterd_conn *conn) { return ctl_failed_at(c, conn, ""); }
+
+int ctl_failed_at(const struct ctl *c, const struct alterd_conn *conn, const char *where)
 {
 	const char *name = alterd_error_name(conn), *data = alterd_error_data(conn);
 	const char *message = alterd_error_message(conn);
@@ -124,7 +126,7 @@ int ctl_failed(const struct ctl *c, const struct alterd_conn *conn)
 		reason_of(data, reason, sizeof(reason));
 		if (alterd_error_code(conn) < ALTERD_E_MISUSE || alterd_error_code(conn) > 0)
 			buf_printf(&b, " (%s%s%s)", name, *reason ? ": " : "", reason);
-		say("%s", buf_cstr(&b));
+		say("%s%s", where, buf_cstr(&b));
 		if (alterd_error_code(conn) == ALTERD_E_UNREACHABLE)
 			note(c, "Is alterd running? Another socket is named with --socket PATH or $ALTERD_SOCKET.");
 	}

@@ -164,7 +164,8 @@ void cancel_forget(void);
 /* ---- shell_edit.c ---- */
 
 struct editor;
-enum edit_result { EDIT_LINE, EDIT_INTERRUPTED, EDIT_END };
+/* INTERRUPTED: Ctrl-C dropped a line, or there was none (EMPTY). */
+enum edit_result { EDIT_LINE, EDIT_INTERRUPTED, EDIT_INTERRUPTED_EMPTY, EDIT_END };
 
 /* Reads lines of the terminal, with editing where it can. `s` is borrowed. */
 struct editor *editor_new(struct shell *s);

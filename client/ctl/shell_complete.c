@@ -121,17 +121,20 @@ static const char *behind_name(const char *p, size_t n)
 	return *p && strchr("\"`]", *p) ? p + 1 : p;
 }
 
-/* Columns of all tables that are named. */
+/* Columns of all tables that are named; where none is yet, of all there are. */
 static void add_columns_of_named(struct search *s, const struct names *names, const char *sql)
 {
-	size_t n;
+	size_t n, found = 0;
 
 	for (const char *p = next_name(sql, &n); p; p = next_name(behind_name(p, n), &n)) {
 		const struct names_table *t = table_named(names, p, n);
 
 		if (t)
 			add_columns(s, t);
+		found += t != NULL;
 	}
+	for (size_t i = 0; found == 0 && s->n > 0 && names && i < names->ntables; i++)
+		add_columns(s, &names->tables[i]);
 }
 
 /* The table that an alias stands for: the name before it, with or without AS. */

@@ -292,6 +292,8 @@ int dot_run(struct shell *s, const char *line, const char *name, int64_t number)
 	}
 	if (!sink_flush(&s->out))
 		s->quit = true;
+	if (code && name && argv[0] && (ctl || own))
+		note(s->ctl, "  at %s:%" PRId64, name, number);
 	if (once && s->once)
 		shell_output(s, NULL);
 	free(text);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ struct editor {
 	const char *prompt, *pending; /* of the line that is read */
 	struct buf path;              /* of the history */
 	struct buf in;                /* without libedit: bytes that belong to later lines */
-	bool interrupted;
+	bool interrupted, was_empty;
 #ifdef ALTERD_EDITLINE
 	EditLine *el; /* NULL: plain lines */
 	History *history;
@@ -61,10 +62,11 @@ static enum edit_result read_plain(struct editor *e, struct buf *line)
 	while (!(end = e->in.len ? memchr(e->in.data, '\n', e->in.len) : NULL) && !last) {
 		enum edit_result got = e->in.len > SHELL_TEXT_MAX ? EDIT_END : read_more(e, &last);
 
+		/* What was typed before it is gone, as the terminal has it. */
 		if (got == EDIT_INTERRUPTED)
 			buf_reset(&e->in, 4096);
 		if (got != EDIT_LINE)
-			return got;
+			return got == EDIT_INTERRUPTED ? EDIT_INTERRUPTED_EMPTY : got;
 	}
 	if (!end && e->in.len == 0)
 		return EDIT_END;
@@ -180,9 +182,22 @@ static unsigned char on_tab(EditLine *el, int key)
 
 static unsigned char on_interrupt_key(EditLine *el, int key)
 {
+	struct editor *e = editor_of(el);
+	const LineInfo *l = el_line(el);
+
 	(void)key;
-	editor_of(el)->interrupted = true;
+	e->interrupted = true;
+	e->was_empty = l->lastchar == l->buffer;
 	return CC_NEWLINE;
+}
+
+/* The library's own handler gives the terminal back, and takes it again when we go on. */
+static unsigned char on_suspend_key(EditLine *el, int key)
+{
+	(void)el;
+	(void)key;
+	(void)raise(SIGTSTP);
+	return CC_REFRESH;
 }
 
 static char *prompt_of(EditLine *el)
@@ -204,13 +219,15 @@ static void remember_old(void *to, const char *entry)
 static void bind_keys(EditLine *el)
 {
 	static const char *const keys[][2] = {
-		{"^I", "shell-complete"},          {"^C", "shell-interrupt"},    {"^R", "em-inc-search-prev"},
-		{"^W", "ed-delete-prev-word"},     {"\\e[1~", "ed-move-to-beg"}, {"\\e[4~", "ed-move-to-end"},
-		{"\\e[3~", "ed-delete-next-char"}, {"\\e[1;5C", "em-next-word"}, {"\\e[1;5D", "ed-prev-word"},
+		{"^I", "shell-complete"},     {"^Z", "shell-suspend"},           {"^C", "shell-interrupt"},
+		{"^R", "em-inc-search-prev"}, {"^W", "ed-delete-prev-word"},     {"\\e[1~", "ed-move-to-beg"},
+		{"\\e[4~", "ed-move-to-end"}, {"\\e[3~", "ed-delete-next-char"}, {"\\e[1;5C", "em-next-word"},
+		{"\\e[1;5D", "ed-prev-word"},
 	};
 
 	el_set(el, EL_ADDFN, "shell-complete", "complete the word", on_tab);
 	el_set(el, EL_ADDFN, "shell-interrupt", "drop the line", on_interrupt_key);
+	el_set(el, EL_ADDFN, "shell-suspend", "stop the program", on_suspend_key);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		el_set(el, EL_BIND, keys[i][0], keys[i][1], NULL);
 }
@@ -231,7 +248,7 @@ static void start_editing(struct editor *e)
 	el_set(e->el, EL_EDITOR, "emacs");
 	el_set(e->el, EL_HIST, history, e->history);
 	bind_keys(e->el);
-	el_set(e->el, EL_SETTY, "-d", "intr=", NULL);
+	el_set(e->el, EL_SETTY, "-d", "-isig", NULL);
 	/* The person's own ~/.editrc has the last word. */
 	(void)el_source(e->el, NULL);
 	if (e->path.len > 0)
@@ -248,7 +265,7 @@ static enum edit_result read_edited(struct editor *e, struct buf *line)
 	if (e->interrupted) {
 		e->interrupted = false;
 		fputs("^C\n", stdout);
-		return EDIT_INTERRUPTED;
+		return e->was_empty ? EDIT_INTERRUPTED_EMPTY : EDIT_INTERRUPTED;
 	}
 	if (!text || n <= 0)
 		return n < 0 && errno == EINTR ? EDIT_INTERRUPTED : EDIT_END;

@@ -36,6 +36,7 @@ static double now_s(void)
 static int failed(struct shell *s, const char *sql, const char *name, int64_t line, bool was_asked)
 {
 	struct ctl *c = s->ctl;
+	struct buf where = {0};
 	int code;
 
 	sink_flush(&s->out);
@@ -43,9 +44,10 @@ static int failed(struct shell *s, const char *sql, const char *name, int64_t li
 		say("interrupted");
 		return EXIT_FAILED;
 	}
-	if (name && !has(c, FLAG_JSON))
-		fprintf(stderr, "%s:%" PRId64 ": ", name, line);
-	code = ctl_failed(c, c->conn);
+	if (name)
+		buf_printf(&where, "%s:%" PRId64 ": ", name, line + place_line(c, sql));
+	code = ctl_failed_at(c, c->conn, buf_cstr(&where));
+	buf_free(&where);
 	if (!has(c, FLAG_JSON))
 		show_place(c, sql);
 	shell_look_at_link(s);
