@@ -1,6 +1,7 @@
 /* .parameter, .watch, .quit. */
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -141,7 +142,9 @@ int dot_watch(struct shell *s, int argc, char **argv)
 			break;
 	}
 	free(sql);
-	/* Ctrl-C is how one leaves it. */
+	/* Ctrl-C is how one leaves it; the terminal has shown it. */
+	if (cancel_asked())
+		fputc('\n', stderr);
 	return cancel_asked() ? 0 : code;
 }
 

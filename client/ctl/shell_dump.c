@@ -16,7 +16,7 @@ static const char tables_sql[] =
 	" SELECT name, sql FROM sqlite_schema WHERE type='table' AND sql IS NOT NULL AND name LIKE ?" NOT_OWN
 	" AND name NOT IN (SELECT name FROM l) ORDER BY tbl_name='sqlite_sequence', rowid";
 static const char others_sql[] = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type IN"
-				 " ('index','trigger','view') AND tbl_name LIKE ?" NOT_OWN;
+				 " ('index','trigger','view') AND (tbl_name LIKE ?1 OR name LIKE ?1)" NOT_OWN;
 
 /* "SELECT a,b FROM t", of the columns that can be inserted. -1: failed as a call does. */
 static int select_of(struct shell *s, const char *table, struct buf *out)

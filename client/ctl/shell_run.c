@@ -32,6 +32,14 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Behind the terminal's own ^C. */
+static void tell_interrupted(const struct shell *s)
+{
+	if (s->interactive)
+		fputc('\n', stderr);
+	say("interrupted");
+}
+
 /* The error of the connection, with its place in the script, or a word where Ctrl-C is the reason. */
 static int failed(struct shell *s, const char *sql, const char *name, int64_t line, bool was_asked)
 {
@@ -41,7 +49,7 @@ static int failed(struct shell *s, const char *sql, const char *name, int64_t li
 
 	sink_flush(&s->out);
 	if (was_asked && alterd_error_code(c->conn) == 9) {
-		say("interrupted");
+		tell_interrupted(s);
 		return EXIT_FAILED;
 	}
 	if (name)
@@ -131,7 +139,7 @@ static int bind(struct shell *s, const char *sql, struct bound *ret)
 		if (!name)
 			continue;
 		ret->names[ret->n] = name;
-		ret->values[ret->n++] = p ? args_value(p->text, false, NULL) : alterd_null();
+		ret->values[ret->n++] = p ? args_value(p->text, false, "NULL") : alterd_null();
 	}
 	return 0;
 }
@@ -203,7 +211,7 @@ int shell_run(struct shell *s, const char *sql, const char *name, int64_t line)
 	if (rc != 0)
 		code = failed(s, sql, name, line, asked);
 	else if (asked)
-		say("interrupted");
+		tell_interrupted(s);
 	if (rc == 0 && asked)
 		code = EXIT_FAILED;
 	shell_look_at_tx(s, word, rc != 0);

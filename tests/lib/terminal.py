@@ -25,17 +25,17 @@ class Terminal:
             ["tmux", "-S", self.server, "-u", *args], capture_output=True, text=True, timeout=60, check=False
         ).stdout
 
-    def type(self, text):
+    def type(self, text, *keys):
+        """A text, then keys by their names: Enter, Up, Tab, C-c."""
         # A semicolon at the end would be tmux's own.
-        self.tmux("send-keys", "-l", "--", text[:-1] + "\\;" if text.endswith(";") else text)
+        more = [";", "send-keys", *keys] if keys else []
+        self.tmux("send-keys", "-l", "--", text[:-1] + "\\;" if text.endswith(";") else text, *more)
 
     def key(self, *names):
-        """Enter, Up, Tab, C-c and the like."""
         self.tmux("send-keys", *names)
 
     def line(self, text):
-        self.type(text)
-        self.key("Enter")
+        self.type(text, "Enter")
 
     def screen(self):
         return self.tmux("capture-pane", "-p", "-S", "-500").rstrip("\n")
