@@ -26,6 +26,8 @@ struct sink {
 	struct buf b;
 };
 
+/* The terminal may have another width by now. */
+void sink_look(struct sink *s);
 /* Writes out what there is if it is much. False: dead. */
 bool sink_offer(struct sink *s);
 /* Writes out all. False: dead. A reader that has gone is no error worth a word, anything else is told. */

@@ -190,7 +190,7 @@ static void insert_row(struct render *r, const struct alterd_value *row)
 	buf_puts(out, ");\n");
 }
 
-void rows_row(struct render *r, const struct alterd_value *row)
+static void write_row(struct render *r, const struct alterd_value *row)
 {
 	bool first = r->rows == 0 && r->look->headers;
 
@@ -217,6 +217,23 @@ void rows_row(struct render *r, const struct alterd_value *row)
 		break;
 	}
 	r->rows++;
+}
+
+void rows_row(struct render *r, const struct alterd_value *row)
+{
+	struct buf kept = r->out->b;
+
+	if (!r->out->tty) {
+		write_row(r, row);
+		return;
+	}
+	/* Names, keys of JSON and separators are made harmless as well as the cells. */
+	r->out->b = (struct buf){0};
+	write_row(r, row);
+	text_plain(&kept, r->out->b.data ? r->out->b.data : "", r->out->b.len, true);
+	kept.failed |= r->out->b.failed;
+	buf_free(&r->out->b);
+	r->out->b = kept;
 }
 
 void rows_end(struct render *r)

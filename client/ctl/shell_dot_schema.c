@@ -181,10 +181,13 @@ static int no_table(struct shell *s, const char *name)
 		names[i] = s->names->tables[i].name;
 	near = nearest(name, names);
 	text_safe(&safe, name, strlen(name));
-	if (near)
-		say("no table %s; did you mean %s?", buf_cstr(&safe), near);
-	else
+	if (near) {
+		buf_puts(&safe, "; did you mean ");
+		text_safe(&safe, near, strlen(near));
+		say("no table %s?", buf_cstr(&safe));
+	} else {
 		say("no table %s; .tables lists them", buf_cstr(&safe));
+	}
 	buf_free(&safe);
 	free(names);
 	return EXIT_FAILED;

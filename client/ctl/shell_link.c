@@ -74,12 +74,14 @@ void shell_look_at_tx(struct shell *s, const char *word, bool failed)
 {
 	static const char *const begin[] = {"BEGIN", "SAVEPOINT", NULL};
 	static const char *const end[] = {"COMMIT", "END", "ROLLBACK", "RELEASE", NULL};
+	/* By the word alone one cannot say what these do: a savepoint may be an inner one. */
+	static const char *const maybe[] = {"ROLLBACK", "RELEASE", NULL};
 	int open;
 
 	if (!s->ctl->conn || (s->tx == SHELL_TX_NONE && !is_in(word, begin)))
 		return;
-	if (!s->interactive) {
-		/* Only a connection that is lost wants to know. */
+	if (!s->interactive && !is_in(word, maybe)) {
+		/* A script has no prompt that would have to be right. */
 		if (!failed && is_in(word, begin))
 			s->tx = SHELL_TX_OPEN;
 		else if (!failed && is_in(word, end))

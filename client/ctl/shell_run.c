@@ -202,8 +202,11 @@ int shell_run(struct shell *s, const char *sql, const char *name, int64_t line)
 	if (s->echo)
 		buf_printf(&s->out.b, "%s\n", sql);
 	code = shell_connect(s);
-	if (code)
+	if (code) {
+		end_output(s);
 		return code;
+	}
+	sink_look(&s->out);
 	split_first_word(sql, word, sizeof(word));
 	cancel_watch(s->ctl->conn);
 	rc = run(s, sql);

@@ -1,6 +1,7 @@
 /* Where output goes: gathered, and written in large pieces. */
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "client/ctl/shell.h"
@@ -30,6 +31,14 @@ bool sink_flush(struct sink *s)
 	}
 	buf_reset(&s->b, SINK_BYTES * 2);
 	return !s->dead;
+}
+
+void sink_look(struct sink *s)
+{
+	struct winsize size;
+
+	if (s->tty && ioctl(s->fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		s->width = size.ws_col;
 }
 
 bool sink_offer(struct sink *s) { return s->b.len < SINK_BYTES && !s->b.failed ? !s->dead : sink_flush(s); }

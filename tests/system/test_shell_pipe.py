@@ -90,6 +90,9 @@ def transactions_and_parameters():
     shell("CREATE TABLE tx(a)")
     ran("BEGIN .. COMMIT", shell(script="BEGIN;\nINSERT INTO tx VALUES(1);\nCOMMIT;\nSELECT count(*) FROM tx;\n"), "1\n")
     ran("an error leaves nothing of it", shell(script="BEGIN;\nINSERT INTO tx VALUES(2);\nSELECT oops;\nCOMMIT;\n"), "", 1)
+    ran("an inner savepoint ends, the transaction does not",
+        shell(script="BEGIN;\nSAVEPOINT a;\nINSERT INTO tx VALUES(3);\nROLLBACK TO a;\nRELEASE a;\n.dump tx\nCOMMIT;\n"),
+        "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE tx(a);\nINSERT INTO tx VALUES(1);\nCOMMIT;\n")
     ran("as can be seen", shell("SELECT count(*) FROM tx"), "1\n")
     ran(".parameter", shell(script=".parameter set :a 5\n.param set :b 'it is'\n.parameter set $n NULL\n"
                                    "SELECT :a+1, :b, $n IS NULL, :c IS NULL;\n.parameter list\n.parameter clear\n"),
