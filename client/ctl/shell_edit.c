@@ -150,7 +150,7 @@ static size_t characters(const char *p, size_t n)
 	return count;
 }
 
-static unsigned char on_tab(EditLine *el, int key)
+static unsigned char on_tab(EditLine *el, wint_t key)
 {
 	struct editor *e = editor_of(el);
 	const LineInfo *l = el_line(el);
@@ -180,7 +180,7 @@ static unsigned char on_tab(EditLine *el, int key)
 
 /* ---- editing ---- */
 
-static unsigned char on_interrupt_key(EditLine *el, int key)
+static unsigned char on_interrupt_key(EditLine *el, wint_t key)
 {
 	struct editor *e = editor_of(el);
 	const LineInfo *l = el_line(el);
@@ -192,7 +192,7 @@ static unsigned char on_interrupt_key(EditLine *el, int key)
 }
 
 /* The library's own handler gives the terminal back, and takes it again when we go on. */
-static unsigned char on_suspend_key(EditLine *el, int key)
+static unsigned char on_suspend_key(EditLine *el, wint_t key)
 {
 	(void)el;
 	(void)key;
@@ -225,9 +225,10 @@ static void bind_keys(EditLine *el)
 		{"\\e[1;5D", "ed-prev-word"},
 	};
 
-	el_set(el, EL_ADDFN, "shell-complete", "complete the word", on_tab);
-	el_set(el, EL_ADDFN, "shell-interrupt", "drop the line", on_interrupt_key);
-	el_set(el, EL_ADDFN, "shell-suspend", "stop the program", on_suspend_key);
+	/* The wide call, since the other one keeps copies that nobody frees. */
+	el_wset(el, EL_ADDFN, L"shell-complete", L"complete the word", on_tab);
+	el_wset(el, EL_ADDFN, L"shell-interrupt", L"drop the line", on_interrupt_key);
+	el_wset(el, EL_ADDFN, L"shell-suspend", L"stop the program", on_suspend_key);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		el_set(el, EL_BIND, keys[i][0], keys[i][1], NULL);
 }

@@ -48,7 +48,7 @@ class Terminal:
             return seen if condition(seen) else None
 
         try:
-            return until(what, look, limit, every=0.05)
+            return until(what, look, limit, every=0.02)
         except AssertionError:
             raise AssertionError("%s is not on the screen:\n%s" % (what, self.screen())) from None
 
