@@ -45,6 +45,7 @@ static int failed(struct shell *s, const char *sql, const char *name, int64_t li
 {
 	struct ctl *c = s->ctl;
 	struct buf where = {0};
+	char word[16];
 	int code;
 
 	sink_flush(&s->out);
@@ -58,6 +59,9 @@ static int failed(struct shell *s, const char *sql, const char *name, int64_t li
 	buf_free(&where);
 	if (!has(c, FLAG_JSON))
 		show_place(c, sql);
+	split_first_word(sql, word, sizeof(word));
+	if (s->interactive && strcmp(word, "ALTER") == 0 && alterd_error_code(c->conn) == 1)
+		note(c, "next: .alter 'SQL' changes a table online, and knows more forms");
 	shell_look_at_link(s);
 	return code;
 }

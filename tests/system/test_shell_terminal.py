@@ -15,7 +15,7 @@ from limits import until
 from suite import Suite
 from terminal import Terminal
 
-suite = Suite(limit=90)
+suite = Suite(limit=120)
 d = Daemon(settings={"limits.tx_time": "60s", "limits.tx_idle": "30s"})
 home = tempfile.mkdtemp(prefix="alterd-t-")
 HISTORY = os.path.join(home, "alterd", "history")
@@ -69,6 +69,10 @@ def statements_and_prompts():
     t.line(".mode table")
     t.line("\\d user")
     said(t, "user_age")
+    t.line("ALTER TABLE user ALTER age TYPE REAL;")
+    said(t, "next: .alter 'SQL'")
+    t.line(".alter 'ALTER TABLE user ALTER age TYPE REAL'")
+    said(t, "m1 alter done: user is changed")
     t.line(".tabels")
     said(t, "did you mean .tables?")
     t.line(".quit")
