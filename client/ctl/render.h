@@ -20,9 +20,10 @@
 
 struct sink {
 	int fd;
-	bool tty;  /* bytes are made harmless */
-	int width; /* of the terminal; 0: none */
-	bool dead; /* nobody reads it any more, or the disk is full: all further output is dropped */
+	bool tty;    /* bytes are made harmless */
+	int width;   /* of the terminal; 0: none */
+	bool dead;   /* nobody reads it any more, or the disk is full: all further output is dropped */
+	bool failed; /* the disk, not the reader */
 	struct buf b;
 };
 

@@ -278,6 +278,8 @@ int dot_print(struct shell *s, int argc, char **argv);
 int dot_backup(struct shell *s, int argc, char **argv);
 /* Output goes to this file from here on; NULL: to stdout again. */
 int shell_output(struct shell *s, const char *path);
+/* Writes out what was gathered. Where that is not possible any more a script ends, and a person gets the terminal. */
+void shell_flush(struct shell *s);
 /* shell_dump.c, shell_import.c, shell_dot_more.c */
 int dot_dump(struct shell *s, int argc, char **argv);
 int dot_import(struct shell *s, int argc, char **argv);

@@ -290,11 +290,10 @@ int dot_run(struct shell *s, const char *line, const char *name, int64_t number)
 	} else {
 		code = unknown(s, argv[0] ? argv[0] : "", name, number);
 	}
-	if (!sink_flush(&s->out))
-		s->quit = true;
+	shell_flush(s);
 	if (code && name && argv[0] && (ctl || own))
 		note(s->ctl, "  at %s:%" PRId64, name, number);
-	if (once && s->once)
+	if (once && s->once && !(own && own->run == dot_once))
 		shell_output(s, NULL);
 	free(text);
 	return code;

@@ -40,6 +40,19 @@ int dot_read(struct shell *s, int argc, char **argv)
 	return code;
 }
 
+void shell_flush(struct shell *s)
+{
+	if (sink_flush(&s->out))
+		return;
+	if (s->out.failed && !s->interactive)
+		s->quit_code = EXIT_FAILED;
+	/* A person whose file cannot be written has the terminal still; a script has failed. */
+	if (s->interactive && s->out.fd != STDOUT_FILENO)
+		shell_output(s, NULL);
+	else
+		s->quit = true;
+}
+
 int shell_output(struct shell *s, const char *path)
 {
 	int fd = STDOUT_FILENO;
@@ -50,8 +63,10 @@ int shell_output(struct shell *s, const char *path)
 		if (fd < 0)
 			return no_file(path, errno);
 	}
-	if (s->out.fd != STDOUT_FILENO && close(s->out.fd) != 0)
+	if (s->out.fd != STDOUT_FILENO && close(s->out.fd) != 0) {
 		say("cannot write the output: %s", strerror(errno));
+		s->quit_code = EXIT_FAILED;
+	}
 	s->out.fd = fd;
 	s->out.dead = false;
 	s->out.tty = !path && s->ctl->out_tty;

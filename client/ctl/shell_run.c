@@ -82,8 +82,6 @@ int shell_rows(struct shell *s, const struct render_look *look, struct alterd_re
 			break;
 	render_end(render);
 	free(names);
-	if (s->out.dead)
-		s->quit = true;
 	return found < 0 ? -1 : 0;
 }
 
@@ -190,8 +188,7 @@ static void remember(struct shell *s, const char *sql)
 /* Files of .once end, and what was gathered goes out. */
 static void end_output(struct shell *s)
 {
-	if (!sink_flush(&s->out))
-		s->quit = true;
+	shell_flush(s);
 	if (s->once)
 		shell_output(s, NULL);
 }

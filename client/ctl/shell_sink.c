@@ -22,9 +22,10 @@ bool sink_flush(struct sink *s)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			if (errno != EPIPE)
-				say("cannot write the output: %s", strerror(errno));
 			s->dead = true;
+			s->failed = errno != EPIPE;
+			if (s->failed)
+				say("cannot write the output: %s", strerror(errno));
 			break;
 		}
 		done += (size_t)n;

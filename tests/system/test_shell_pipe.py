@@ -82,6 +82,8 @@ def files_in_files():
     suite.same("what went there", [open(os.path.join(home, n)).read() for n in ("out.txt", "one.txt")], ["1\n", "3\n"])
     ran("a command's output too", shell(script=".once st.txt\n.status\nSELECT 1;\n"), "1\n")
     suite.check("it is the status", "writer" in open(os.path.join(home, "st.txt")).read())
+    ran("a disk that is full", shell(script=".output /dev/full\nSELECT 1;\n.output\nSELECT 2;\n"), "", 1,
+        "No space left on device")
     ran("a file that cannot be written", shell(script=".output /nowhere/x\nSELECT 1;\n"), "", 1, "/nowhere/x")
 
 
