@@ -155,10 +155,11 @@ void cancel_stop(void);
 void cancel_resume(void);
 /* While a call runs on this connection Ctrl-C is sent to the daemon; a second one gives the connection up. */
 void cancel_watch(struct alterd_conn *conn);
-/* Ends that. Returns whether there was a Ctrl-C since cancel_watch(). */
+/* Ends that. Returns whether there was a Ctrl-C since cancel_forget(). */
 bool cancel_unwatch(void);
 /* Whether there was one; without a canceller never. */
 bool cancel_asked(void);
+/* Before a line is read: what came before it is not meant for it. */
 void cancel_forget(void);
 
 /* ---- shell_edit.c ---- */

@@ -24,7 +24,7 @@ static struct {
 	pthread_cond_t changed;
 	pthread_t thread;
 	struct alterd_conn *conn;
-	int asked; /* since cancel_watch() */
+	int asked; /* what `caught` was when the thread last looked */
 	bool started, ending;
 	int pipe[2];
 } canceller = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -127,8 +127,9 @@ void cancel_watch(struct alterd_conn *conn)
 		return;
 	pthread_mutex_lock(&canceller.lock);
 	canceller.conn = conn;
-	canceller.asked = 0;
-	atomic_store(&caught, 0);
+	/* One that came since the line was read is meant for what it asks for. */
+	if (atomic_load(&caught) > 0)
+		(void)!write(canceller.pipe[1], "c", 1);
 	pthread_mutex_unlock(&canceller.lock);
 }
 

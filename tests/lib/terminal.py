@@ -59,6 +59,12 @@ class Terminal:
         """The last line is an empty prompt."""
         return self.until("a prompt", lambda s: s.rsplit("\n", 1)[-1] == prompt.rstrip())
 
+    def makes_signals(self):
+        """Whether Ctrl-C is a signal just now, not a key of the program's."""
+        tty = self.tmux("display-message", "-p", "#{pane_tty}").strip()
+        words = subprocess.run(["stty", "-F", tty, "-a"], capture_output=True, text=True, check=False).stdout.split()
+        return "isig" in words
+
     def exit_code(self, limit=10.0):
         def ended():
             try:

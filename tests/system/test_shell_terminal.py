@@ -2,6 +2,7 @@
 """alterctl shell in a real terminal: editing, history, completion, Ctrl-C, prompts, tables that fit, .watch."""
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -196,6 +197,25 @@ def ctrl_c():
     t.at_prompt()
     t.key("C-c")
     suite.same("twice on an empty line leaves", t.exit_code(), 0)
+
+
+@suite.section
+def a_daemon_that_does_not_answer():
+    t = shell()
+    d.process.send_signal(signal.SIGSTOP)
+    try:
+        t.line("SELECT 'unheard';")
+        until("the line is read, so that Ctrl-C is a signal", t.makes_signals)
+        t.key("C-c")
+        t.until("it is shown", lambda s: "^C" in s)
+        t.key("C-c")
+        said(t, "the next statement connects again")
+        t.at_prompt()
+    finally:
+        d.process.send_signal(signal.SIGCONT)
+    t.line("SELECT 'heard';")
+    said(t, "| heard")
+    t.close()
 
 
 @suite.section
