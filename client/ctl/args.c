@@ -31,7 +31,8 @@ enum takes {
 	INTERVAL,
 	TABLE_NAME,
 	COUNT,
-	WAIT_FOR
+	WAIT_FOR,
+	MODE
 };
 
 static const struct option {
@@ -77,6 +78,8 @@ static const struct option {
 	{"--table", 0, FLAG_EVENTS, TABLE_NAME},
 	{"--count", 0, FLAG_EVENTS, COUNT},
 	{"--for", 0, FLAG_FOR, WAIT_FOR},
+	{"--mode", 0, FLAG_MODE, MODE},
+	{"--readonly", 0, FLAG_READONLY, NOTHING},
 };
 
 /* What stands for their values in a synopsis; for completion. */
@@ -227,6 +230,9 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 		return take_count(c, value);
 	case WAIT_FOR:
 		c->wait_for = value;
+		return 0;
+	case MODE:
+		c->mode = value;
 		return 0;
 	case NOTHING:
 		break;

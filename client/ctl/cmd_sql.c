@@ -155,22 +155,38 @@ static void tell_changes(const struct ctl *c, int64_t changes, int64_t rowid)
 		note(c, "%" PRId64 " row%s changed", changes, changes == 1 ? "" : "s");
 }
 
-/* Shows the line of the statement that the error is in, and a mark below the place. */
-static void show_place(const struct ctl *c, const char *sql)
+/* Byte of the statement that the error names; -1: none. */
+static int64_t error_offset(const struct ctl *c, const char *sql)
 {
 	const char *data = alterd_error_data(c->conn);
 	struct error err = {0};
-	struct buf line = {0};
 	struct doc *d;
 	int64_t offset = -1;
-	size_t begin, end;
 
 	if (*data && doc_parse(data, strlen(data), &d, &err) == 0) {
 		offset = doc_int(doc_get(doc_root(d), "offset"), -1);
 		doc_free(d);
 	}
 	error_clear(&err);
-	if (offset < 0 || (size_t)offset > strlen(sql))
+	return offset >= 0 && (size_t)offset <= strlen(sql) ? offset : -1;
+}
+
+int64_t place_line(const struct ctl *c, const char *sql)
+{
+	int64_t offset = error_offset(c, sql), lines = 0;
+
+	for (int64_t i = 0; i < offset; i++)
+		lines += sql[i] == '\n';
+	return lines;
+}
+
+void show_place(const struct ctl *c, const char *sql)
+{
+	struct buf line = {0};
+	int64_t offset = error_offset(c, sql);
+	size_t begin, end;
+
+	if (offset < 0)
 		return;
 	for (begin = (size_t)offset; begin > 0 && sql[begin - 1] != '\n';)
 		begin--;

@@ -71,6 +71,8 @@ enum {
 #define FLAG_WHOLE (UINT64_C(1) << 29)
 #define FLAG_EVENTS (UINT64_C(1) << 30) /* --table and --count */
 #define FLAG_FOR (UINT64_C(1) << 31)
+#define FLAG_MODE (UINT64_C(1) << 32)
+#define FLAG_READONLY (UINT64_C(1) << 33)
 
 /* Tables that events takes. */
 #define CTL_TABLES_MAX 100
@@ -93,6 +95,7 @@ struct ctl {
 	size_t ntables;
 	int64_t count;        /* of events, to end after; 0: none was named */
 	const char *wait_for; /* NULL: ready */
+	const char *mode;     /* of the shell's output; NULL: as the output is a terminal or not */
 	bool out_tty, err_tty, in_tty;
 	bool dumb;                /* a terminal that only knows lines */
 	bool utf8;                /* the locale's characters are */
@@ -127,8 +130,12 @@ void note(const struct ctl *c, const char *format, ...) __attribute__((format(pr
 int ctl_connect(struct ctl *c);
 /* A connection of its own. */
 int ctl_open(struct ctl *c, struct alterd_conn **ret);
+/* The same with flags of alterd_hello(). */
+int ctl_open_as(struct ctl *c, int flags, struct alterd_conn **ret);
 /* Tells the connection's error (as JSON with --json), returns the exit code for it. */
 int ctl_failed(const struct ctl *c, const struct alterd_conn *conn);
+/* The same with words before the message: "load.sql:12: ". */
+int ctl_failed_at(const struct ctl *c, const struct alterd_conn *conn, const char *where);
 /* The exit code an error means. Pure. */
 int exit_code_of(int code, const char *name, bool retryable, const char *data);
 /*
@@ -248,6 +255,8 @@ void progress_title(struct buf *out, const struct progress *p);
 /* Ctrl-C sets a flag instead of ending the program; a second one ends it at once. */
 void interrupt_catch(void);
 bool interrupted(void);
+/* As if none had been. */
+void interrupt_forget(void);
 /* Waits; returns early at Ctrl-C. */
 void pause_ms(int ms);
 /* Follows a job until it ends, showing its progress; prints what came of it. Returns the exit code. */
@@ -317,6 +326,11 @@ int complete_words(struct ctl *c, int argc, char **argv);
 /* The SQL given, or all of stdin for "-". 0 or an exit code with the reason told. */
 int read_sql(const char *arg, struct buf *out);
 
+/* After a failed statement: the line of it that the error is in, and a mark below the place. */
+void show_place(const struct ctl *c, const char *sql);
+/* Lines of the statement before the one that the error is in. */
+int64_t place_line(const struct ctl *c, const char *sql);
+
 int cmd_ping(struct ctl *c, int argc, char **argv);
 int cmd_status(struct ctl *c, int argc, char **argv);
 int cmd_stats(struct ctl *c, int argc, char **argv);
@@ -329,6 +343,7 @@ int cmd_help(struct ctl *c, int argc, char **argv);
 int cmd_query(struct ctl *c, int argc, char **argv);
 int cmd_exec(struct ctl *c, int argc, char **argv);
 int cmd_schema(struct ctl *c, int argc, char **argv);
+int cmd_shell(struct ctl *c, int argc, char **argv);
 int cmd_alter(struct ctl *c, int argc, char **argv);
 int cmd_pause(struct ctl *c, int argc, char **argv);
 int cmd_resume(struct ctl *c, int argc, char **argv);

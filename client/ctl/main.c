@@ -61,6 +61,17 @@ const struct command commands[] = {
 	 "  alterctl schema\n"
 	 "  alterctl schema expenses\n"
 	 "  alterctl schema > schema.sql\n"},
+	{"shell", cmd_shell, 0, -1, FLAG_FORCE | FLAG_MODE | FLAG_READONLY,
+	 "[--mode MODE] [--readonly] [SQL... | -f FILE]", "statements one after the other, by hand or from a script",
+	 "  alterctl shell                   type SQL and dot commands; .help lists these\n"
+	 "  alterctl shell 'SELECT 1; SELECT 2'\n"
+	 "  alterctl shell --mode csv 'SELECT * FROM user' > user.csv\n"
+	 "  alterctl shell -f load.sql       stops at the first error, with its line\n"
+	 "  echo '.dump' | alterctl shell > all.sql\n"
+	 "\n"
+	 "The dot commands and output modes are those of sqlite3's shell, with some of psql's (\\d, \\x).\n"
+	 "On a terminal rows are shown as a table, else as sqlite3's list; --mode says another.\n"
+	 "--readonly refuses what would write. Ctrl-C cancels a statement; Ctrl-D leaves.\n"},
 	{"alter", cmd_alter, 1, 1, FLAG_DETACH | FLAG_FORCE | FLAG_POSTPONE,
 	 "[--detach] [--allow-data-loss | -f] [--postpone-cutover] SQL", "change a table online, showing the progress",
 	 "  alterctl alter 'ALTER TABLE expenses ALTER COLUMN amount TYPE REAL'\n"

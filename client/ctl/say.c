@@ -101,7 +101,9 @@ int exit_code_of(int code, const char *name, bool retryable, const char *data)
 	return EXIT_FAILED;
 }
 
-int ctl_failed(const struct ctl *c, const struct alterd_conn *conn)
+int ctl_failed(const struct ctl *c, const struct alterd_conn *conn) { return ctl_failed_at(c, conn, ""); }
+
+int ctl_failed_at(const struct ctl *c, const struct alterd_conn *conn, const char *where)
 {
 	const char *name = alterd_error_name(conn), *data = alterd_error_data(conn);
 	const char *message = alterd_error_message(conn);
@@ -124,7 +126,7 @@ int ctl_failed(const struct ctl *c, const struct alterd_conn *conn)
 		reason_of(data, reason, sizeof(reason));
 		if (alterd_error_code(conn) < ALTERD_E_MISUSE || alterd_error_code(conn) > 0)
 			buf_printf(&b, " (%s%s%s)", name, *reason ? ": " : "", reason);
-		say("%s", buf_cstr(&b));
+		say("%s%s", where, buf_cstr(&b));
 		if (alterd_error_code(conn) == ALTERD_E_UNREACHABLE)
 			note(c, "Is alterd running? Another socket is named with --socket PATH or $ALTERD_SOCKET.");
 	}
@@ -132,7 +134,9 @@ int ctl_failed(const struct ctl *c, const struct alterd_conn *conn)
 	return exit_code_of(alterd_error_code(conn), name, alterd_error_retryable(conn), data);
 }
 
-int ctl_open(struct ctl *c, struct alterd_conn **ret)
+int ctl_open(struct ctl *c, struct alterd_conn **ret) { return ctl_open_as(c, 0, ret); }
+
+int ctl_open_as(struct ctl *c, int flags, struct alterd_conn **ret)
 {
 	struct alterd_conn *conn;
 	int code;
@@ -144,7 +148,7 @@ int ctl_open(struct ctl *c, struct alterd_conn **ret)
 		alterd_set_statement_timeout(conn, c->timeout_ms);
 	}
 	if (code == 0)
-		code = alterd_hello(conn, "alterctl/" ALTERD_VERSION, 0, -1);
+		code = alterd_hello(conn, "alterctl/" ALTERD_VERSION, flags, -1);
 	patience_end();
 	if (code != 0) {
 		code = ctl_failed(c, conn);

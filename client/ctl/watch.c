@@ -45,6 +45,8 @@ void interrupt_catch(void)
 
 bool interrupted(void) { return caught != 0; }
 
+void interrupt_forget(void) { caught = 0; }
+
 static int64_t now_ms(void)
 {
 	struct timespec t;

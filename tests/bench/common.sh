@@ -26,7 +26,7 @@ install_missing() {
 		>/dev/null || fail "apt-get could not install ${missing[*]}"
 }
 
-build_packages=(cmake ninja-build gcc libc6-dev pkg-config libsqlite3-dev libuv1-dev libjansson-dev nettle-dev)
+build_packages=(cmake ninja-build gcc libc6-dev pkg-config libsqlite3-dev libuv1-dev libjansson-dev nettle-dev libedit-dev)
 
 # build_programs SOURCE BUILD TYPE TARGET..: quiet unless it fails.
 build_programs() {

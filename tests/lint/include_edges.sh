@@ -25,6 +25,7 @@ may_know() {
   case $1 in
   jansson.h) echo 'proto' ;;
   sqlite3.h) echo 'daemon/store|daemon/migrate' ;;
+  histedit.h) echo 'client/ctl' ;;
   uv.h) echo 'daemon|daemon/lib|daemon/store|daemon/migrate|daemon/server' ;;
   esac
 }
@@ -61,7 +62,7 @@ while IFS=: read -r file line text; do
   elif [[ $text =~ ^[[:space:]]*#[[:space:]]*include[[:space:]]*\<([^\>]+)\> ]]; then
     header=${BASH_REMATCH[1]}
     case $header in
-    jansson.h | sqlite3.h | uv.h)
+    jansson.h | sqlite3.h | uv.h | histedit.h)
       [[ $folder =~ ^($(may_know "$header"))$ ]] || complain "$file:$line: $folder may not include <$header>"
       ;;
     esac
