@@ -56,7 +56,9 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(NAME, "name", STRING, "a backup: a plain file name")                                                         \
 	X(CHECK, "check", BOOL, "true: look at all of the copy, rows and indexes too, and tell")                       \
 	X(OFFSET, "offset", NUMBER0, "the first byte")                                                                 \
-	X(SIZE, "size", COUNT, "bytes at most")
+	X(SIZE, "size", COUNT, "bytes at most")                                                                        \
+	X(BY, "by", STRING, "what to sort by: time, calls, scans, mean, max, rows, sorts, work or errors")             \
+	X(LIMIT, "limit", COUNT, "entries at most; above the cap it is clamped")
 
 enum param {
 #define X(id, name, type, doc) PARAM_##id,
@@ -90,6 +92,10 @@ enum param {
 	X(SCHEMA, "schema", OP_STATEMENT, ROLE_RO, 0, P(TABLE), "the CREATE statements")                               \
 	X(STATUS, "status", OP_CONTROL, ROLE_RO, 0, 0, "the daemon at a glance")                                       \
 	X(STATS, "stats", OP_CONTROL, ROLE_RO, 0, 0, "counters since the start")                                       \
+	X(STATS_STATEMENTS, "stats.statements", OP_CONTROL, ROLE_ADMIN, 0, P(BY) | P(LIMIT),                           \
+	  "statistics of statements, by their text without values")                                                    \
+	X(STATS_RESET, "stats.reset", OP_CONTROL, ROLE_ADMIN, 0, 0, "forget the statistics of statements")             \
+	X(METRICS, "metrics", OP_CONTROL, ROLE_RO, 0, 0, "counters and gauges as Prometheus text")                     \
 	X(DISCOVER, "rpc.discover", OP_CONTROL, ROLE_RO, 0, 0, "this protocol as an OpenRPC document")                 \
 	X(CONFIG_RELOAD, "config.reload", OP_CONTROL, ROLE_ADMIN, 0, 0, "read the configuration again")                \
 	X(MIGRATE_ALTER, "migrate.alter", OP_STATEMENT, ROLE_MIGRATE, P(SQL),                                          \

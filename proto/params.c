@@ -223,7 +223,7 @@ static int decode_bool(struct decoder *d, const struct node *v, const char *name
 	return 0;
 }
 
-/* Those of backup.*; NULL for what has no simple type. */
+/* Those of backup.*, stats.* and advise; NULL for what has no simple type. */
 static void *backup_field(struct params *p, enum param which)
 {
 	switch (which) {
@@ -235,6 +235,10 @@ static void *backup_field(struct params *p, enum param which)
 		return &p->offset;
 	case PARAM_SIZE:
 		return &p->size;
+	case PARAM_BY:
+		return &p->by;
+	case PARAM_LIMIT:
+		return &p->limit;
 	default:
 		return NULL;
 	}

@@ -92,6 +92,8 @@ struct params {
 	const char *name;
 	bool check;
 	int64_t offset, size;
+	const char *by;
+	int64_t limit;
 };
 
 static inline bool params_has(const struct params *p, enum param which) { return (p->present >> which) & 1; }

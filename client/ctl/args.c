@@ -26,7 +26,9 @@ enum takes {
 	CHECK_FILE,
 	DUMP_FILE,
 	SCHEMA_FILE,
-	OUTPUT
+	OUTPUT,
+	BY_WORD,
+	LIMIT
 };
 
 static const struct option {
@@ -66,6 +68,9 @@ static const struct option {
 	{"--try", 0, FLAG_TRY, NOTHING},
 	{"--output", 'o', FLAG_OUTPUT, OUTPUT},
 	{"--verify", 0, FLAG_VERIFY, NOTHING},
+	{"--statements", 0, FLAG_STATEMENTS, NOTHING},
+	{"--by", 0, FLAG_STATEMENTS, BY_WORD},
+	{"--limit", 0, FLAG_STATEMENTS, LIMIT},
 };
 
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
@@ -126,6 +131,15 @@ static int take_to(struct ctl *c, const char *value)
 	return EXIT_USAGE;
 }
 
+static int take_limit(struct ctl *c, const char *value)
+{
+	c->limit = args_number(value);
+	if (c->limit > 0)
+		return 0;
+	say("--limit takes a number from 1, not \"%s\"", value);
+	return EXIT_USAGE;
+}
+
 static int take_format(struct ctl *c, const char *value)
 {
 	static const char *const formats[] = {"auto",   "dbmate",  "goose",  "golang-migrate", "sqlx",
@@ -183,6 +197,11 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 	case OUTPUT:
 		c->output = value;
 		return 0;
+	case BY_WORD:
+		c->by = value;
+		return 0;
+	case LIMIT:
+		return take_limit(c, value);
 	case NOTHING:
 		break;
 	}

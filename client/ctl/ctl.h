@@ -65,6 +65,7 @@ enum flag {
 	FLAG_TRY = 1 << 24,
 	FLAG_OUTPUT = 1 << 25,
 	FLAG_VERIFY = 1 << 26,
+	FLAG_STATEMENTS = 1 << 30,
 };
 
 struct ctl {
@@ -78,6 +79,8 @@ struct ctl {
 	const char *dump;      /* the file the schema is written to after a run */
 	const char *schema;    /* the file a fresh database is made from */
 	const char *output;    /* the file a backup is fetched to; NULL: none was named */
+	const char *by;        /* what statements are sorted by; NULL: not said */
+	int64_t limit;         /* of them; 0: not said */
 	int64_t to;            /* with FLAG_TO */
 	int timeout_ms;        /* -1: none */
 	bool out_tty, err_tty, in_tty;
@@ -263,6 +266,7 @@ int read_sql(const char *arg, struct buf *out);
 int cmd_ping(struct ctl *c, int argc, char **argv);
 int cmd_status(struct ctl *c, int argc, char **argv);
 int cmd_stats(struct ctl *c, int argc, char **argv);
+int cmd_metrics(struct ctl *c, int argc, char **argv);
 int cmd_sessions(struct ctl *c, int argc, char **argv);
 int cmd_kill(struct ctl *c, int argc, char **argv);
 int cmd_version(struct ctl *c, int argc, char **argv);

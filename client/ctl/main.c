@@ -204,9 +204,22 @@ const struct command commands[] = {
 	 "\n"
 	 "Both are files. The backup is copied and checked first; what was there is kept under a dated\n"
 	 "name. Refused (75) while a daemon owns the database. Runs alterd --restore.\n"},
-	{"stats", cmd_stats, 0, 0, 0, "", "counters since the daemon started",
+	{"stats", cmd_stats, 0, 1, FLAG_STATEMENTS, "[--statements [--by WORD] [--limit N]] [reset]",
+	 "counters since the daemon started; statistics of statements",
 	 "  alterctl stats\n"
-	 "  alterctl --json stats | jq .writer_wait_ms.p99\n"},
+	 "  alterctl --json stats | jq .writer_wait_ms.p99\n"
+	 "  alterctl stats --statements      what statements have cost, the dearest first\n"
+	 "  alterctl stats --by scans        those that go through whole tables\n"
+	 "  alterctl stats reset             forget the statistics of statements\n"
+	 "\n"
+	 "WORD: time, calls, scans, mean, max, rows, sorts, work or errors. Statements are told by their\n"
+	 "text without values. Time is that on a lane: without waiting, without the commit.\n"},
+	{"metrics", cmd_metrics, 0, 0, FLAG_OUTPUT, "[-o FILE]", "counters as Prometheus reads them",
+	 "  alterctl metrics\n"
+	 "  alterctl metrics -o /var/lib/node_exporter/alterd.prom\n"
+	 "\n"
+	 "FILE is replaced at once, so that a collector of text files never sees half of it. The daemon\n"
+	 "answers the same on a socket of its own: server.metrics_socket.\n"},
 	{"sessions", cmd_sessions, 0, 0, 0, "", "who is connected, and what each is doing", "  alterctl sessions\n"},
 	{"kill", cmd_kill, 1, 1, 0, "SESSION", "end a session",
 	 "  alterctl sessions\n"

@@ -89,7 +89,9 @@ struct migrator {
 	struct list
 		file_tasks; /* struct file_task of file_task.c: migration files being looked at, a run being written */
 	size_t nhistory;
-	struct record *history[HISTORY_MAX]; /* newest last */
+	struct record *history[HISTORY_MAX];  /* newest last */
+	uint64_t jobs_ended[JOB_STATE_COUNT]; /* since the start */
+	int64_t rows_before;                  /* rows they went through */
 
 	bool running;       /* `m` is the first entry's */
 	struct migration m; /* while `busy` the lane's */

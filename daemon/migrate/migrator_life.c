@@ -34,6 +34,8 @@ void migrator_to_history(struct migrator *m, struct record *r)
 		m->nhistory--;
 	}
 	m->history[m->nhistory++] = r;
+	m->jobs_ended[r->state]++;
+	m->rows_before += r->p.rows_done;
 }
 
 struct entry *migrator_queue(struct migrator *m, struct record *r)
@@ -257,8 +259,11 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	*ret = m;
 	const struct entry *e = migrator_current(m);
 	if (e && e->r->state == JOB_RUNNING)
-		log_info("migrate", "m%lld %s: going on in %s", (long long)e->r->id, e->r->table,
-			 phase_wire(e->r->p.phase));
+		record_log(INFO, e->r, JOB_PHASE, "m%lld %s: going on in %s", (long long)e->r->id, e->r->table,
+			   phase_wire(e->r->p.phase));
+	/* What the catalog told of is no job of this start. */
+	memset(m->jobs_ended, 0, sizeof(m->jobs_ended));
+	m->rows_before = 0;
 	migrator_look_at_folder(m);
 	migrator_pump(m);
 	return 0;

@@ -51,6 +51,8 @@ void server_store_config(const struct config *c, struct store_config *ret)
 		.cursor_idle_ms = c->limits_cursor_idle,
 		.background_percent = c->store_background_share,
 		.disk_reserve_bytes = c->store_disk_reserve,
+		.statements = c->store_statements,
+		.slow_ms = c->log_slow,
 	};
 }
 
@@ -137,7 +139,8 @@ int server_reload(struct server *server, struct buf *changed, struct buf *needs_
 	rc = server_config_load(server->options, &fresh, err);
 	notify_send(&server->notify, "READY=1");
 	if (rc != 0) {
-		log_error("server", "reload: %s; the settings stay as they are", err->message);
+		log_event(LOG_LEVEL_ERROR, "server", LOG_FIELDS(.event = LOG_EVENT_RELOAD_FAILED),
+			  "reload: %s; the settings stay as they are", err->message);
 		return -1;
 	}
 	config_diff(&server->config, &fresh, false, &all);
@@ -147,7 +150,8 @@ int server_reload(struct server *server, struct buf *changed, struct buf *needs_
 	config_take_reloadable(&server->config, &fresh);
 	config_free(&fresh);
 	spread(server);
-	log_info("server", "reload: taken %s, waiting for a restart %s", buf_cstr(changed), buf_cstr(needs_restart));
+	log_event(LOG_LEVEL_INFO, "server", LOG_FIELDS(.event = LOG_EVENT_RELOADED),
+		  "reload: taken %s, waiting for a restart %s", buf_cstr(changed), buf_cstr(needs_restart));
 	buf_free(&all);
 	buf_free(&restart);
 	return 0;

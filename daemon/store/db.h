@@ -42,6 +42,7 @@ struct guard_facts {
 	enum sql_type type;  /* what the statement is, all told */
 	uint64_t until_ns;   /* a prepare past this moment is looked at more closely */
 	bool was_long;       /* it took longer than that: not to be done on the writer */
+	bool strings;        /* the text has "x" for a string: there is no such name */
 	uint64_t cpu_ns;     /* the thread's computing time when it began */
 	struct error denied; /* why it was refused, if it was */
 };
@@ -63,6 +64,7 @@ struct db {
 	struct sql_session *session;
 	int64_t total_before;   /* sqlite3_total_changes64 when the statement began */
 	int64_t changes_before; /* sqlite3_changes64 then */
+	int64_t rows;           /* answered by the statement that runs */
 
 	sqlite3 *scratch; /* :memory: connection behind the bounded functions; opened when first needed */
 

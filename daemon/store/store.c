@@ -121,8 +121,11 @@ static void look_at_space(struct store *s, uint64_t now)
 	bool disk_full = statvfs(store_get_config(s)->path, &disk) == 0 &&
 			 (int64_t)(disk.f_bavail * disk.f_frsize) < store_get_config(s)->disk_reserve_bytes;
 	s->throttled = disk_full ? "free disk space is below store.disk_reserve" : wal_full(s) ? WAL_FULL : NULL;
-	if (store_wal_overflows(s) && readers_oldest(s, true))
-		log_warning("store", "the write-ahead log is above store.wal_hard_cap: the oldest reader is expired");
+	if (store_wal_overflows(s) && readers_oldest(s, true)) {
+		atomic_fetch_add(&s->readers_expired, 1);
+		log_event(LOG_LEVEL_WARNING, "store", LOG_FIELDS(.event = LOG_EVENT_READER_EXPIRED),
+			  "the write-ahead log is above store.wal_hard_cap: the oldest reader is expired");
+	}
 }
 
 const char *store_throttled(struct store *s)
@@ -284,6 +287,7 @@ int store_open(const struct store_config *config, uv_loop_t *loop, struct store 
 	list_init(&s->to_readers);
 	list_init(&s->to_writer);
 	quick_start(s);
+	statements_init(&s->statements, (size_t)config->statements);
 	pthread_mutex_init(&s->protect_lock, NULL);
 	pthread_mutex_init(&s->checkpointer.lock, NULL);
 	set_memory_limits(config);
@@ -309,6 +313,7 @@ err_after_alloc:
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	free_settings(s);
+	statements_free(&s->statements);
 	free(s);
 	return -1;
 }
@@ -354,6 +359,7 @@ void store_close(struct store *s)
 	db_close(s->writer.db);
 	s->writer.db = NULL;
 	class_cache_clear(&s->classes);
+	statements_free(&s->statements);
 	close(s->lock_fd);
 	mailbox_close(s->mailbox);
 	uv_close((uv_handle_t *)&s->tick, on_handle_closed);
@@ -374,5 +380,6 @@ void store_reconfigure(struct store *s, const struct store_config *config)
 	next.value_bytes = now->value_bytes;
 	next.sql_bytes = now->sql_bytes;
 	next.synchronous_full = now->synchronous_full;
+	next.statements = now->statements;
 	set_settings(s, &next, now->path);
 }
