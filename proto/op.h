@@ -96,6 +96,7 @@ enum param {
 	  "statistics of statements, by their text without values")                                                    \
 	X(STATS_RESET, "stats.reset", OP_CONTROL, ROLE_ADMIN, 0, 0, "forget the statistics of statements")             \
 	X(METRICS, "metrics", OP_CONTROL, ROLE_RO, 0, 0, "counters and gauges as Prometheus text")                     \
+	X(ADVISE, "advise", OP_STATEMENT, ROLE_ADMIN, 0, P(LIMIT), "indexes that would help the statements seen")      \
 	X(DISCOVER, "rpc.discover", OP_CONTROL, ROLE_RO, 0, 0, "this protocol as an OpenRPC document")                 \
 	X(CONFIG_RELOAD, "config.reload", OP_CONTROL, ROLE_ADMIN, 0, 0, "read the configuration again")                \
 	X(MIGRATE_ALTER, "migrate.alter", OP_STATEMENT, ROLE_MIGRATE, P(SQL),                                          \

@@ -266,6 +266,7 @@ int read_sql(const char *arg, struct buf *out);
 int cmd_ping(struct ctl *c, int argc, char **argv);
 int cmd_status(struct ctl *c, int argc, char **argv);
 int cmd_stats(struct ctl *c, int argc, char **argv);
+int cmd_advise(struct ctl *c, int argc, char **argv);
 int cmd_metrics(struct ctl *c, int argc, char **argv);
 int cmd_sessions(struct ctl *c, int argc, char **argv);
 int cmd_kill(struct ctl *c, int argc, char **argv);

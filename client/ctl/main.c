@@ -214,6 +214,16 @@ const struct command commands[] = {
 	 "\n"
 	 "WORD: time, calls, scans, mean, max, rows, sorts, work or errors. Statements are told by their\n"
 	 "text without values. Time is that on a lane: without waiting, without the commit.\n"},
+	{"advise", cmd_advise, 0, 0, FLAG_STATEMENTS, "[--limit N]",
+	 "statements that scan or sort, and the indexes that would help",
+	 "  alterctl advise\n"
+	 "  alterctl advise --limit 50       more than the 20 that take the longest\n"
+	 "  alterctl --json advise | jq -r '.statements[].create[]'\n"
+	 "\n"
+	 "Goes by the statistics of statements (stats --statements). Each index is tried on a copy of\n"
+	 "the schema and of what ANALYZE has found, and told only if SQLite would use it and scans or\n"
+	 "sorts less. None is made: alterctl alter 'CREATE INDEX ..' does that. Indexes that another\n"
+	 "one makes needless are told too.\n"},
 	{"metrics", cmd_metrics, 0, 0, FLAG_OUTPUT, "[-o FILE]", "counters as Prometheus reads them",
 	 "  alterctl metrics\n"
 	 "  alterctl metrics -o /var/lib/node_exporter/alterd.prom\n"

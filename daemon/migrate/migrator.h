@@ -70,6 +70,8 @@ void migrator_alter(struct migrator *m, const struct params *params, uint32_t ui
 void migrator_files(struct migrator *m, const struct request *request, uint32_t uid, struct migrator_wait *w);
 /* backup, backup.list, backup.read, backup.delete. */
 void migrator_backup(struct migrator *m, const struct request *request, struct migrator_wait *w);
+/* advise: which indexes would help the statements seen; looks at `limit` of them, 0: as many as it likes. */
+void migrator_advise(struct migrator *m, int64_t limit, struct migrator_wait *w);
 /* True if the database had nothing in it when it was opened. */
 bool migrator_fresh(const struct migrator *m);
 /* Runs what is pending in the daemon's folder; `ended` is called once, whatever came of it. */

@@ -214,7 +214,8 @@ static void unobserve_done(struct mail *mail)
 void migrator_close_now(struct migrator *m)
 {
 	if (m->busy || asides_busy(m) || !list_empty(&m->alters) || !list_empty(&m->letters) ||
-	    !list_empty(&m->file_tasks) || backups_busy(m->backups) || uv_is_closing((uv_handle_t *)&m->timer))
+	    !list_empty(&m->file_tasks) || !list_empty(&m->advising) || backups_busy(m->backups) ||
+	    uv_is_closing((uv_handle_t *)&m->timer))
 		return;
 	m->busy = true;
 	m->step.job = (struct job){.mail = {.deliver = unobserve_done},
@@ -236,6 +237,7 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	list_init(&m->alters);
 	list_init(&m->letters);
 	list_init(&m->file_tasks);
+	list_init(&m->advising);
 	m->step.owner = m;
 	m->backups = backups_open(s, config);
 	capture_init(&m->capture);
@@ -283,6 +285,7 @@ void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg)
 	asides_stop(m, STOP_SHUTDOWN);
 	if (m->rehearsal)
 		rehearsal_stop(m->rehearsal);
+	migrator_advise_forget(m, NULL);
 	backups_stop(m->backups, backups_idle, m);
 	migrator_pump(m);
 }

@@ -29,6 +29,7 @@ static const struct handler table[OP_COUNT] = {
 	[OP_STATS_STATEMENTS] = {.answer = handle_stats_statements},
 	[OP_STATS_RESET] = {.answer = handle_stats_reset},
 	[OP_METRICS] = {.answer = handle_metrics},
+	[OP_ADVISE] = {.start = handle_advise},
 	[OP_DISCOVER] = {.answer = handle_discover},
 	[OP_CONFIG_RELOAD] = {.answer = handle_config_reload},
 	[OP_MIGRATE_ALTER] = {.start = handle_migrate_alter},

@@ -40,3 +40,12 @@ int handle_metrics(struct session *s, const struct request *r, struct buf *out, 
 	buf_free(&text);
 	return 0;
 }
+
+/* Nothing is changed: it works in memory, beside everybody's work. */
+void handle_advise(struct slot *slot)
+{
+	const struct params *p = &slot->request->params;
+
+	slot_begin_wait(slot);
+	migrator_advise(slot->session->server->migrator, params_has(p, PARAM_LIMIT) ? p->limit : 0, &slot->wait);
+}

@@ -6,6 +6,9 @@
 
 #include "daemon/store/internal.h"
 
+/* What a run must go through on average to be worth an index: rows of tables, or instructions of one that sorts. */
+#define COSTLY_SCAN_STEPS 64
+#define COSTLY_SORT_STEPS 1000
 /* Of a batch: bytes of texts not seen lately that are taken apart; the rest is counted as others. */
 #define BATCH_BYTES_MAX 65536
 
@@ -93,3 +96,50 @@ int store_statements(const struct store *s, const char *by, int64_t limit, struc
 }
 
 void store_statements_reset(struct store *s) { statements_reset(&s->statements); }
+
+static bool is_costly(const struct statement *e)
+{
+	const struct figures *f = &e->f;
+
+	if (!e->sample || f->calls == 0 || (e->type != SQL_TYPE_READ && e->type != SQL_TYPE_WRITE))
+		return false;
+	return f->scan_steps / f->calls >= COSTLY_SCAN_STEPS || f->auto_rows > 0 ||
+	       (f->sorts > 0 && f->vm_steps / f->calls >= COSTLY_SORT_STEPS);
+}
+
+size_t store_costly(const struct store *s, size_t limit, struct store_costly **ret)
+{
+	const struct statements *all = &s->statements;
+	const struct statement **top = xcalloc(all->count + 1, sizeof *top);
+	int order = 0;
+	size_t n = 0;
+
+	(void)statements_order("time", &order);
+	size_t there = statements_top(all, order, all->count, top);
+	*ret = xcalloc(limit + 1, sizeof **ret);
+	for (size_t i = 0; i < there && n < limit; i++) {
+		const struct statement *e = top[i];
+		if (!is_costly(e))
+			continue;
+		(*ret)[n++] = (struct store_costly){
+			.sql = xstrdup(e->sample),
+			.text = xstrdup(e->text),
+			.calls = e->f.calls,
+			.scan_steps = e->f.scan_steps,
+			.sorts = e->f.sorts,
+			.auto_rows = e->f.auto_rows,
+			.ns = e->f.ns,
+		};
+	}
+	free(top);
+	return n;
+}
+
+void store_costly_free(struct store_costly *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(list[i].sql);
+		free(list[i].text);
+	}
+	free(list);
+}

@@ -129,6 +129,17 @@ int store_statements(const struct store *s, const char *by, int64_t limit, struc
 #define STORE_STATEMENTS_SHOWN 500
 void store_statements_reset(struct store *s);
 
+/* A statement that goes through whole tables, sorts, or makes indexes of its own while it runs. */
+struct store_costly {
+	char *sql;  /* as a client sent it once, values and all: never to be shown. Owned */
+	char *text; /* without values. Owned */
+	int64_t calls, scan_steps, sorts, auto_rows;
+	uint64_t ns;
+};
+/* Those that took the longest, at most `limit`; caller frees with store_costly_free(). Returns how many. */
+size_t store_costly(const struct store *s, size_t limit, struct store_costly **ret);
+void store_costly_free(struct store_costly *list, size_t n);
+
 /* Durations since the start. Borrowed; any thread may read. */
 enum store_times {
 	STORE_TIMES_QUERY,  /* clients' reads, fetches and the like on their lane or on the loop */

@@ -187,6 +187,13 @@ void migrator_backup(struct migrator *m, const struct request *request, struct m
 	w->done(w);
 }
 
+void migrator_advise(struct migrator *m, int64_t limit, struct migrator_wait *w)
+{
+	(void)m;
+	buf_printf(w->out, "{\"limit\":%lld}", (long long)limit);
+	w->done(w);
+}
+
 bool migrator_fresh(const struct migrator *m)
 {
 	(void)m;
