@@ -21,6 +21,7 @@ struct class_known {
 	bool simple;   /* plain tables and comparisons only: no functions, PRAGMAs, recursion */
 	int credit;    /* short runs of late, up to CREDIT_MAX; far below zero after a long one */
 	uint64_t hash; /* of the text (hash_bytes) */
+	bool names;    /* each "x" in it is known to be a name, not a string */
 };
 
 /* A read has to be short as often in a row until it counts as known to be short. */

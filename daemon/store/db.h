@@ -42,7 +42,6 @@ struct guard_facts {
 	enum sql_type type;  /* what the statement is, all told */
 	uint64_t until_ns;   /* a prepare past this moment is looked at more closely */
 	bool was_long;       /* it took longer than that: not to be done on the writer */
-	bool strings;        /* the text has "x" for a string: there is no such name */
 	uint64_t cpu_ns;     /* the thread's computing time when it began */
 	struct error denied; /* why it was refused, if it was */
 };

@@ -107,8 +107,7 @@ static void end_counting(struct db *db, struct sql_session *session, enum sql_ty
 /* The statement has been stepped: what that has cost. The time of a single one is the job's own. */
 static void note_run(struct figures *ran, struct db *db, sqlite3_stmt *stmt, int64_t changes, bool failed)
 {
-	*ran = (struct figures){
-		.calls = 1, .errors = failed, .rows = db->rows, .changes = changes, .strings = db->facts.strings};
+	*ran = (struct figures){.calls = 1, .errors = failed, .rows = db->rows, .changes = changes};
 	figures_take(ran, stmt);
 }
 

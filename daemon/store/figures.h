@@ -27,7 +27,6 @@ struct figures {
 	int64_t sorts;      /* sorted without an index */
 	int64_t auto_rows;  /* rows put into indexes made for one run */
 	int64_t vm_steps;   /* instructions of SQLite's machine: work, whatever the clock says */
-	bool strings;       /* its text has "x" for a string */
 };
 
 struct figures_text {
@@ -47,7 +46,6 @@ struct figures_batch {
 
 /* After a run: what SQLite has counted for the statement since the last time. */
 void figures_take(struct figures *f, sqlite3_stmt *stmt);
-/* Adds up, except for `strings`. */
 void figures_add(struct figures *to, const struct figures *from);
 /* Of one statement of a batch. *b is made where it is NULL; without memory nothing is noted. */
 void figures_add_text(struct figures_batch **b, const struct figures_text *t);

@@ -1,7 +1,8 @@
 /*
  * What the files of this room share: the store itself, its lanes, and the steps a client statement goes through.
  *
- * Locks: readers.lock, turns.lock, writer.lock and checkpointer.lock are never held together; protect_lock is a leaf.
+ * Locks: readers.lock, turns.lock, writer.lock and checkpointer.lock are never held together; protect_lock and
+ * quoted.lock are leaves.
  */
 #ifndef ALTERD_STORE_INTERNAL_H
 #define ALTERD_STORE_INTERNAL_H
@@ -132,6 +133,13 @@ struct quick {
 	uint64_t schema_changes; /* what the store's counter said when db was asked for */
 };
 
+/* See quoted.c. */
+struct quoted {
+	pthread_mutex_t lock;    /* a leaf */
+	sqlite3 *handle;         /* NULL: none yet */
+	uint64_t schema_changes; /* what the store's counter said when it was opened */
+};
+
 struct store {
 	/*
 	 * The settings in force. A reload puts a new set in its place; lanes may be reading the old one, so it is kept
@@ -157,6 +165,7 @@ struct store {
 	struct statements statements; /* loop */
 	struct slow_log slow_log;     /* loop */
 	struct quick quick;
+	struct quoted quoted;
 	int page_size;
 
 	pthread_mutex_t protect_lock;
@@ -274,6 +283,12 @@ int tx_gone(struct sql_job *job); /* TX_EXPIRED with the session's text; -1 */
 /* statistics.c */
 void statistics_note(struct store *s, struct sql_job *job, struct class_known *known); /* loop: it has come back */
 void sql_forget_figures(struct sql_job *job); /* any thread: as if it had not run */
+
+/* quoted.c */
+void quoted_start(struct store *s);
+void quoted_stop(struct store *s);
+/* Any lane. True: each "x" in the text is a name. False: one may be a string, which nobody is to see. */
+bool quoted_names(struct store *s, const char *sql, size_t n);
 
 /* sql.c */
 void sql_cut_back(struct sql_job *job); /* of a failed job's answer nothing is left */

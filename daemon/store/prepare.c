@@ -72,30 +72,6 @@ static int prepare_again(struct db *db, const char *sql, size_t n, sqlite3_stmt 
 	return sqlite3_prepare_v3(db->handle, sql, (int)n + 1, 0, ret, ret_tail);
 }
 
-/*
- * Whether the text has "x" where there is no such name, which SQLite takes for a string: it is prepared once more
- * without that leave. Statistics and log must not show what stands in it.
- */
-static bool has_strings(struct db *db, const char *sql, size_t n)
-{
-	sqlite3_stmt *stmt = NULL;
-	struct guard_facts facts = db->facts;
-
-	if (!memchr(sql, '"', n))
-		return false;
-	if (facts.was_long)
-		return true; /* that is not done twice: it counts as the worse of the two */
-	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-	bool fine = sqlite3_prepare_v3(db->handle, sql, (int)n + 1, 0, &stmt, NULL) == SQLITE_OK;
-	sqlite3_finalize(stmt);
-	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DML, 1, NULL);
-	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DDL, 1, NULL);
-	error_clear(&db->facts.denied);
-	db->facts = facts;
-	return !fine;
-}
-
 bool db_prepare_is_long(const struct db *db) { return clock_cpu_ns() - db->facts.cpu_ns > PREPARE_NS; }
 
 static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt_known *ret, const char **ret_tail,
@@ -119,7 +95,6 @@ static int prepare_guarded(struct db *db, const char *sql, size_t n, struct stmt
 	if (!ret->stmt)
 		return 0;
 	mark_type(ret, db);
-	ret->strings = db->facts.strings = has_strings(db, sql, (size_t)(*ret_tail - sql));
 	if (db->facts.ddl && guard_names_own(sqlite3_sql(ret->stmt))) {
 		sqlite3_finalize(ret->stmt);
 		return error_set(err, ERRC_DENIED, "names beginning with _alterd_ belong to the daemon");
@@ -145,7 +120,6 @@ int db_prepare_client(struct db *db, const char *sql, size_t n, sqlite3_stmt **r
 			.until_ns = CLOCK_NEVER,
 			.calls_changes = known.calls_changes,
 			.involved = !known.simple,
-			.strings = known.strings,
 			/* db_done() puts it back under this: a BEGIN must not come out as a read the next time. */
 			.type = (enum sql_type)known.type,
 		};
@@ -225,7 +199,6 @@ void db_done(struct db *db, sqlite3_stmt *stmt)
 		known.type = db->facts.type;
 		known.calls_changes = db->facts.calls_changes;
 		known.simple = db->facts.type == SQL_TYPE_READ && !db->facts.involved;
-		known.strings = db->facts.strings;
 	}
 	stmt_cache_put(&db->cache, known, guarded);
 }

@@ -38,7 +38,7 @@ void slow_log_write(struct store *s, const struct sql_job *job, const struct fig
 	if (e)
 		buf_add(&text, e->text, e->n);
 	else
-		sql_normalise(sql, n, f->strings, &text);
+		sql_normalise(sql, n, true, &text);
 	if (l->untold)
 		buf_printf(&untold, " (%lld more were not told)", (long long)l->untold);
 	l->untold = 0;

@@ -79,6 +79,8 @@ static struct class_known *learn(struct store *s, const struct sql_job *job)
 	known = class_cache_put(&s->classes, job->params->sql, job->params->sql_len, job->type, job->simple);
 	if (known && job->type == SQL_TYPE_READ && job->job.ended_ns > job->job.started_ns)
 		class_note_run(known, job->job.ended_ns - job->job.started_ns <= QUICK_READ_NS);
+	if (known && job->names)
+		known->names = true;
 	return known;
 }
 
@@ -296,7 +298,7 @@ void sql_submit(struct store *s, struct sql_job *job)
 {
 	job->store = s;
 	job->type = SQL_TYPE_UNKNOWN;
-	job->simple = false;
+	job->simple = job->names = false;
 	job->out_start = job->out ? job->out->len : 0;
 	job->err = (struct error){0};
 	job->ran = (struct figures){0};

@@ -77,6 +77,7 @@ struct sql_job {
 	/* The store's own. */
 	struct store *store;
 	int type;               /* enum sql_type of the statement, once known */
+	bool names;             /* each "x" in the text is known to be a name */
 	bool simple;            /* a read without anything that can take long in one step, once known */
 	size_t out_start;       /* length of *out at submission */
 	uint64_t give_up_ns;    /* the client's timeout_ms as a moment; CLOCK_NEVER if it gave none */

@@ -38,7 +38,7 @@ static void note_statement(struct store *s, struct sql_job *job, const struct cl
 	struct figures *f = &job->ran;
 
 	f->ns = f->max_ns = job->job.ended_ns - job->job.started_ns;
-	note(s, job, f, statements_get(&s->statements, raw, sql, n, job->type, f->strings), sql, n);
+	note(s, job, f, statements_get(&s->statements, raw, sql, n, job->type, !(known && known->names)), sql, n);
 }
 
 /* A page of a cursor belongs to the run that opened it. */
@@ -62,7 +62,7 @@ static void note_batch(struct store *s, struct sql_job *job)
 		const struct figures_text *t = &job->batch->at[i];
 		struct statement *e = statements_seen(all, t->hash);
 		if (!e && (bytes += t->n) <= BATCH_BYTES_MAX)
-			e = statements_get(all, t->hash, t->sql, t->n, t->type, t->f.strings);
+			e = statements_get(all, t->hash, t->sql, t->n, t->type, true);
 		if (!e)
 			all->others += t->f.calls;
 		note(s, job, &t->f, e, t->sql, t->n);

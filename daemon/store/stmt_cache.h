@@ -29,8 +29,7 @@ struct stmt_known {
 	sqlite3_stmt *stmt; /* NULL: not there */
 	int type;           /* enum sql_type */
 	bool calls_changes;
-	bool simple;  /* see class_cache.h */
-	bool strings; /* the text has "x" for a string */
+	bool simple; /* see class_cache.h */
 };
 
 void stmt_cache_init(struct stmt_cache *c, size_t max);

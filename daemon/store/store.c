@@ -287,6 +287,7 @@ int store_open(const struct store_config *config, uv_loop_t *loop, struct store 
 	list_init(&s->to_readers);
 	list_init(&s->to_writer);
 	quick_start(s);
+	quoted_start(s);
 	statements_init(&s->statements, (size_t)config->statements);
 	pthread_mutex_init(&s->protect_lock, NULL);
 	pthread_mutex_init(&s->checkpointer.lock, NULL);
@@ -314,6 +315,7 @@ err_after_alloc:
 		close(s->lock_fd);
 	free_settings(s);
 	statements_free(&s->statements);
+	quoted_stop(s);
 	free(s);
 	return -1;
 }
@@ -350,6 +352,7 @@ void store_close(struct store *s)
 	checkpointer_stop(s);
 	mailbox_drain(s->mailbox);
 	quick_stop(s);
+	quoted_stop(s);
 	/* All is in the database file when the daemon has ended: a copy of that one file is a backup then. */
 	if (db_exec(s->writer.db, &err, "PRAGMA wal_checkpoint(TRUNCATE)"))
 		log_warning("store",
