@@ -6,8 +6,10 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
 sys.dont_write_bytecode = True
 
+import atexit
 import json
 import re
+import shutil
 import socket
 import struct
 import tempfile
@@ -43,7 +45,9 @@ def parsed(data):
 class Journal(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
-        self.path = os.path.join(tempfile.mkdtemp(prefix="alterd-t-"), "journal")
+        folder = tempfile.mkdtemp(prefix="alterd-t-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        self.path = os.path.join(folder, "journal")
         self.entries, self.bad, self.files = [], [], 0
         self.open()
         self.start()
