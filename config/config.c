@@ -53,6 +53,7 @@ void setting_came_from(struct config *c, const struct setting *s, const char *fi
 static int check_words(const struct config *c, struct error *err)
 {
 	enum log_level level;
+	enum log_format format;
 	size_t longest = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
 
 	if (strcmp(c->store_synchronous, "full") != 0 && strcmp(c->store_synchronous, "normal") != 0)
@@ -72,6 +73,15 @@ static int check_words(const struct config *c, struct error *err)
 	if (!log_level_by_name(c->log_level, &level))
 		return error_set(err, ERRC_INVALID_PARAMS, "log.level = %.64s: it is error, warning, info or debug",
 				 c->log_level);
+	if (!log_format_by_name(c->log_format, &format))
+		return error_set(err, ERRC_INVALID_PARAMS, "log.format = %.64s: it is auto, text, json or journal",
+				 c->log_format);
+	if (strlen(c->server_metrics_socket) > longest)
+		return error_set(err, ERRC_INVALID_PARAMS,
+				 "server.metrics_socket is %zu bytes long: a socket's path has at most %zu",
+				 strlen(c->server_metrics_socket), longest);
+	if (strcmp(c->server_metrics_socket, c->server_socket) == 0)
+		return error_set(err, ERRC_INVALID_PARAMS, "server.metrics_socket is server.socket: it needs its own");
 	if (c->server_socket[0] == '\0')
 		return error_set(err, ERRC_INVALID_PARAMS, "server.socket is empty: it is the path to listen on");
 	if (strlen(c->server_socket) > longest)

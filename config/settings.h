@@ -26,6 +26,7 @@
 	X(store, disk_reserve, store_disk_reserve, BYTES, "64MiB", true, 0, 1099511627776)                             \
 	X(store, background_share, store_background_share, PERCENT, "20", true, 1, 90)                                 \
 	X(store, backup_folder, store_backup_folder, STRING, "", false, 0, 0)                                          \
+	X(store, statements, store_statements, INT, "1000", false, 0, 10000)                                           \
 	X(server, socket, server_socket, STRING, "/run/alterd/alterd.sock", false, 0, 0)                               \
 	X(server, socket_mode, server_socket_mode, MODE, "0660", false, 0, 511)                                        \
 	X(server, backlog, server_backlog, INT, "128", false, 1, 65535)                                                \
@@ -43,6 +44,8 @@
 	X(server, page_rows, server_page_rows, INT, "1000", true, 1, 1000000)                                          \
 	X(server, page_bytes, server_page_bytes, BYTES, "1MiB", true, 4096, 1073741824)                                \
 	X(server, drain, server_drain, MS, "10s", true, 0, 600000)                                                     \
+	X(server, metrics_socket, server_metrics_socket, STRING, "", false, 0, 0)                                      \
+	X(server, metrics_mode, server_metrics_mode, MODE, "0666", false, 0, 511)                                      \
 	X(limits, read_time, limits_read_time, MS, "30s", true, 1, 86400000)                                           \
 	X(limits, write_time, limits_write_time, MS, "5s", true, 1, 86400000)                                          \
 	X(limits, wait, limits_wait, MS, "5s", true, 0, 86400000)                                                      \
@@ -74,6 +77,9 @@
 	X(migrate, mirror_history, migrate_mirror_history, BOOL, "no", true, 0, 0)                                     \
 	X(migrate, backup, migrate_backup, STRING, "none", true, 0, 0)                                                 \
 	X(migrate, backup_keep, migrate_backup_keep, INT, "5", true, 1, 10000)                                         \
-	X(log, level, log_level, STRING, "info", true, 0, 0)
+	X(log, level, log_level, STRING, "info", true, 0, 0)                                                           \
+	X(log, format, log_format, STRING, "auto", false, 0, 0)                                                        \
+	X(log, journal, log_journal, STRING, "/run/systemd/journal/socket", false, 0, 0)                               \
+	X(log, slow, log_slow, MS, "0ms", true, 0, 86400000)
 
 #endif

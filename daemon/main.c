@@ -183,6 +183,7 @@ static int run(const struct arguments *a)
 	struct config config;
 	struct error err = {0};
 	enum log_level level;
+	enum log_format format;
 
 	if (server_config_load(&a->options, &config, &err) != 0) {
 		log_error("config", "%s", err.message);
@@ -208,6 +209,8 @@ static int run(const struct arguments *a)
 		config_free(&config);
 		return exit_code;
 	}
+	if (log_format_by_name(config.log_format, &format))
+		log_open(format, config.log_journal);
 	return server_run(&a->options, &config);
 }
 

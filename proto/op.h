@@ -62,7 +62,9 @@ enum role { ROLE_NONE, ROLE_RO, ROLE_RW, ROLE_MIGRATE, ROLE_ADMIN };
 	X(WHOLE, "whole", BOOL, "true: the file as a whole in one snapshot, however large it is")                      \
 	X(TOPICS, "topics", TOPICS, "array of names: migration, schema, changes, log, session")                        \
 	X(TABLES, "tables", NAMES, "array of tables: of the topic changes, these alone")                               \
-	X(SUBSCRIPTION, "subscription", STRING, "a subscription, as subscribe named it")
+	X(SUBSCRIPTION, "subscription", STRING, "a subscription, as subscribe named it")                               \
+	X(BY, "by", STRING, "what to sort by: time, calls, scans, mean, max, rows, sorts, work or errors")             \
+	X(LIMIT, "limit", COUNT, "entries at most; above the cap it is clamped")
 
 enum param {
 #define X(id, name, type, doc) PARAM_##id,
@@ -96,6 +98,11 @@ enum param {
 	X(SCHEMA, "schema", OP_STATEMENT, ROLE_RO, 0, P(TABLE), "the CREATE statements")                               \
 	X(STATUS, "status", OP_CONTROL, ROLE_RO, 0, 0, "the daemon at a glance")                                       \
 	X(STATS, "stats", OP_CONTROL, ROLE_RO, 0, 0, "counters since the start")                                       \
+	X(STATS_STATEMENTS, "stats.statements", OP_CONTROL, ROLE_ADMIN, 0, P(BY) | P(LIMIT),                           \
+	  "statistics of statements, by their text without values")                                                    \
+	X(STATS_RESET, "stats.reset", OP_CONTROL, ROLE_ADMIN, 0, 0, "forget the statistics of statements")             \
+	X(METRICS, "metrics", OP_CONTROL, ROLE_RO, 0, 0, "counters and gauges as Prometheus text")                     \
+	X(ADVISE, "advise", OP_STATEMENT, ROLE_ADMIN, 0, P(LIMIT), "indexes that would help the statements seen")      \
 	X(DISCOVER, "rpc.discover", OP_CONTROL, ROLE_RO, 0, 0, "this protocol as an OpenRPC document")                 \
 	X(STATS_RECENT, "stats.recent", OP_CONTROL, ROLE_RO, 0, 0, "the last minute, second by second")                \
 	X(CONFIG_SHOW, "config.show", OP_CONTROL, ROLE_RO, 0, 0, "the settings in force, and where they came from")    \

@@ -224,7 +224,7 @@ static int decode_bool(struct decoder *d, const struct node *v, const char *name
 	return 0;
 }
 
-/* Those of backup.* and check; NULL for what has no simple type. */
+/* Those of backup.*, check, stats.* and advise; NULL for what has no simple type. */
 static void *backup_field(struct params *p, enum param which)
 {
 	switch (which) {
@@ -240,6 +240,10 @@ static void *backup_field(struct params *p, enum param which)
 		return &p->quick;
 	case PARAM_WHOLE:
 		return &p->whole;
+	case PARAM_BY:
+		return &p->by;
+	case PARAM_LIMIT:
+		return &p->limit;
 	default:
 		return NULL;
 	}

@@ -97,6 +97,8 @@ struct params {
 	const char *const *tables;
 	size_t ntables;
 	const char *subscription;
+	const char *by;
+	int64_t limit;
 };
 
 static inline bool params_has(const struct params *p, enum param which) { return (p->present >> which) & 1; }

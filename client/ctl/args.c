@@ -32,7 +32,9 @@ enum takes {
 	TABLE_NAME,
 	COUNT,
 	WAIT_FOR,
-	MODE
+	MODE,
+	BY_WORD,
+	LIMIT
 };
 
 static const struct option {
@@ -80,6 +82,9 @@ static const struct option {
 	{"--for", 0, FLAG_FOR, WAIT_FOR},
 	{"--mode", 0, FLAG_MODE, MODE},
 	{"--readonly", 0, FLAG_READONLY, NOTHING},
+	{"--statements", 0, FLAG_STATEMENTS, NOTHING},
+	{"--by", 0, FLAG_STATEMENTS, BY_WORD},
+	{"--limit", 0, FLAG_STATEMENTS, LIMIT},
 };
 
 /* What stands for their values in a synopsis; for completion. */
@@ -145,6 +150,15 @@ static int take_to(struct ctl *c, const char *value)
 	if (c->to >= 0)
 		return 0;
 	say("--to takes a version, not \"%s\"", value);
+	return EXIT_USAGE;
+}
+
+static int take_limit(struct ctl *c, const char *value)
+{
+	c->limit = args_number(value);
+	if (c->limit > 0)
+		return 0;
+	say("--limit takes a number from 1, not \"%s\"", value);
 	return EXIT_USAGE;
 }
 
@@ -234,6 +248,11 @@ static int take_value(struct ctl *c, const struct option *o, const char *value)
 	case MODE:
 		c->mode = value;
 		return 0;
+	case BY_WORD:
+		c->by = value;
+		return 0;
+	case LIMIT:
+		return take_limit(c, value);
 	case NOTHING:
 		break;
 	}

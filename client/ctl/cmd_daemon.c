@@ -1,4 +1,4 @@
-/* ping, stats, sessions, kill, config, reload, version: the daemon itself. */
+/* ping, sessions, kill, config, reload, version: the daemon itself. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,56 +30,6 @@ int cmd_ping(struct ctl *c, int argc, char **argv)
 	code = ctl_call(c, "ping", NULL, &d);
 	if (d) {
 		buf_printf(&out, "%s answers in %.2f ms\n", alterd_server(c->conn), now_ms() - started);
-		print_out(&out);
-	}
-	buf_free(&out);
-	doc_free(d);
-	return code;
-}
-
-/* ---- stats ---- */
-
-static void add_scalar(struct buf *out, const struct doc_node *v)
-{
-	if (doc_type(v) == DOC_STRING)
-		text_safe(out, doc_str(v, ""), doc_strlen(v));
-	else if (doc_type(v) == DOC_NULL)
-		buf_putc(out, '-');
-	else
-		doc_dump(out, v);
-}
-
-/* "writer_wait_ms.p50   0.1": any tree of counters, a line each. */
-static void add_tree(struct buf *out, const struct doc_node *node, const char *prefix)
-{
-	const struct doc_node *value;
-	const char *key;
-
-	for (void *i = doc_each(node, NULL, &key, &value); i; i = doc_each(node, i, &key, &value)) {
-		struct buf name = {0};
-
-		buf_printf(&name, "%s%s", prefix, key);
-		if (doc_type(value) == DOC_OBJECT) {
-			buf_putc(&name, '.');
-			add_tree(out, value, buf_cstr(&name));
-		} else {
-			buf_printf(out, "%-30s ", buf_cstr(&name));
-			add_scalar(out, value);
-			buf_putc(out, '\n');
-		}
-		buf_free(&name);
-	}
-}
-
-int cmd_stats(struct ctl *c, int argc, char **argv)
-{
-	struct buf out = {0};
-	struct doc *d;
-	int code = ctl_call(c, "stats", NULL, &d);
-
-	(void)argc, (void)argv;
-	if (d) {
-		add_tree(&out, doc_root(d), "");
 		print_out(&out);
 	}
 	buf_free(&out);

@@ -73,6 +73,7 @@ enum {
 #define FLAG_FOR (UINT64_C(1) << 31)
 #define FLAG_MODE (UINT64_C(1) << 32)
 #define FLAG_READONLY (UINT64_C(1) << 33)
+#define FLAG_STATEMENTS (UINT64_C(1) << 34)
 
 /* Tables that events takes. */
 #define CTL_TABLES_MAX 100
@@ -96,6 +97,8 @@ struct ctl {
 	int64_t count;        /* of events, to end after; 0: none was named */
 	const char *wait_for; /* NULL: ready */
 	const char *mode;     /* of the shell's output; NULL: as the output is a terminal or not */
+	const char *by;       /* what statements are sorted by; NULL: not said */
+	int64_t limit;        /* of them; 0: not said */
 	bool out_tty, err_tty, in_tty;
 	bool dumb;                /* a terminal that only knows lines */
 	bool utf8;                /* the locale's characters are */
@@ -334,6 +337,8 @@ int64_t place_line(const struct ctl *c, const char *sql);
 int cmd_ping(struct ctl *c, int argc, char **argv);
 int cmd_status(struct ctl *c, int argc, char **argv);
 int cmd_stats(struct ctl *c, int argc, char **argv);
+int cmd_advise(struct ctl *c, int argc, char **argv);
+int cmd_metrics(struct ctl *c, int argc, char **argv);
 int cmd_sessions(struct ctl *c, int argc, char **argv);
 int cmd_config(struct ctl *c, int argc, char **argv);
 int cmd_reload(struct ctl *c, int argc, char **argv);

@@ -242,9 +242,32 @@ const struct command commands[] = {
 	 "\n"
 	 "In a file with auto_vacuum = incremental, in slices between the clients' writes; another one is\n"
 	 "told what would have to be done, and how much is free in it. Not beside a migration.\n"},
-	{"stats", cmd_stats, 0, 0, 0, "", "counters since the daemon started",
+	{"stats", cmd_stats, 0, 1, FLAG_STATEMENTS, "[--statements [--by WORD] [--limit N]] [reset]",
+	 "counters since the daemon started; statistics of statements",
 	 "  alterctl stats\n"
-	 "  alterctl --json stats | jq .writer_wait_ms.p99\n"},
+	 "  alterctl --json stats | jq .writer_wait_ms.p99\n"
+	 "  alterctl stats --statements      what statements have cost, the dearest first\n"
+	 "  alterctl stats --by scans        those that go through whole tables\n"
+	 "  alterctl stats reset             forget the statistics of statements\n"
+	 "\n"
+	 "WORD: time, calls, scans, mean, max, rows, sorts, work or errors. Statements are told by their\n"
+	 "text without values. Time is that on a lane: without waiting, without the commit.\n"},
+	{"advise", cmd_advise, 0, 0, FLAG_STATEMENTS, "[--limit N]",
+	 "statements that scan or sort, and the indexes that would help",
+	 "  alterctl advise\n"
+	 "  alterctl advise --limit 50       more than the 20 that take the longest\n"
+	 "  alterctl --json advise | jq -r '.statements[].create[]'\n"
+	 "\n"
+	 "Goes by the statistics of statements (stats --statements). Each index is tried on a copy of\n"
+	 "the schema and of what ANALYZE has found, and told only if SQLite would use it and scans or\n"
+	 "sorts less. None is made: alterctl alter 'CREATE INDEX ..' does that. Indexes that another\n"
+	 "one makes needless are told too.\n"},
+	{"metrics", cmd_metrics, 0, 0, FLAG_OUTPUT, "[-o FILE]", "counters as Prometheus reads them",
+	 "  alterctl metrics\n"
+	 "  alterctl metrics -o /var/lib/node_exporter/alterd.prom\n"
+	 "\n"
+	 "FILE is replaced at once, so that a collector of text files never sees half of it. The daemon\n"
+	 "answers the same on a socket of its own: server.metrics_socket.\n"},
 	{"config", cmd_config, 0, 0, 0, "", "the settings in force, and where each came from",
 	 "  alterctl config\n"
 	 "  alterctl config | grep -v default\n"

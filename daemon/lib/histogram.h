@@ -24,6 +24,17 @@ void histogram_read(const struct histogram *h, uint64_t ret[HISTOGRAM_BUCKETS]);
 uint64_t histogram_quantile_of(const uint64_t counts[HISTOGRAM_BUCKETS], uint64_t max_ns, double q);
 uint64_t histogram_count(const struct histogram *h);
 uint64_t histogram_max(const struct histogram *h);
+
+/* Bounds that histogram_snapshot() counts up to: 2^(HISTOGRAM_FIRST_BOUND + i) microseconds, 16 us to 16.8 s. */
+#define HISTOGRAM_BOUNDS 21
+#define HISTOGRAM_FIRST_BOUND 4
+struct histogram_snapshot {
+	uint64_t below[HISTOGRAM_BOUNDS]; /* how many took at most that long: exact, and never less than the one before
+					   */
+	uint64_t count;                   /* how many in all: no less than any of them */
+	uint64_t sum_ns;                  /* of the same moment, nearly */
+};
+void histogram_snapshot(const struct histogram *h, struct histogram_snapshot *ret);
 void histogram_reset(struct histogram *h);
 
 #endif

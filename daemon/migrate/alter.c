@@ -224,6 +224,7 @@ void migrator_forget(struct migrator *m, struct migrator_wait *w)
 			t->w = NULL;
 	}
 	file_tasks_forget(m, w);
+	migrator_advise_forget(m, w);
 	backups_forget(m->backups, w);
 	upkeep_forget(m->upkeep, w);
 	for (struct list_node *n = list_first(&m->entries); n; n = list_next(&m->entries, n)) {

@@ -75,8 +75,9 @@ int backup_make(const struct backup_wish *wish, struct backup_made *ret, struct 
 	if (rc != 0)
 		return -1;
 	made.ms = (double)(clock_now_ns() - begun) / 1e6;
-	log_info("backup", "%s/%s is made: %lld bytes, version %lld, %.0f ms", wish->folder, made.name,
-		 (long long)made.bytes, (long long)made.version, made.ms);
+	log_event(LOG_LEVEL_INFO, "backup", LOG_FIELDS(.event = LOG_EVENT_BACKUP_MADE),
+		  "%s/%s is made: %lld bytes, version %lld, %.0f ms", wish->folder, made.name, (long long)made.bytes,
+		  (long long)made.version, made.ms);
 	if (wish->before)
 		backup_prune(wish->folder, wish->keep);
 	*ret = made;

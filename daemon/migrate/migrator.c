@@ -71,8 +71,8 @@ static void leave(struct migrator *m)
 	INVARIANT(e && e->r == m->m.r);
 	struct record *r = e->r;
 
-	log_info("migrate", "m%lld %s: %s%s%s", (long long)r->id, r->name ? r->name : r->table,
-		 job_state_name(r->state), r->error_text ? ": " : "", r->error_text ? r->error_text : "");
+	record_log(INFO, r, JOB_ENDED, "m%lld %s: %s%s%s", (long long)r->id, r->name ? r->name : r->table,
+		   job_state_name(r->state), r->error_text ? ": " : "", r->error_text ? r->error_text : "");
 	m->running = m->ended = m->abort_asked = false;
 	migrator_forget_change(m);
 	if (r->run.steps)
@@ -170,8 +170,8 @@ static void retry_later(struct migrator *m, const struct error *err)
 	if (m->config.retry_ms)
 		wait_ns = (uint64_t)m->config.retry_ms * NS_PER_MS;
 	m->due_ns = clock_now_ns() + wait_ns;
-	log_warning("migrate", "m%lld %s: %s; trying again in %llu ms", (long long)m->m.r->id, m->m.r->table,
-		    err->message, (unsigned long long)(wait_ns / NS_PER_MS));
+	record_log(WARNING, m->m.r, JOB_RETRY, "m%lld %s: %s; trying again in %llu ms", (long long)m->m.r->id,
+		   m->m.r->table, err->message, (unsigned long long)(wait_ns / NS_PER_MS));
 }
 
 static void step_failed_here(struct migrator *m)
@@ -192,8 +192,8 @@ static void step_failed_here(struct migrator *m)
 	}
 	if (m->m.mismatch && m->m.resumed) {
 		/* Somebody may have written the file while no daemon watched it. */
-		log_warning("migrate", "m%lld %s: %s; the copy starts over", (long long)m->m.r->id, m->m.r->table,
-			    err->message);
+		record_log(WARNING, m->m.r, JOB_RESTARTED, "m%lld %s: %s; the copy starts over", (long long)m->m.r->id,
+			   m->m.r->table, err->message);
 		m->m.mismatch = false;
 		m->m.restart_why = NULL;
 		m->m.p.phase = PHASE_RESTART;

@@ -75,6 +75,8 @@ void migrator_backup(struct migrator *m, const struct request *request, struct m
 void migrator_upkeep(struct migrator *m, const struct request *request, struct migrator_wait *w);
 /* Which of them is under way, and how far it is: a JSON object, or null. */
 void migrator_upkeep_state(const struct migrator *m, struct buf *out);
+/* advise: which indexes would help the statements seen; looks at `limit` of them, 0: as many as it likes. */
+void migrator_advise(struct migrator *m, int64_t limit, struct migrator_wait *w);
 /* True if the database had nothing in it when it was opened. */
 bool migrator_fresh(const struct migrator *m);
 /* Runs what is pending in the daemon's folder; `ended` is called once, whatever came of it. */
@@ -103,5 +105,22 @@ void migrator_problems(const struct migrator *m, struct buf *out);
 void migrator_line(const struct migrator *m, char *out, size_t size);
 /* Schema version: of the history, else PRAGMA user_version, else 0. */
 int64_t migrator_version(const struct migrator *m);
+
+/* The same as figures. */
+struct migrator_figures {
+	int64_t version, pending;                         /* of the schema; versions of the daemon's folder */
+	int64_t queued;                                   /* jobs that have not ended, the running one left out */
+	uint64_t done_total, failed_total, aborted_total; /* jobs, since the start */
+	int64_t rows_total;                               /* rows jobs went through, since the start */
+	bool running;                                     /* there is a job; then: */
+	int64_t job_version;                              /* 0: an ad hoc change */
+	const char *table;                                /* borrowed until the loop goes on; never NULL */
+	const char *phase;                                /* static */
+	double progress;                                  /* 0 to 1 */
+	int64_t eta_s;                                    /* -1: unknown */
+	const char *throttled; /* why it does not go on at full speed, NULL: it does; borrowed as `table` */
+	bool paused;
+};
+void migrator_figures(const struct migrator *m, struct migrator_figures *ret);
 
 #endif

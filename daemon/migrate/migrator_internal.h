@@ -89,8 +89,11 @@ struct migrator {
 	struct list letters; /* struct letter of request.c: what was asked of queued jobs, being written */
 	struct list
 		file_tasks; /* struct file_task of file_task.c: migration files being looked at, a run being written */
+	struct list advising; /* struct advising of advise.c: one at most */
 	size_t nhistory;
-	struct record *history[HISTORY_MAX]; /* newest last */
+	struct record *history[HISTORY_MAX];  /* newest last */
+	uint64_t jobs_ended[JOB_STATE_COUNT]; /* since the start */
+	int64_t rows_before;                  /* rows they went through */
 
 	bool running;       /* `m` is the first entry's */
 	struct migration m; /* while `busy` the lane's */
@@ -143,6 +146,8 @@ void migrator_look_at_folder(struct migrator *m);
 void startup_free(struct startup *s); /* NULL is fine */
 /* Nobody waits for a file task any more. */
 void file_tasks_forget(struct migrator *m, const struct migrator_wait *w);
+/* Nobody waits for advice any more (w), or the migrator is being closed (NULL): it ends soon. */
+void migrator_advise_forget(struct migrator *m, const struct migrator_wait *w);
 /* Goes on where there is something to do. May be called at any time. */
 void migrator_pump(struct migrator *m);
 /* Whether an error is one that passes: disk full, memory short, stopped. */

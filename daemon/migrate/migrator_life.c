@@ -35,6 +35,8 @@ void migrator_to_history(struct migrator *m, struct record *r)
 		m->nhistory--;
 	}
 	m->history[m->nhistory++] = r;
+	m->jobs_ended[r->state]++;
+	m->rows_before += r->p.rows_done;
 }
 
 struct entry *migrator_queue(struct migrator *m, struct record *r)
@@ -215,8 +217,8 @@ static void unobserve_done(struct mail *mail)
 void migrator_close_now(struct migrator *m)
 {
 	if (m->busy || asides_busy(m) || !list_empty(&m->alters) || !list_empty(&m->letters) ||
-	    !list_empty(&m->file_tasks) || m->schema.busy || backups_busy(m->backups) || upkeep_busy(m->upkeep) ||
-	    uv_is_closing((uv_handle_t *)&m->timer))
+	    !list_empty(&m->file_tasks) || !list_empty(&m->advising) || m->schema.busy || backups_busy(m->backups) ||
+	    upkeep_busy(m->upkeep) || uv_is_closing((uv_handle_t *)&m->timer))
 		return;
 	m->busy = true;
 	m->step.job = (struct job){.mail = {.deliver = unobserve_done},
@@ -239,6 +241,7 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	list_init(&m->alters);
 	list_init(&m->letters);
 	list_init(&m->file_tasks);
+	list_init(&m->advising);
 	m->step.owner = m;
 	m->backups = backups_open(s, config);
 	m->upkeep = upkeep_open(m);
@@ -263,8 +266,11 @@ int migrator_open(struct store *s, uv_loop_t *loop, const struct migrator_config
 	*ret = m;
 	const struct entry *e = migrator_current(m);
 	if (e && e->r->state == JOB_RUNNING)
-		log_info("migrate", "m%lld %s: going on in %s", (long long)e->r->id, e->r->table,
-			 phase_wire(e->r->p.phase));
+		record_log(INFO, e->r, JOB_PHASE, "m%lld %s: going on in %s", (long long)e->r->id, e->r->table,
+			   phase_wire(e->r->p.phase));
+	/* What the catalog told of is no job of this start. */
+	memset(m->jobs_ended, 0, sizeof(m->jobs_ended));
+	m->rows_before = 0;
 	migrator_look_at_folder(m);
 	migrator_pump(m);
 	return 0;
@@ -285,6 +291,7 @@ void migrator_close(struct migrator *m, void (*closed)(void *arg), void *arg)
 	schema_watch_set(&m->schema, false);
 	if (m->rehearsal)
 		rehearsal_stop(m->rehearsal);
+	migrator_advise_forget(m, NULL);
 	backups_stop(m->backups, backups_idle, m);
 	upkeep_stop(m->upkeep);
 	migrator_pump(m);

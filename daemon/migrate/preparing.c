@@ -211,7 +211,8 @@ static void begin_capture(struct migration *m, struct db *db, bool copy)
 	rules_watch(m);
 	m->verified_watched = m->watching;
 	if (copy)
-		log_info("migrate", "m%lld %s: copying into %s", (long long)m->r->id, m->r->table, m->r->shadow);
+		record_log(INFO, m->r, JOB_PHASE, "m%lld %s: copying into %s", (long long)m->r->id, m->r->table,
+			   m->r->shadow);
 	else
 		log_info("migrate", "m%lld %s: looking at the rows", (long long)m->r->id, m->r->table);
 }

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/lib/log.h"
+
 /* X(ID, "state on the wire") */
 #define JOB_STATE_MAP(X)                                                                                               \
 	X(QUEUED, "queued")                                                                                            \
@@ -117,6 +119,13 @@ struct record {
 	char *error_rows; /* JSON array of up to 10 rows, NULL if none */
 	int64_t error_count;
 };
+
+/* log_event() about a job: record_log(INFO, r, SWAPPED, "m%lld ..", ..). */
+#define record_log(level, r, kind, ...)                                                                                \
+	log_event(LOG_LEVEL_##level, "migrate",                                                                        \
+		  LOG_FIELDS(.event = LOG_EVENT_##kind, .job = (r)->id, .version = (r)->run.version,                   \
+			     .table = (r)->table),                                                                     \
+		  __VA_ARGS__)
 
 struct record *record_new(void);
 void record_free(struct record *r); /* NULL is fine */

@@ -189,7 +189,8 @@ enum step_outcome step_restart(struct migration *m, struct db *db, const char *w
 	m->restart_why = why;
 	m->mismatch = m->doubted = false;
 	capture_border(m->capture, false, 0);
-	log_warning("migrate", "m%lld %s: %s, the copy starts over", (long long)m->r->id, m->r->table, why);
+	record_log(WARNING, m->r, JOB_RESTARTED, "m%lld %s: %s, the copy starts over", (long long)m->r->id, m->r->table,
+		   why);
 	return STEP_MORE;
 }
 

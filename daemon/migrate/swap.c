@@ -253,8 +253,8 @@ static enum step_outcome swap_frame(struct migration *m, struct db *db, struct e
 		return step_failed(m, db);
 	m->p.swap_us = (int64_t)((clock_now_ns() - start) / NS_PER_US);
 	capture_stop(m->capture, db);
-	log_info("migrate", "m%lld %s: swapped in %.1f ms", (long long)m->r->id, m->r->table,
-		 (double)m->p.swap_us / 1000.0);
+	record_log(INFO, m->r, SWAPPED, "m%lld %s: swapped in %.1f ms", (long long)m->r->id, m->r->table,
+		   (double)m->p.swap_us / 1000.0);
 	return STEP_MORE;
 }
 

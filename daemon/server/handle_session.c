@@ -145,8 +145,9 @@ int handle_kill(struct session *s, const struct request *r, struct buf *out, str
 
 	if (!victim)
 		return error_set(err, ERRC_NOT_FOUND, "no session %.40s", r->params.session);
-	log_info("server", "s%" PRIu64 ": killed by s%" PRIu64 " (uid %lu, pid %ld)", victim->sql.id, s->sql.id,
-		 (unsigned long)s->peer.uid, (long)s->peer.pid);
+	log_event(LOG_LEVEL_INFO, "server", LOG_FIELDS(.event = LOG_EVENT_SESSION_KILLED, .session = victim->sql.id),
+		  "s%" PRIu64 ": killed by s%" PRIu64 " (uid %lu, pid %ld)", victim->sql.id, s->sql.id,
+		  (unsigned long)s->peer.uid, (long)s->peer.pid);
 	session_kill(victim);
 	buf_puts(out, "{}");
 	return 0;

@@ -1,4 +1,6 @@
 /* The daemon at a glance, its counters, its protocol, its configuration. */
+#include "daemon/lib/histogram.h"
+#include "daemon/lib/log.h"
 #include "daemon/server/handlers.h"
 #include "proto/response.h"
 
@@ -10,7 +12,7 @@ static double uptime_s(const struct server *server)
 }
 
 /* Those that are connected; a closed one that still waits for its job is nobody's, and a stranger has none. */
-static int64_t count_sessions(const struct server *server)
+int64_t server_count_sessions(const struct server *server)
 {
 	int64_t n = 0;
 
@@ -65,7 +67,7 @@ int handle_status(struct session *s, const struct request *r, struct buf *out, s
 	write_times(out, "wait_ms", st.wait_p50_ns, st.wait_p99_ns, st.wait_max_ns);
 	write_span(out, "wait_ms_10s", &server->recent.wait);
 	jw_close(out, '}');
-	jw_int(out, "sessions", count_sessions(server));
+	jw_int(out, "sessions", server_count_sessions(server));
 	jw_int(out, "wal_bytes", st.wal_bytes);
 	jw_int(out, "db_bytes", st.db_bytes);
 	jw_str(out, "wal_problem", store_wal_problem(server->store));
@@ -73,6 +75,36 @@ int handle_status(struct session *s, const struct request *r, struct buf *out, s
 	migrator_upkeep_state(server->migrator, out);
 	jw_close(out, '}');
 	return 0;
+}
+
+static void write_histogram(struct buf *out, const char *key, const struct histogram *h)
+{
+	write_times(out, key, histogram_quantile(h, .5), histogram_quantile(h, .99), histogram_max(h));
+}
+
+/* Limits that were met, and what they bound. */
+static void write_limits(const struct server *server, const struct store_stats *st, struct buf *out)
+{
+	const struct stats *s = &server->stats;
+
+	jw_key(out, "stopped_total");
+	jw_open(out, '{');
+	for (int why = STOP_CANCEL; why <= STOP_SHUTDOWN; why++)
+		jw_int(out, server_stop_word((enum stop_reason)why), (int64_t)st->stopped_total[why]);
+	jw_close(out, '}');
+	jw_int(out, "pinned_refused_total", (int64_t)st->pinned_refused_total);
+	jw_int(out, "wal_expired_total", (int64_t)st->wal_expired_total);
+	jw_int(out, "memory_bytes", st->memory_bytes);
+	jw_int(out, "memory_peak_bytes", st->memory_peak_bytes);
+	jw_int(out, "statement_texts", st->statement_texts);
+	jw_int(out, "statements_evicted_total", (int64_t)st->statements_evicted_total);
+	jw_int(out, "slow_statements_total", st->slow_total);
+	jw_int(out, "slow_statements_untold_total", st->slow_untold_total);
+	jw_int(out, "reading_paused_total", (int64_t)s->reading_paused_total);
+	jw_int(out, "output_paused_total", (int64_t)s->output_paused_total);
+	jw_int(out, "scrapes_total", (int64_t)s->scrapes_total);
+	jw_int(out, "scrapes_refused_total", (int64_t)s->scrapes_refused_total);
+	jw_int(out, "log_fallbacks_total", (int64_t)log_fallbacks());
 }
 
 static void write_store_stats(const struct store_stats *st, struct buf *out)
@@ -107,7 +139,7 @@ int handle_stats(struct session *s, const struct request *r, struct buf *out, st
 	store_stats(server->store, &st);
 	jw_open(out, '{');
 	jw_real(out, "uptime_s", uptime_s(server), 1);
-	jw_int(out, "sessions", count_sessions(server));
+	jw_int(out, "sessions", server_count_sessions(server));
 	jw_int(out, "queries_total", (int64_t)st.queries_total);
 	jw_int(out, "quick_reads_total", (int64_t)st.quick_reads_total);
 	jw_int(out, "writes_total", (int64_t)st.writes_total);
@@ -128,6 +160,9 @@ int handle_stats(struct session *s, const struct request *r, struct buf *out, st
 	jw_int(out, "events_lost_total", (int64_t)server->events.lost_total);
 	jw_int(out, "input_bytes", (int64_t)server->input_charged);
 	jw_int(out, "output_bytes", (int64_t)server->output_bytes);
+	write_histogram(out, "write_ms", store_times(server->store, STORE_TIMES_WRITE));
+	write_histogram(out, "commit_ms", store_times(server->store, STORE_TIMES_COMMIT));
+	write_limits(server, &st, out);
 	jw_close(out, '}');
 	return 0;
 }

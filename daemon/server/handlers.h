@@ -33,6 +33,9 @@ handler_start handle_statement, handle_batch, handle_begin, handle_commit, handl
 /* handle_status.c */
 handler_answer handle_status, handle_stats, handle_stats_recent, handle_discover, handle_config_show,
 	handle_config_reload;
+/* handle_stats.c */
+handler_start handle_advise;
+handler_answer handle_stats_statements, handle_stats_reset, handle_metrics;
 /* handle_migrate.c */
 handler_start handle_migrate_alter, handle_migrate_abort, handle_migrate_files;
 handler_answer handle_migrate_status, handle_migrate_history, handle_migrate_pause, handle_migrate_resume,

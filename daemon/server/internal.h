@@ -14,6 +14,7 @@
 #include "daemon/server/beside.h"
 #include "daemon/server/events.h"
 #include "daemon/server/listener.h"
+#include "daemon/server/metrics_socket.h"
 #include "daemon/server/notify.h"
 #include "daemon/server/recent.h"
 #include "daemon/server/server.h"
@@ -58,6 +59,7 @@ struct server {
 	struct store *store;
 	struct migrator *migrator;
 	struct listener listener;
+	struct metrics_socket metrics;
 	struct notify notify;
 	struct stats stats;
 	struct recent recent;
@@ -97,6 +99,11 @@ void server_migrator_settings(struct server *server, struct migrator_config *ret
  * `needs_restart`, as JSON arrays. On failure everything stays as it was.
  */
 int server_reload(struct server *server, struct buf *changed, struct buf *needs_restart, struct error *err);
+
+/* Clients that are connected. */
+int64_t server_count_sessions(const struct server *server);
+/* The word for it in `stopped_total`; `why` is not STOP_NONE. */
+const char *server_stop_word(enum stop_reason why);
 
 /* A first call drains, a second one hurries. */
 void server_shut_down(struct server *server);

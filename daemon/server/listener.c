@@ -219,7 +219,7 @@ static void on_ready(uv_poll_t *handle, int status, int events)
 
 	(void)status;
 	(void)events;
-	for (int i = 0; i < ACCEPT_BURST && l->polling; i++) {
+	for (int i = 0; i < ACCEPT_BURST && l->polling && !l->paused; i++) {
 		fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			l->short_of_fds = false;
@@ -242,6 +242,17 @@ int listener_start(struct listener *l, uv_loop_t *loop)
 	l->poll.data = l;
 	l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return uv_poll_start(&l->poll, UV_READABLE, on_ready) == 0 ? 0 : -1;
+}
+
+void listener_pause(struct listener *l, bool paused)
+{
+	if (!l->polling || l->paused == paused)
+		return;
+	l->paused = paused;
+	if (paused)
+		(void)uv_poll_stop(&l->poll);
+	else
+		(void)uv_poll_start(&l->poll, UV_READABLE, on_ready);
 }
 
 void listener_stop(struct listener *l)

@@ -13,6 +13,7 @@
 struct listener {
 	uv_poll_t poll;
 	bool polling;      /* `poll` is an open handle */
+	bool paused;       /* nobody is let in for now */
 	int fd;            /* -1: none */
 	int reserve;       /* a descriptor given up to answer a client when there is none left */
 	bool short_of_fds; /* said so in the log; once until it is over */
@@ -41,6 +42,8 @@ void listener_adopt(struct listener *l, int fd);
 
 /* Begins to accept. */
 int listener_start(struct listener *l, uv_loop_t *loop);
+/* Lets nobody in for now, or goes on; those who come wait in the kernel's queue. */
+void listener_pause(struct listener *l, bool paused);
 /* Stops accepting; unlinks the file if it is still the one this daemon made. May be called twice. */
 void listener_stop(struct listener *l);
 

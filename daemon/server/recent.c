@@ -28,8 +28,8 @@ void recent_look(struct recent *r, const struct store *store, uint64_t now_ms, u
 	r->due_ms += SECOND_MS;
 	if (r->due_ms <= now_ms)
 		r->due_ms = now_ms + SECOND_MS;
-	window_tick(&r->wait, store_wait_times(store));
-	window_tick(&r->query, store_query_times(store));
+	window_tick(&r->wait, store_times(store, STORE_TIMES_WAIT));
+	window_tick(&r->query, store_times(store, STORE_TIMES_QUERY));
 }
 
 static size_t seconds(const struct recent *r)

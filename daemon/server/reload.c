@@ -57,6 +57,8 @@ void server_store_config(const struct config *c, struct store_config *ret)
 		.cursor_idle_ms = c->limits_cursor_idle,
 		.background_percent = c->store_background_share,
 		.disk_reserve_bytes = c->store_disk_reserve,
+		.statements = c->store_statements,
+		.slow_ms = c->log_slow,
 	};
 	for (int role = 0; role < ROLE_COUNT; role++) {
 		struct role_limits limits;
@@ -153,7 +155,8 @@ int server_reload(struct server *server, struct buf *changed, struct buf *needs_
 	notify_reloading(&server->notify);
 	rc = server_config_load(server->options, &fresh, err);
 	if (rc != 0) {
-		log_error("server", "reload: %s; the settings stay as they are", err->message);
+		log_event(LOG_LEVEL_ERROR, "server", LOG_FIELDS(.event = LOG_EVENT_RELOAD_FAILED),
+			  "reload: %s; the settings stay as they are", err->message);
 		notify_send(&server->notify, "READY=1");
 		return -1;
 	}
@@ -167,7 +170,8 @@ int server_reload(struct server *server, struct buf *changed, struct buf *needs_
 	server->wanted = fresh;
 	server->has_wanted = true;
 	spread(server);
-	log_info("server", "reload: taken %s, waiting for a restart %s", buf_cstr(changed), buf_cstr(needs_restart));
+	log_event(LOG_LEVEL_INFO, "server", LOG_FIELDS(.event = LOG_EVENT_RELOADED),
+		  "reload: taken %s, waiting for a restart %s", buf_cstr(changed), buf_cstr(needs_restart));
 	/* The last word of a reload: what can be taken is in force. */
 	notify_send(&server->notify, "READY=1");
 	buf_free(&all);

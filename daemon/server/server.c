@@ -53,6 +53,7 @@ static void on_sweep(uv_timer_t *timer)
 		    server->stats.errors_total);
 	denial_sweep(server);
 	events_sweep(server);
+	metrics_socket_sweep(&server->metrics);
 	server_shutdown_step(server);
 }
 
@@ -192,8 +193,12 @@ static int open_listener(struct server *server, int passed_fd, int *ret_exit, st
 	else if (listener_bind(&server->listener, c->server_socket, (mode_t)c->server_socket_mode,
 			       (int)c->server_backlog, ret_exit, err) != 0)
 		return -1;
-	if (listener_start(&server->listener, server->loop) == 0)
-		return 0;
+	if (listener_start(&server->listener, server->loop) == 0) {
+		if (metrics_socket_open(server, ret_exit, err) == 0)
+			return 0;
+		listener_stop(&server->listener);
+		return -1;
+	}
 	listener_stop(&server->listener);
 	*ret_exit = EX_OSERR;
 	return error_set(err, ERRC_INTERNAL, "the listening socket cannot be watched");
@@ -210,9 +215,10 @@ static void serve(struct server *server, bool passed)
 {
 	const struct config *c = &server->config;
 
-	log_info("server", "alterd " ALTERD_VERSION " (SQLite %s) serves %s on %s, schema version %" PRId64,
-		 store_sqlite_version(), c->store_database, passed ? "the socket systemd passed" : c->server_socket,
-		 migrator_version(server->migrator));
+	log_event(LOG_LEVEL_INFO, "server", LOG_FIELDS(.event = LOG_EVENT_STARTED),
+		  "alterd " ALTERD_VERSION " (SQLite %s) serves %s on %s, schema version %" PRId64,
+		  store_sqlite_version(), c->store_database, passed ? "the socket systemd passed" : c->server_socket,
+		  migrator_version(server->migrator));
 	server->serves = true;
 	notify_send(&server->notify, "READY=1");
 	tell_status(server);
@@ -291,9 +297,9 @@ int server_run(const struct server_options *options, struct config *config)
 	server.loop = &loop;
 	exit_code = run(&server, passed_fd, &err);
 	if (error_is_set(&err))
-		log_error("server", "%s", err.message);
+		log_event(LOG_LEVEL_ERROR, "server", LOG_FIELDS(.event = LOG_EVENT_FAILED), "%s", err.message);
 	else
-		log_info("server", "stopped");
+		log_event(LOG_LEVEL_INFO, "server", LOG_FIELDS(.event = LOG_EVENT_STOPPED), "stopped");
 	/* What was closed last still has its callbacks to come. */
 	(void)uv_run(&loop, UV_RUN_DEFAULT);
 	if (uv_loop_close(&loop) != 0)

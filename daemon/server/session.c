@@ -114,10 +114,12 @@ static void choke(struct session *s)
 	size_t out = connection_output(&s->connection);
 	bool crowd = s->server->output_bytes > OUTPUT_TOTAL_MAX && out > OUTPUT_SHARE_BYTES;
 
-	if (out >= (size_t)config->server_output_high || crowd)
+	if (out >= (size_t)config->server_output_high || crowd) {
+		s->server->stats.output_paused_total += !s->choked;
 		s->choked = true;
-	else if (out < (size_t)config->server_output_low)
+	} else if (out < (size_t)config->server_output_low) {
 		s->choked = false;
+	}
 }
 
 static bool full(const struct session *s)
@@ -215,8 +217,10 @@ static bool settle(struct session *s)
 		session_end(s, c->eof ? (uint64_t)s->server->config.server_send_time : LAST_ANSWER_MS);
 	if (s->state == SESSION_ENDING && nothing_left(s) && connection_output(c) == 0)
 		session_close(s, STOP_GONE);
-	if (s->state != SESSION_CLOSED)
+	if (s->state != SESSION_CLOSED) {
+		s->server->stats.reading_paused_total += c->reading && full(s);
 		connection_reading(c, wants_input(s));
+	}
 	return s->state == SESSION_CLOSED && unwind(s);
 }
 

@@ -103,9 +103,9 @@ static bool overdue(struct session *s, uint64_t now_ms)
 		return true;
 	}
 	if (connection_send_overdue(c, now_ms, (uint64_t)config->server_send_time)) {
-		log_warning("server",
-			    "s%" PRIu64 ": took nothing of %zu bytes of answers for %" PRId64 " ms; it is closed",
-			    s->sql.id, connection_output(c), config->server_send_time);
+		log_event(LOG_LEVEL_WARNING, "server", LOG_FIELDS(.event = LOG_EVENT_SLOW_READER, .session = s->sql.id),
+			  "s%" PRIu64 ": took nothing of %zu bytes of answers for %" PRId64 " ms; it is closed",
+			  s->sql.id, connection_output(c), config->server_send_time);
 		s->server->stats.slow_readers_total++;
 		session_close(s, STOP_GONE);
 		return true;

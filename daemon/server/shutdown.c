@@ -40,6 +40,7 @@ static void on_migrator_closed(void *arg)
 static void enter_closing(struct server *server)
 {
 	server->state = SERVER_CLOSING;
+	metrics_socket_close(&server->metrics);
 	migrator_close(server->migrator, on_migrator_closed, server);
 }
 
@@ -56,8 +57,9 @@ static void enter_stopping(struct server *server)
 void server_shut_down(struct server *server)
 {
 	if (server->state == SERVER_RUNNING) {
-		log_info("server", "stopping: letting %zu sessions end what they are at, for %" PRId64 " ms at most",
-			 server->sessions.count, server->config.server_drain);
+		log_event(LOG_LEVEL_INFO, "server", LOG_FIELDS(.event = LOG_EVENT_STOPPING),
+			  "stopping: letting %zu sessions end what they are at, for %" PRId64 " ms at most",
+			  server->sessions.count, server->config.server_drain);
 		/* server.drain may be more than the unit's TimeoutStopSec. */
 		notify_send(&server->notify, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
 			    ((uint64_t)server->config.server_drain + NOTIFY_PATIENCE_MS) * 1000);

@@ -20,8 +20,12 @@ struct stats {
 	uint64_t sessions_refused_total; /* over the limit, or no descriptor left */
 	uint64_t slow_readers_total;     /* closed because they took no byte of their answers */
 	uint64_t killed_total;
-	uint64_t denied_total;        /* answers DENIED, connections turned away so */
-	uint64_t skipped_lines_total; /* too long, or refused by the input budget */
+	uint64_t denied_total;          /* answers DENIED, connections turned away so */
+	uint64_t skipped_lines_total;   /* too long, or refused by the input budget */
+	uint64_t reading_paused_total;  /* server.in_flight or the bytes in line were reached */
+	uint64_t output_paused_total;   /* server.output_high was reached */
+	uint64_t scrapes_total;         /* connections to the metrics socket */
+	uint64_t scrapes_refused_total; /* of them, those that got no metrics */
 	size_t names;
 	struct {
 		const char *name; /* static */

@@ -69,8 +69,9 @@ static int run(struct store *s, struct db *db, int mode)
 	int rc = sqlite3_wal_checkpoint_v2(db->handle, "main", mode, &all, &copied);
 
 	if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
-		log_warning("store", "checkpoint failed: %s; it will be tried again after the next commit",
-			    sqlite3_errmsg(db->handle));
+		log_event(LOG_LEVEL_WARNING, "store", LOG_FIELDS(.event = LOG_EVENT_CHECKPOINT_FAILED),
+			  "checkpoint failed: %s; it will be tried again after the next commit",
+			  sqlite3_errmsg(db->handle));
 		return -1;
 	}
 	atomic_fetch_add(&s->checkpoints, 1);
@@ -121,7 +122,8 @@ static int sync_file(struct db *db)
 		rc = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
 	if (rc == SQLITE_OK)
 		return 0;
-	log_warning("store", "checkpoint failed: %s; it will be tried again after the next commit", sqlite3_errstr(rc));
+	log_event(LOG_LEVEL_WARNING, "store", LOG_FIELDS(.event = LOG_EVENT_CHECKPOINT_FAILED),
+		  "checkpoint failed: %s; it will be tried again after the next commit", sqlite3_errstr(rc));
 	return -1;
 }
 

@@ -49,7 +49,8 @@ struct class_known *class_cache_put(struct class_cache *c, const char *sql, size
 	if (!e)
 		return NULL; /* it will be classified again: slower, not wrong */
 	struct class_entry **at = &c->bucket[hash % CLASS_CACHE_BUCKETS];
-	*e = (struct class_entry){.next = *at, .hash = hash, .known = {.type = type, .simple = simple}, .n = n};
+	*e = (struct class_entry){
+		.next = *at, .hash = hash, .known = {.type = type, .simple = simple, .hash = hash}, .n = n};
 	memcpy(e->sql, sql, n);
 	*at = e;
 	c->count++;

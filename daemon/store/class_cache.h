@@ -10,15 +10,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define CLASS_CACHE_BUCKETS 4096
 
 struct class_entry;
 
 struct class_known {
-	int type;    /* enum sql_type */
-	bool simple; /* plain tables and comparisons only: no functions, PRAGMAs, recursion */
-	int credit;  /* short runs of late, up to CREDIT_MAX; far below zero after a long one */
+	int type;      /* enum sql_type */
+	bool simple;   /* plain tables and comparisons only: no functions, PRAGMAs, recursion */
+	int credit;    /* short runs of late, up to CREDIT_MAX; far below zero after a long one */
+	uint64_t hash; /* of the text (hash_bytes) */
+	bool names;    /* each "x" in it is known to be a name, not a string */
 };
 
 /* A read has to be short as often in a row until it counts as known to be short. */

@@ -28,6 +28,8 @@ static struct sql_cursor *add(struct sql_job *job, char *ret_name, size_t size)
 	snprintf(cursor->name, sizeof cursor->name, "c%llu", (unsigned long long)++session->cursors_made);
 	cursor->deadline_ns = now + (uint64_t)c->cursor_ms * NS_PER_MS;
 	cursor->idle_ns = now + (uint64_t)c->cursor_idle_ms * NS_PER_MS;
+	if (job->kind == SQL_STATEMENT)
+		cursor->text_hash = hash_bytes(job->params->sql, job->params->sql_len);
 	list_push(&session->cursors, &cursor->node);
 	snprintf(ret_name, size, "%s", cursor->name);
 	return cursor;
@@ -134,11 +136,16 @@ int cursor_fetch(struct sql_job *job)
 		return -1;
 	jw_open(job->out, '{');
 	if (cursor->db) {
+		cursor->db->rows = 0;
+		job->text_hash = cursor->text_hash;
 		if (page_rows(job->out, cursor->db, cursor->stmt, &limits, &cursor->on_row, &job->err)) {
 			drop(job->session, cursor); /* its snapshot is of no use any more */
 			return -1;
 		}
 		more = cursor->on_row;
+		job->ran.rows = cursor->db->rows;
+		figures_take(&job->ran, cursor->stmt);
+		job->ran.scans = 0; /* it is still the run that was counted with its first page */
 	} else {
 		more = copy_rows(job->out, cursor, &limits);
 	}

@@ -19,6 +19,7 @@ struct sql_cursor {
 	bool on_row;          /* stands on a row not yet sent */
 	struct buf rows;      /* rest of a RETURNING: each row as a size_t length and its JSON */
 	size_t at;            /* next row in `rows` */
+	uint64_t text_hash;   /* of the client's text */
 	uint64_t deadline_ns; /* end of its life */
 	uint64_t idle_ns;     /* end of the present pause */
 };

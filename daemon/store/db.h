@@ -66,6 +66,7 @@ struct db {
 	struct sql_session *session;
 	int64_t total_before;   /* sqlite3_total_changes64 when the statement began */
 	int64_t changes_before; /* sqlite3_changes64 then */
+	int64_t rows;           /* answered by the statement that runs */
 
 	sqlite3 *scratch; /* :memory: connection behind the bounded functions; opened when first needed */
 

@@ -119,71 +119,13 @@ static void end_counting(struct db *db, struct sql_session *session, enum sql_ty
 		session->last_insert_rowid = rowid;
 }
 
-/* --- binding --- */
+/* --- figures --- */
 
-static int bind_one(sqlite3_stmt *stmt, int i, const struct value *v, bool copy)
+/* The statement has been stepped: what that has cost. The time of a single one is the job's own. */
+static void note_run(struct figures *ran, struct db *db, sqlite3_stmt *stmt, int64_t changes, bool failed)
 {
-	sqlite3_destructor_type life = copy ? SQLITE_TRANSIENT : SQLITE_STATIC;
-
-	switch (v->type) {
-	case VALUE_INT:
-		return sqlite3_bind_int64(stmt, i, v->i);
-	case VALUE_REAL:
-		return sqlite3_bind_double(stmt, i, v->r);
-	case VALUE_TEXT:
-		return sqlite3_bind_text64(stmt, i, v->s.p, v->s.n, life, SQLITE_UTF8);
-	case VALUE_BLOB:
-		return sqlite3_bind_blob64(stmt, i, v->s.p, v->s.n, life);
-	case VALUE_NULL:
-		break;
-	}
-	return sqlite3_bind_null(stmt, i);
-}
-
-/* The client's name for a parameter may come without its prefix. */
-static const struct value *by_name(const struct binds *binds, const char *name)
-{
-	for (size_t k = 0; k < binds->n; k++)
-		if (strcmp(binds->names[k], name) == 0 || strcmp(binds->names[k], name + 1) == 0)
-			return &binds->values[k];
-	return NULL;
-}
-
-static bool names_parameter(sqlite3_stmt *stmt, const char *name)
-{
-	for (int i = 1; i <= sqlite3_bind_parameter_count(stmt); i++) {
-		const char *parameter = sqlite3_bind_parameter_name(stmt, i);
-		if (parameter && (strcmp(parameter, name) == 0 || strcmp(parameter + 1, name) == 0))
-			return true;
-	}
-	return false;
-}
-
-int sql_bind(sqlite3_stmt *stmt, const struct binds *binds, bool copy, struct error *err)
-{
-	int count = sqlite3_bind_parameter_count(stmt), rc = SQLITE_OK;
-
-	if (!binds->names && binds->n != (size_t)count)
-		return error_set(err, ERRC_INVALID_PARAMS,
-				 "bind: the statement has %d parameters, %zu values were given", count, binds->n);
-	for (size_t k = 0; binds->names && k < binds->n; k++)
-		if (!names_parameter(stmt, binds->names[k]))
-			return error_set(err, ERRC_INVALID_PARAMS, "bind: the statement has no parameter %.60s",
-					 binds->names[k]);
-	for (int i = 1; i <= count && rc == SQLITE_OK; i++) {
-		const struct value *v = &binds->values[i - 1];
-		if (binds->names) {
-			const char *name = sqlite3_bind_parameter_name(stmt, i);
-			v = name ? by_name(binds, name) : NULL;
-			if (!v)
-				return error_set(err, ERRC_INVALID_PARAMS, "bind: no value for parameter %s",
-						 name ? name : "?");
-		}
-		rc = bind_one(stmt, i, v, copy);
-	}
-	if (rc != SQLITE_OK)
-		return error_from_sqlite(err, rc, -1, "bind", sqlite3_errstr(rc));
-	return 0;
+	*ran = (struct figures){.calls = 1, .errors = failed, .rows = db->rows, .changes = changes};
+	figures_take(ran, stmt);
 }
 
 /* --- writes --- */
@@ -195,6 +137,7 @@ static int step_all(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, stru
 	int64_t most = store_get_config(job->store)->value_bytes;
 	int64_t rows = 0;
 
+	db->rows = 0;
 	for (;;) {
 		int rc = db_step(db, stmt, &job->err);
 		if (rc <= 0)
@@ -225,7 +168,7 @@ static int step_all(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, stru
 			buf_add(rest, page->data + row_start, n);
 			buf_truncate(page, before);
 		}
-		rows++;
+		db->rows = ++rows;
 	}
 }
 
@@ -259,7 +202,8 @@ static int write_answer(struct sql_job *job, sqlite3_stmt *stmt, int64_t changes
 	return 0;
 }
 
-static int run_write(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enum sql_type type, bool in_batch)
+static int run_write(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enum sql_type type, bool in_batch,
+		     struct figures *ran)
 {
 	struct buf page = {0}, rest = {0};
 	int64_t changes = 0, rowid = 0;
@@ -276,6 +220,7 @@ static int run_write(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enu
 	end_counting(db, job->session, type, &changes, &rowid);
 	if (rc == 0)
 		rc = write_answer(job, stmt, changes, rowid, &page, &rest, in_batch), undo = rc < 0;
+	note_run(ran, db, stmt, rc == 0 ? changes : 0, rc != 0);
 	sqlite3_reset(stmt);
 	if (guarded_rows && db_in_transaction(db)) {
 		if (undo)
@@ -292,7 +237,7 @@ int sql_run_write(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enum s
 	int rc = sql_bind(stmt, &job->params->bind, false, &job->err);
 
 	if (rc == 0)
-		rc = run_write(db, job, stmt, type, false);
+		rc = run_write(db, job, stmt, type, false, &job->ran);
 	db_done(db, stmt);
 	return rc;
 }
@@ -308,18 +253,19 @@ int sql_run_read(struct db *db, struct sql_job *job, sqlite3_stmt *stmt)
 	if (sql_bind(stmt, &job->params->bind, true, &job->err))
 		goto out;
 	sql_begin_counting(db, job->session, false);
+	db->rows = 0;
 	int rc = db_step(db, stmt, &job->err); /* before the columns are named: it may prepare again */
 	if (rc < 0)
-		goto out;
+		goto out_ran;
 	bool on_row = rc == 1;
 	jw_open(job->out, '{');
 	page_columns(job->out, stmt, job->params->want_types);
 	if (!on_row)
 		jw_json(job->out, "rows", "[]");
 	else if (page_rows(job->out, db, stmt, &limits, &on_row, &job->err))
-		goto out;
+		goto out_ran;
 	if (on_row && cursor_open(db, job, stmt, true, cursor, sizeof cursor))
-		goto out;
+		goto out_ran;
 	jw_bool(job->out, "done", !on_row);
 	if (on_row)
 		jw_str(job->out, "cursor", cursor);
@@ -327,6 +273,8 @@ int sql_run_read(struct db *db, struct sql_job *job, sqlite3_stmt *stmt)
 		answer_changes(job, 0, 0);
 	sql_answer_ms(job);
 	jw_close(job->out, '}');
+out_ran:
+	note_run(&job->ran, db, stmt, 0, error_is_set(&job->err));
 out:
 	db->session = NULL;
 	if (cursor[0])
@@ -338,11 +286,12 @@ out:
 
 /* --- batches --- */
 
-static int batch_read(struct db *db, struct sql_job *job, sqlite3_stmt *stmt)
+static int batch_read(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, struct figures *ran)
 {
 	struct page_limits limits = sql_page_limits(job);
 
 	sql_begin_counting(db, job->session, false);
+	db->rows = 0;
 	int rc = db_step(db, stmt, &job->err);
 	bool on_row = rc == 1;
 	if (rc >= 0) {
@@ -357,14 +306,16 @@ static int batch_read(struct db *db, struct sql_job *job, sqlite3_stmt *stmt)
 	if (rc == 0 && on_row)
 		rc = error_set_sqlite(&job->err, SQLITE_TOOBIG, sqlite_code_name(SQLITE_TOOBIG),
 				      "the rows of a batch's statement must fit one page");
+	note_run(ran, db, stmt, 0, rc != 0);
 	return rc;
 }
 
-/* Runs one prepared statement of a batch and gives it back. */
+/* Runs one prepared statement of a batch and gives it back. `ran` has its text. */
 static int batch_statement(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enum sql_type type,
-			   const struct step *step)
+			   const struct step *step, struct figures_text *ran)
 {
 	static const struct binds none = {0};
+	uint64_t begun = clock_now_ns();
 	int rc = 0;
 
 	if (type >= SQL_TYPE_TX_BEGIN)
@@ -375,8 +326,15 @@ static int batch_statement(struct db *db, struct sql_job *job, sqlite3_stmt *stm
 	if (rc == 0)
 		rc = sql_bind(stmt, step ? &step->bind : &none, false, &job->err);
 	if (rc == 0)
-		rc = type == SQL_TYPE_READ ? batch_read(db, job, stmt) : run_write(db, job, stmt, type, true);
+		rc = type == SQL_TYPE_READ ? batch_read(db, job, stmt, &ran->f)
+					   : run_write(db, job, stmt, type, true, &ran->f);
 	db_done(db, stmt);
+	if (ran->f.calls) {
+		ran->type = (int)type;
+		ran->hash = hash_bytes(ran->sql, ran->n);
+		ran->f.ns = ran->f.max_ns = clock_now_ns() - begun;
+		figures_add_text(&job->batch, ran);
+	}
 	if (rc == 0)
 		rc = db_flush(db, &job->err);
 	int64_t changed = type == SQL_TYPE_WRITE ? job->session->changes : 0;
@@ -401,7 +359,8 @@ static int batch_steps(struct db *db, struct sql_job *job, int64_t *ret_at)
 			return -1;
 		if (!stmt)
 			return error_set(&job->err, ERRC_INVALID_PARAMS, "there is no statement in this text");
-		if (batch_statement(db, job, stmt, type, step))
+		struct figures_text ran = {.sql = step->sql, .n = step->sql_len};
+		if (batch_statement(db, job, stmt, type, step, &ran))
 			return -1;
 	}
 	return 0;
@@ -414,12 +373,14 @@ static int batch_script(struct db *db, struct sql_job *job, int64_t *ret_at)
 	for (*ret_at = 0; at < end;) {
 		sqlite3_stmt *stmt = NULL;
 		enum sql_type type;
+		struct figures_text ran = {.sql = at};
 		if (db_prepare_script(db, at, (size_t)(end - at), &stmt, &type, &at, &job->err))
 			return -1;
 		if (!stmt)
 			continue;
 		db->no_cache = true;
-		int rc = batch_statement(db, job, stmt, type, NULL);
+		ran.n = (size_t)(at - ran.sql);
+		int rc = batch_statement(db, job, stmt, type, NULL, &ran);
 		db->no_cache = false;
 		if (rc)
 			return -1;

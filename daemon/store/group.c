@@ -33,6 +33,7 @@ static void put_back(struct sql_job *job)
 	session->total_changes = job->before.total_changes;
 	buf_truncate(job->out, job->out_start);
 	error_clear(&job->err);
+	sql_forget_figures(job);
 }
 
 static int execute(struct db *db, struct sql_job *job)
@@ -170,7 +171,9 @@ static bool try_group(struct store *s, struct db *db, struct list *jobs, struct 
 		return single;
 	}
 	(void)FAULT("group-after-commit");
-	note_times(&s->writer, begun, done_ns, clock_now_ns(), jobs->count);
+	uint64_t committed_ns = clock_now_ns();
+	histogram_add(&s->commit, committed_ns - done_ns);
+	note_times(&s->writer, begun, done_ns, committed_ns, jobs->count);
 	atomic_fetch_add_explicit(&s->groups, 1, memory_order_relaxed);
 	list_splice(done, jobs);
 	return true;

@@ -1,7 +1,8 @@
 /*
  * What the files of this room share: the store itself, its lanes, and the steps a client statement goes through.
  *
- * Locks: readers.lock, turns.lock, writer.lock and checkpointer.lock are never held together; protect_lock is a leaf.
+ * Locks: readers.lock, turns.lock, writer.lock and checkpointer.lock are never held together; protect_lock and
+ * quoted.lock are leaves.
  */
 #ifndef ALTERD_STORE_INTERNAL_H
 #define ALTERD_STORE_INTERNAL_H
@@ -18,7 +19,9 @@
 #include "daemon/store/db.h"
 #include "daemon/store/page.h"
 #include "daemon/store/pulse.h"
+#include "daemon/store/slow_log.h"
 #include "daemon/store/sql.h"
+#include "daemon/store/statements.h"
 #include "daemon/store/steady.h"
 #include "daemon/store/store.h"
 
@@ -160,6 +163,13 @@ struct watchers {
 	struct mail schema_mail;   /* a commit may have changed the schema */
 };
 
+/* See quoted.c. */
+struct quoted {
+	pthread_mutex_t lock;    /* a leaf */
+	sqlite3 *handle;         /* NULL: none yet */
+	uint64_t schema_changes; /* what the store's counter said when it was opened */
+};
+
 struct store {
 	/*
 	 * The settings in force. A reload puts a new set in its place; lanes may be reading the old one, so it is kept
@@ -182,8 +192,11 @@ struct store {
 	struct writer writer;
 	struct checkpointer checkpointer;
 	struct outside outside;
-	struct class_cache classes; /* loop */
+	struct class_cache classes;   /* loop */
+	struct statements statements; /* loop */
+	struct slow_log slow_log;     /* loop */
 	struct quick quick;
+	struct quoted quoted;
 	int page_size;
 
 	pthread_mutex_t protect_lock;
@@ -202,7 +215,9 @@ struct store {
 		checkpoints_blocked;
 	struct pulse pulse; /* the writer lane's */
 	atomic_int_fast64_t freelist_pages;
-	struct histogram wait, query, hold;
+	struct histogram wait, query, hold, write, commit;
+	uint64_t stopped[STOP_SHUTDOWN + 1];                  /* loop: clients' jobs that were stopped, by the reason */
+	atomic_uint_fast64_t pinned_refused, readers_expired; /* for store.pinned_max, for store.wal_hard_cap */
 	atomic_uint_fast64_t copy_since_ns; /* when the snapshot of a backup began, 0: there is none. Any thread */
 	atomic_uint_fast64_t look_since_ns; /* the same of a check's; see look.c */
 	atomic_uint_fast64_t answered_ns;   /* when a client's job came back last; written by the loop */
@@ -304,6 +319,16 @@ void tx_expire_read(struct sql_job *job); /* reader lane */
 void tx_fail(struct sql_session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int tx_gone(struct sql_job *job); /* TX_EXPIRED with the session's text; -1 */
 
+/* statistics.c */
+void statistics_note(struct store *s, struct sql_job *job, struct class_known *known); /* loop: it has come back */
+void sql_forget_figures(struct sql_job *job); /* any thread: as if it had not run */
+
+/* quoted.c */
+void quoted_start(struct store *s);
+void quoted_stop(struct store *s);
+/* Any lane. True: each "x" in the text is a name. False: one may be a string, which nobody is to see. */
+bool quoted_names(struct store *s, const char *sql, size_t n);
+
 /* sql.c */
 void sql_cut_back(struct sql_job *job); /* of a failed job's answer nothing is left */
 void sql_finish(struct sql_job *job);   /* any thread: cuts back and posts it */
@@ -311,8 +336,10 @@ void sql_deliver(struct mail *mail);    /* loop */
 void sql_run_on_reader(struct job *job, struct db *db);
 int sql_wait_error(struct sql_job *job, uint64_t now); /* BUSY: no turn in time; -1 */
 
-/* exec.c */
+/* bind.c */
 int sql_bind(sqlite3_stmt *stmt, const struct binds *binds, bool copy, struct error *err);
+
+/* exec.c */
 /* A write or DDL from bind to answer; gives the statement back. Any open transaction stays. */
 int sql_run_write(struct db *db, struct sql_job *job, sqlite3_stmt *stmt, enum sql_type type);
 /* A read: a page, and a cursor if there is more. Takes the statement over. */

@@ -123,6 +123,7 @@ int page_rows(struct buf *out, struct db *db, sqlite3_stmt *stmt, const struct p
 				return page_row_too_big(stmt, out->len - row_start, limits->bytes, err);
 		}
 		rows++;
+		db->rows++;
 	}
 	*on_row = true;
 	buf_putc(out, ']');

@@ -147,6 +147,7 @@ static void put_back(struct store *s, struct sql_job *job)
 		class_note_run(known, false);
 	error_clear(&job->err);
 	buf_truncate(job->out, job->out_start);
+	sql_forget_figures(job);
 	job->job.ended_ns = 0;
 	list_push(&s->to_readers, &job->job.mail.node);
 }

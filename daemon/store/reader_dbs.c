@@ -53,6 +53,8 @@ int readers_pin(struct db *db, struct error *err)
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (!room)
+		atomic_fetch_add(&db->store->pinned_refused, 1);
+	if (!room)
 		return error_set(err, ERRC_TOO_MANY, "%zu cursors and read transactions are open, no more at a time",
 				 most);
 	db->pinned = true;

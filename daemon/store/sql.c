@@ -69,16 +69,19 @@ void sql_finish(struct sql_job *job)
 	store_finish(job->store, &job->job);
 }
 
-/* What the run has told of the text: its class, and whether its reads are short. */
-static void learn(struct store *s, const struct sql_job *job)
+/* What the run has told of the text: its class, and whether its reads are short. NULL: nothing is known. */
+static struct class_known *learn(struct store *s, const struct sql_job *job)
 {
 	struct class_known *known;
 
 	if (job->kind != SQL_STATEMENT || job->type <= SQL_TYPE_EMPTY)
-		return;
+		return NULL;
 	known = class_cache_put(&s->classes, job->params->sql, job->params->sql_len, job->type, job->simple);
 	if (known && job->type == SQL_TYPE_READ && job->job.ended_ns > job->job.started_ns)
 		class_note_run(known, job->job.ended_ns - job->job.started_ns <= QUICK_READ_NS);
+	if (known && job->names)
+		known->names = true;
+	return known;
 }
 
 void sql_deliver(struct mail *mail)
@@ -87,8 +90,10 @@ void sql_deliver(struct mail *mail)
 	struct store *s = job->store;
 
 	store_delivered(s);
-	learn(s, job);
+	statistics_note(s, job, learn(s, job));
 	enum stop_reason why = (enum stop_reason)atomic_load(&job->job.stop);
+	if (why != STOP_NONE && job->params)
+		s->stopped[why]++;
 	/* Taken out of a queue before it ran. */
 	if (job->job.ended_ns == 0 && why != STOP_NONE && !error_is_set(&job->err))
 		error_stopped(&job->err, why);
@@ -293,9 +298,12 @@ void sql_submit(struct store *s, struct sql_job *job)
 {
 	job->store = s;
 	job->type = SQL_TYPE_UNKNOWN;
-	job->simple = false;
+	job->simple = job->names = false;
 	job->out_start = job->out ? job->out->len : 0;
 	job->err = (struct error){0};
+	job->ran = (struct figures){0};
+	job->batch = NULL;
+	job->text_hash = 0;
 	job->job.mail.deliver = sql_deliver;
 	job->job.class = JOB_CLIENT;
 	job->job.on = NULL;

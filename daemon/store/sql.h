@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "daemon/lib/clock.h"
+#include "daemon/store/figures.h"
 #include "daemon/store/job.h"
 #include "daemon/store/store.h"
 #include "proto/buf.h"
@@ -76,13 +77,17 @@ struct sql_job {
 	/* The store's own. */
 	struct store *store;
 	int type;               /* enum sql_type of the statement, once known */
+	bool names;             /* each "x" in the text is known to be a name */
 	bool simple;            /* a read without anything that can take long in one step, once known */
 	size_t out_start;       /* length of *out at submission */
 	uint64_t give_up_ns;    /* the client's timeout_ms as a moment; CLOCK_NEVER if it gave none */
 	uint64_t wait_until_ns; /* while still waiting for the writer: BUSY from here on */
 	struct sql_counters {
 		int64_t last_insert_rowid, changes, total_changes;
-	} before; /* the session's, for a write that is run again */
+	} before;                    /* the session's, for a write that is run again */
+	struct figures ran;          /* what its statement has cost; of a batch see `batch` */
+	struct figures_batch *batch; /* what those of a batch have cost; owned, NULL: nothing noted */
+	uint64_t text_hash;          /* SQL_FETCH: of the text whose rows these are; 0: not known */
 };
 
 /*

@@ -99,6 +99,8 @@ static void run_statement(struct db *db, struct sql_job *job)
 		error_set(&job->err, ERRC_DENIED, "the statement is too complex: preparing it takes too long");
 		return;
 	}
+	if (job->type == SQL_TYPE_UNKNOWN && !db->facts.was_long)
+		job->names = quoted_names(db->store, job->params->sql, job->params->sql_len);
 	job->type = type;
 	job->simple = type == SQL_TYPE_READ && !db->facts.involved;
 	run_known(db, job, stmt, type);

@@ -141,8 +141,11 @@ static void look_at_space(struct store *s, uint64_t now)
 	s->throttled = disk_full     ? "free disk space is below store.disk_reserve"
 		       : wal_full(s) ? wal_full_text(s)
 				     : NULL;
-	if (store_wal_overflows(s) && readers_oldest(s, true))
-		log_warning("store", "the write-ahead log is above store.wal_hard_cap: the oldest reader is expired");
+	if (store_wal_overflows(s) && readers_oldest(s, true)) {
+		atomic_fetch_add(&s->readers_expired, 1);
+		log_event(LOG_LEVEL_WARNING, "store", LOG_FIELDS(.event = LOG_EVENT_READER_EXPIRED),
+			  "the write-ahead log is above store.wal_hard_cap: the oldest reader is expired");
+	}
 	outside_tell(s, now);
 }
 
@@ -307,6 +310,8 @@ int store_open(const struct store_config *config, uv_loop_t *loop, struct store 
 	list_init(&s->to_readers);
 	list_init(&s->to_writer);
 	quick_start(s);
+	quoted_start(s);
+	statements_init(&s->statements, (size_t)config->statements);
 	pthread_mutex_init(&s->protect_lock, NULL);
 	pthread_mutex_init(&s->checkpointer.lock, NULL);
 	set_memory_limits(config);
@@ -332,6 +337,8 @@ err_after_alloc:
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	free_settings(s);
+	statements_free(&s->statements);
+	quoted_stop(s);
 	free(s);
 	return -1;
 }
@@ -368,6 +375,7 @@ void store_close(struct store *s)
 	checkpointer_stop(s);
 	mailbox_drain(s->mailbox);
 	quick_stop(s);
+	quoted_stop(s);
 	/* All is in the database file when the daemon has ended: a copy of that one file is a backup then. */
 	if (!store_get_config(s)->checkpoint_external && db_exec(s->writer.db, &err, "PRAGMA wal_checkpoint(TRUNCATE)"))
 		log_warning("store",
@@ -377,6 +385,7 @@ void store_close(struct store *s)
 	db_close(s->writer.db);
 	s->writer.db = NULL;
 	class_cache_clear(&s->classes);
+	statements_free(&s->statements);
 	close(s->lock_fd);
 	mailbox_close(s->mailbox);
 	uv_close((uv_handle_t *)&s->tick, on_handle_closed);
@@ -398,5 +407,6 @@ void store_reconfigure(struct store *s, const struct store_config *config)
 	next.sql_bytes = now->sql_bytes;
 	next.synchronous_full = now->synchronous_full;
 	next.checkpoint_external = now->checkpoint_external;
+	next.statements = now->statements;
 	set_settings(s, &next, now->path);
 }

@@ -49,6 +49,8 @@ struct store_config {
 	int64_t cursor_ms, cursor_idle_ms;
 	int64_t background_percent; /* share of the writer's time that background work is sure of */
 	int64_t disk_reserve_bytes; /* background work pauses when less is free */
+	int64_t statements;         /* texts whose statistics are kept, at most; 0: none */
+	int64_t slow_ms;            /* a statement that takes as long is logged; 0: none is */
 };
 
 /* What a store tells of itself. Counters since the start. */
@@ -56,6 +58,13 @@ struct store_stats {
 	uint64_t quick_reads_total; /* of queries_total, reads known to be short that needed no lane */
 	uint64_t queries_total, writes_total, groups_total; /* groups: commits that carried client writes */
 	uint64_t tx_expired_total, cursor_expired_total, busy_total;
+	uint64_t stopped_total[STOP_SHUTDOWN + 1]; /* clients' requests that were stopped, by enum stop_reason */
+	uint64_t pinned_refused_total;             /* for store.pinned_max */
+	uint64_t wal_expired_total;              /* looks at a log above store.wal_hard_cap that had a reader expired */
+	int64_t memory_bytes, memory_peak_bytes; /* SQLite's heap */
+	int64_t statement_texts;                 /* whose statistics are kept */
+	uint64_t statements_evicted_total;
+	int64_t slow_total, slow_untold_total; /* slow statements; of them, those the log was spared */
 	uint64_t checkpoints_total, checkpoint_blocked_total;
 	int64_t db_bytes, wal_bytes, freelist_pages;
 	double oldest_reader_s; /* age of the oldest open snapshot of a cursor or read transaction; 0 = none */
@@ -124,9 +133,38 @@ void store_stats(struct store *s, struct store_stats *ret);
  * a long piece of work. A lane that sleeps is woken, so that one that can move has moved by the next call.
  */
 uint64_t store_pulse(struct store *s);
-/* How long client jobs waited for the writer, and statements took on a lane. Any thread may read them. */
-const struct histogram *store_wait_times(const struct store *s);
-const struct histogram *store_query_times(const struct store *s);
+
+/*
+ * The statistics of statements, the greatest first: appends {"since","texts","texts_max","evicted_total","others",
+ * "statements":[..]}. by: time, calls, scans, mean, max, rows, sorts, work or errors; another word is INVALID_PARAMS.
+ */
+int store_statements(const struct store *s, const char *by, int64_t limit, struct buf *out, struct error *err);
+/* Statements told at once, at most. */
+#define STORE_STATEMENTS_SHOWN 500
+void store_statements_reset(struct store *s);
+
+/* A statement that goes through whole tables, sorts, or makes indexes of its own while it runs. */
+struct store_costly {
+	char *sql;  /* as a client sent it once, values and all: never to be shown. Owned */
+	char *text; /* without values. Owned */
+	int64_t calls, scan_steps, sorts, auto_rows;
+	uint64_t ns;
+};
+/* Those that took the longest, at most `limit`; caller frees with store_costly_free(). Returns how many. */
+size_t store_costly(const struct store *s, size_t limit, struct store_costly **ret);
+void store_costly_free(struct store_costly *list, size_t n);
+
+/* Durations since the start. Borrowed; any thread may read. */
+enum store_times {
+	STORE_TIMES_QUERY,  /* clients' reads, fetches and the like on their lane or on the loop */
+	STORE_TIMES_WAIT,   /* clients' jobs waiting for the writer */
+	STORE_TIMES_WRITE,  /* clients' jobs on the writer, without the commit */
+	STORE_TIMES_COMMIT, /* commits of clients' writes */
+	STORE_TIMES_HOLD,   /* pieces of background work on the writer */
+};
+struct histogram;
+const struct histogram *store_times(const struct store *s, enum store_times which);
+
 /* Why background work should wait now, NULL if it need not; static string. */
 const char *store_throttled(struct store *s);
 /* Moves the log into the database file soon, however short it is, if that is the daemon's to do. */

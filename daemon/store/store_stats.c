@@ -37,6 +37,36 @@ uint64_t store_long_snapshot(const struct store *s)
 	return !copy || (look && look < copy) ? look : copy;
 }
 
+const struct histogram *store_times(const struct store *s, enum store_times which)
+{
+	switch (which) {
+	case STORE_TIMES_QUERY:
+		return &s->query;
+	case STORE_TIMES_WAIT:
+		return &s->wait;
+	case STORE_TIMES_WRITE:
+		return &s->write;
+	case STORE_TIMES_COMMIT:
+		return &s->commit;
+	case STORE_TIMES_HOLD:
+		break;
+	}
+	return &s->hold;
+}
+
+/* What is the loop's own. */
+static void loop_stats(const struct store *s, struct store_stats *ret)
+{
+	for (size_t i = 0; i <= STOP_SHUTDOWN; i++)
+		ret->stopped_total[i] = s->stopped[i];
+	ret->statement_texts = (int64_t)s->statements.count;
+	ret->statements_evicted_total = s->statements.evicted;
+	ret->slow_total = s->slow_log.total;
+	ret->slow_untold_total = s->slow_log.passed_over_total;
+	ret->memory_bytes = sqlite3_memory_used();
+	ret->memory_peak_bytes = sqlite3_memory_highwater(0);
+}
+
 void store_stats(struct store *s, struct store_stats *ret)
 {
 	struct stat st;
@@ -68,11 +98,10 @@ void store_stats(struct store *s, struct store_stats *ret)
 		.hold_p50_ns = histogram_quantile(&s->hold, .5),
 		.hold_p99_ns = histogram_quantile(&s->hold, .99),
 		.hold_max_ns = histogram_max(&s->hold),
+		.pinned_refused_total = atomic_load(&s->pinned_refused),
+		.wal_expired_total = atomic_load(&s->readers_expired),
 		.throttled = s->throttled,
 	};
 	lane_stats(s, ret);
+	loop_stats(s, ret);
 }
-
-const struct histogram *store_wait_times(const struct store *s) { return &s->wait; }
-
-const struct histogram *store_query_times(const struct store *s) { return &s->query; }

@@ -384,6 +384,7 @@ void writer_end_job(struct store *s, struct sql_job *job)
 	w->db->job = NULL;
 	pthread_mutex_unlock(&w->lock);
 	job->job.ended_ns = clock_now_ns();
+	histogram_add(&s->write, job->job.ended_ns - job->job.started_ns);
 }
 
 /*

@@ -124,6 +124,31 @@ START_TEST(test_reset_forgets)
 }
 END_TEST
 
+/* Against the values themselves: each bound counts what is at most as long, to the nanosecond. */
+START_TEST(test_a_snapshot_counts_up_to_each_bound)
+{
+	struct histogram_snapshot s;
+	uint64_t state = 88172645463325252u, bounds[HISTOGRAM_BOUNDS], want[HISTOGRAM_BOUNDS] = {0}, sum = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < HISTOGRAM_BOUNDS; i++)
+		bounds[i] = (UINT64_C(1) << (HISTOGRAM_FIRST_BOUND + i)) * NS_PER_US;
+	for (int i = 0; i < 3000; i++, n++) {
+		uint64_t ns = i < 3 * HISTOGRAM_BOUNDS ? bounds[i / 3] + (uint64_t)(i % 3) - 1
+						       : next_random(&state) % (NS_PER_US << next_random(&state) % 26);
+		histogram_add(&h, ns);
+		sum += ns;
+		for (size_t b = 0; b < HISTOGRAM_BOUNDS; b++)
+			want[b] += ns <= bounds[b];
+	}
+	histogram_snapshot(&h, &s);
+	for (size_t b = 0; b < HISTOGRAM_BOUNDS; b++)
+		ck_assert_uint_eq(s.below[b], want[b]);
+	ck_assert_uint_eq(s.count, n);
+	ck_assert_uint_eq(s.sum_ns, sum);
+}
+END_TEST
+
 static void *record(void *arg)
 {
 	uint64_t base = (uint64_t)(uintptr_t)arg;
@@ -164,6 +189,7 @@ int main(void)
 	tcase_add_test(cases, test_what_is_longer_than_all_buckets_is_counted_and_known);
 	tcase_add_test(cases, test_a_quantile_out_of_range_is_the_nearest);
 	tcase_add_test(cases, test_reset_forgets);
+	tcase_add_test(cases, test_a_snapshot_counts_up_to_each_bound);
 	tcase_add_test(cases, test_threads_record_while_another_reads);
 	suite_add_tcase(suite, cases);
 	SRunner *runner = srunner_create(suite);

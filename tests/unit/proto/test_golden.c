@@ -201,6 +201,12 @@ static void write_param(struct buf *out, const struct params *p, enum param whic
 	case PARAM_OFFSET:
 		jw_int(out, "offset", p->offset);
 		break;
+	case PARAM_BY:
+		jw_str(out, "by", p->by);
+		break;
+	case PARAM_LIMIT:
+		jw_int(out, "limit", p->limit);
+		break;
 	case PARAM_SIZE:
 		jw_int(out, "size", p->size);
 		break;
