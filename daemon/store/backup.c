@@ -23,6 +23,8 @@
 #define SLICE_BYTES (256 * 1024)
 /* Written to the copy between two syncs. */
 #define SYNC_BYTES ((int64_t)2 << 20)
+/* How long a log that is large already may take to begin anew before the snapshot is opened. */
+#define LOG_WAIT_NS (5 * NS_PER_S)
 /* Read and write version of a database's header: 1 is rollback mode, 2 WAL. */
 #define HEADER_VERSIONS 18
 
@@ -179,7 +181,7 @@ static int copy_pages(struct copying *c)
 
 static int copy(struct copying *c)
 {
-	gentle_wait_for_log(&c->gentle);
+	gentle_wait_for_log(&c->gentle, LOG_WAIT_NS);
 	int rc = open_source(c);
 
 	/* A copy that is not whole is thrown away: no journal, and no sync but our own. */

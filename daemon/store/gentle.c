@@ -7,8 +7,6 @@
 
 /* Work between two rests. */
 #define WORK_NS (2 * NS_PER_MS)
-/* How long a log that is large already may take to begin anew before the snapshot is opened. */
-#define LOG_WAIT_NS (5 * NS_PER_S)
 /* Virtual machine steps between two looks. */
 #define STEPS 1000
 
@@ -26,11 +24,11 @@ void gentle_rest(struct gentle *g)
 	g->worked_ns = clock_now_ns();
 }
 
-void gentle_wait_for_log(struct gentle *g)
+void gentle_wait_for_log(struct gentle *g, uint64_t most_ns)
 {
 	static const struct timespec while_ns = {.tv_nsec = (long)(10 * NS_PER_MS)};
 	struct store *s = g->store;
-	uint64_t until = clock_now_ns() + LOG_WAIT_NS;
+	uint64_t until = clock_now_ns() + most_ns;
 
 	while (s && (store_wal_outruns(s) || store_wal_overflows(s)) && !gentle_over(g) && clock_now_ns() < until) {
 		checkpointer_wake(s);

@@ -23,8 +23,8 @@ struct gentle {
 
 /* As long a rest as was worked, if there may be somebody to work for. */
 void gentle_rest(struct gentle *g);
-/* Before a snapshot is opened: a log that is too long is given some seconds to begin anew. */
-void gentle_wait_for_log(struct gentle *g);
+/* Before a snapshot is opened: a log that is too long is given so long to begin anew. */
+void gentle_wait_for_log(struct gentle *g, uint64_t most_ns);
 /* True once it is to end: stopped, or given up. */
 bool gentle_over(struct gentle *g);
 /*

@@ -11,6 +11,8 @@
 
 /* Up to this many bytes the file is looked at as a whole: a second or so. */
 #define WHOLE_BYTES_MAX ((int64_t)256 << 20)
+/* How long a log that is large already may take to begin anew before a table's snapshot is opened. */
+#define LOG_WAIT_NS (500 * NS_PER_MS)
 /* Bytes of a message that are told. */
 #define MESSAGE_MAX 300
 
@@ -184,7 +186,7 @@ static int ended_early(struct looking *k, const struct table *t)
 static int begin(struct looking *k, bool (*enough)(const struct store *s))
 {
 	k->gentle.gave_up = false;
-	gentle_wait_for_log(&k->gentle);
+	gentle_wait_for_log(&k->gentle, LOG_WAIT_NS);
 	k->gentle.enough = enough;
 	k->gentle.snapshot = true;
 	atomic_store(&k->o->store->look_since_ns, clock_now_ns());
