@@ -156,8 +156,8 @@ def contents():
 
 
 def man_pages():
-    found = []
-    for room in ("daemon", "client", "config", "proto"):
+    found = ["alterd-protocol.7"]
+    for room in ("daemon", "client", "config"):
         found += [x[:-4] for x in os.listdir(os.path.join(SOURCE, room)) if x.endswith(".scd")]
     return found
 
