@@ -50,7 +50,7 @@ reports=$root/build/log/reports
 # ---- what the build and the tests need -----------------------------------------------------------------------------
 packages=(build-essential cmake ninja-build pkg-config libsqlite3-dev libuv1-dev libjansson-dev nettle-dev libedit-dev check
   python3 clang libclang-rt-14-dev clang-format clang-tidy cppcheck sqlite3 proj-data scdoc systemd tmux
-  groff-base)
+  groff-base file)
 
 install_missing() {
   local missing=() package sudo=()

@@ -90,5 +90,20 @@ if command -v cppcheck >/dev/null; then
   expect 0 cppcheck 'a clean tree'
   found cppcheck proto/b.c 'int f(void)\n{\n\tint x[2];\n\tx[0] = 1;\n\treturn x[2];\n}' 'an index out of bounds'
 fi
+# These two are about files of the tree itself: a copy of it, with one line changed.
+changed() {
+  local lint=$1 file=$2 script=$3 title=$4
+  rm -rf "${tree:?}"/*
+  cp -r "$here"/../../{systemd,proto,config,daemon,client} "$tree"
+  sed -i "$script" "$tree/$file"
+  expect 1 "$lint" "$title"
+}
+changed units systemd/alterd@.service '/^LockPersonality=/d' 'a template with less than the service'
+changed units systemd/alterd@.service 's/^RuntimeDirectory=.*/RuntimeDirectory=alterd/' 'a folder of several instances'
+changed units systemd/alterd.socket 's/^Backlog=.*/Backlog=5/' 'a socket unit that alterd.conf contradicts'
+changed units systemd/alterd.service 's/^# SQLite compiles.*//' 'a line without a reason'
+changed pages client/alterctl.1.scd 's/^\*history\*/*hist*/' 'a command that its page does not have'
+changed pages client/libalterd.3.scd 's/alterd_cancel/alterd_cansel/' 'a function that its page does not have'
+changed pages daemon/alterd.8.scd 's/\*alterctl\*(1)/*alterctl*(5)/' 'a reference to no page'
 [[ $bad == 0 ]] && echo 'every lint finds what it is for'
 exit $bad
