@@ -9,6 +9,7 @@ sys.dont_write_bytecode = True
 import json
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -145,7 +146,8 @@ def help_anywhere():
     names = [k["name"] for k in json.loads(ctl("--json", "help").stdout)["commands"]]
     suite.check("all of them", {"status", "up", "config", "reload", "backup", "query"} <= set(names), names)
     for name in names:
-        for args in ((name, "-h"), ("--help", name), ("--quiet", name, "--json", "-h") if name == "up" else ("-h", name)):
+        others = (("--help", name), ("-h", name, "x", "--force"), ("--quiet", name, "--json", "-h"))
+        for args in ((name, "-h"),) + (others if name in ("up", "status") else ()):
             r = ctl(*args)
             json_asked = "--json" in args
             ok = r.returncode == 0 and not r.stderr
@@ -331,7 +333,7 @@ def the_last_minute():
     c.exec("CREATE TABLE t(x UNIQUE)")
     c.exec("INSERT INTO t VALUES(0)")
     load = Load(d, lambda k, i: k.exec("INSERT INTO t VALUES(?)", i + 1), pause=0.01).started()
-    r = until("two seconds of it", lambda: (lambda r: r if r["seconds"] >= 2 and r["statements_per_s"][-1] > 5 else None)(c("stats.recent")))
+    r = until("a second of it", lambda: (lambda r: r if r["seconds"] >= 1 and r["statements_per_s"][-1] > 5 else None)(c("stats.recent")))
     load.end()
     columns = [r["statements_per_s"], r["errors_per_s"]] + [r[k][q] for k in ("writer_wait_ms", "query_ms") for q in ("p50", "p99", "max")]
     suite.check("columns of one length", {len(x) for x in columns} == {r["seconds"]}, r)
@@ -351,10 +353,6 @@ def the_last_minute():
     suite.same("nobody waits now", r["waiting_ms"], 0.0)
     s = c("stats")
     suite.check("stats: the same", s["writer_wait_ms_10s"]["max"] >= 300 and "query_ms_10s" in s, s)
-    before = c("stats.recent")["seconds"]
-    for _ in range(200):
-        c("status")
-    until("who looks on is not counted", lambda: (lambda r: r["seconds"] >= before + 2 and r["statements_per_s"][-1] < 5)(c("stats.recent")), every=0.1)
 
 
 @suite.section
@@ -406,7 +404,15 @@ def terminals():
     c("migrate.abort")
     suite.same("TERM=dumb: exit code of an aborted one", p.end(), 1)
     suite.check("whole lines, no escapes", "\x1b" not in p.seen and re.search(r"\nm\d alter  copying", "\n" + p.seen.replace("\r", "")), p.seen)
-    r = d.ctl("alter", "--detach", "ALTER TABLE big ALTER amount TYPE REAL")
+    p = subprocess.Popen([program("alterctl"), "--socket", d.socket, "--json", "alter", "ALTER TABLE big ALTER amount TYPE REAL"],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until("it runs", lambda: (c("migrate.status")["job"] or {}).get("state") == "running")
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=scaled(20))
+    suite.check("Ctrl-C with --json", (p.returncode, out) == (130, "") and "goes on in the daemon" in err, (p.returncode, out, err))
+    suite.same("and it does, too", c("migrate.status")["job"]["state"], "running")
+    c("migrate.abort")
+    d.ctl("alter", "--detach", "ALTER TABLE big ALTER amount TYPE REAL")
     watch = subprocess.Popen([program("alterctl"), "--socket", d.socket, "status", "--watch", "--interval", "0.1"],
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     lines = [watch.stdout.readline() for _ in range(4)]
