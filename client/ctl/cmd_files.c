@@ -1,6 +1,7 @@
 /* Migrations from files: up, down, to, redo, baseline, repair, resolve. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/ctl/ctl.h"
@@ -152,12 +153,73 @@ static bool down_is_meant(const struct ctl *c, int argc, char **argv)
 	return yes;
 }
 
+static int by_number(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The version that `steps` back from the last one is, of the answer of migrate.list. 0: before the first. */
+static int64_t version_before(const struct doc_node *list, int64_t steps)
+{
+	const struct doc_node *rows = doc_get(list, "migrations");
+	int64_t *applied = must(calloc(doc_count(rows) + 1, sizeof(*applied))), found = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < doc_count(rows); i++)
+		if (strcmp(doc_str(doc_get(doc_at(rows, i), "state"), ""), "applied") == 0)
+			applied[n++] = doc_int(doc_get(doc_at(rows, i), "version"), 0);
+	qsort(applied, n, sizeof(*applied), by_number);
+	if (steps < (int64_t)n)
+		found = applied[n - (size_t)steps - 1];
+	free(applied);
+	return found;
+}
+
+/* down -n: the plan to the version it would end at. */
+static int plan_down(struct ctl *c, int argc, char **argv)
+{
+	int64_t steps = argc > 1 ? args_number(argv[1]) : 1;
+	struct buf params = {0};
+	struct error err = {0};
+	struct doc *d = NULL;
+	const char *text;
+	int code = files_params(c, 1, argv, &params);
+
+	if (!code && !has(c, FLAG_TO)) {
+		size_t begun = params.len;
+
+		jw_close(&params, '}');
+		code = ctl_connect(c);
+		if (!code && alterd_call(c->conn, "migrate.list", buf_cstr(&params), &text) != 0)
+			code = ctl_failed(c, c->conn);
+		buf_truncate(&params, begun);
+		if (!code && doc_parse(text, strlen(text), &d, &err) != 0) {
+			say("the daemon's answer cannot be read: %s", err.message);
+			code = EXIT_FAILED;
+		}
+		if (!code)
+			jw_int(&params, "to", version_before(doc_root(d), steps));
+	}
+	if (!code)
+		code = show_plan(c, &params);
+	error_clear(&err);
+	doc_free(d);
+	buf_free(&params);
+	return code;
+}
+
 int cmd_down(struct ctl *c, int argc, char **argv)
 {
 	struct run r = {.method = "migrate.down", .nothing = "nothing to take back"};
 	struct buf params = {0};
 	int code = files_params(c, argc, argv, &params);
 
+	if (!code && has(c, FLAG_DRY_RUN)) {
+		buf_free(&params);
+		return plan_down(c, argc, argv);
+	}
 	if (!code)
 		code = ctl_connect(c);
 	if (!code)

@@ -113,11 +113,12 @@ const struct command commands[] = {
 	 "\n"
 	 "Clients go on reading and writing meanwhile. A file below the current version is refused\n"
 	 "unless --allow-out-of-order is given.\n" RUN_HELP FILES_HELP},
-	{"down", cmd_down, 0, 1, RUN_FLAGS | FLAG_TO, "[OPTION...] [N | --to VERSION]",
+	{"down", cmd_down, 0, 1, RUN_FLAGS | FLAG_TO | FLAG_DRY_RUN, "[OPTION...] [N | --to VERSION]",
 	 "take back the last migration, or N",
 	 "  alterctl down\n"
 	 "  alterctl down 2\n"
 	 "  alterctl down --to 12\n"
+	 "  alterctl down -n                 what it would do, as plan\n"
 	 "  alterctl down -f                 do not ask, and consent to lose data\n"
 	 "\n" RUN_HELP FILES_HELP},
 	{"to", cmd_to, 1, 1, RUN_FLAGS | FLAG_OUT_OF_ORDER | FLAG_DRY_RUN, "[OPTION...] VERSION",

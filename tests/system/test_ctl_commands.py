@@ -72,6 +72,7 @@ EACH = [
     (["goto", "2"], 0, JOB | {"from", "to"}),
     (["rollback"], 0, JOB),
     (["to", "3"], 0, JOB),
+    (["down", "-n", "2"], 0, {"from", "to", "steps"}),
     (["up"], 0, {"job", "from", "to", "state"}),
     (["redo"], 0, None),
     (["query", "SELECT 1 AS one"], 0, {"columns", "rows", "done", "ms"}),
@@ -238,6 +239,10 @@ def status_text():
     path = folder(dict(FILES, **{"0004_drop.sql": "-- migrate:up\n-- alterd: allow=data-loss\nALTER TABLE user DROP name;\n"}))
     d = Daemon(settings={"migrate.folder": path})
     d.ctl("up", "2")
+    for args, want in ((["down", "-n"], "2 -> 1   1 migration"), (["rollback", "2", "-n"], "2 -> 0   2 migrations"),
+                       (["down", "--to", "1", "--dry-run"], "2 -> 1   1 migration")):
+        r = d.ctl(*args)
+        suite.check(" ".join(args), r.returncode == 0 and r.stdout.startswith("version " + want + "\n 2  city  down"), r)
     d.ctl("exec", "INSERT INTO user(name, age) VALUES('Ada', '36')")
     r = d.ctl("status")
     suite.check("head", re.search(r"^database  \S+app\.db   version 2   latest 4   pending 2$", r.stdout, re.M), r.stdout)
