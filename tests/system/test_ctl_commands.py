@@ -393,7 +393,7 @@ def terminals():
     alter = [program("alterctl"), "--socket", d.socket, "alter"]
     p = Pty(alter + ["ALTER TABLE big ALTER amount TYPE REAL"], columns=120)
     p.until(r"\r\x1b\[Km1 alter  copying big  \[#*-+\]  +[\d.]+%")
-    p.until(r"ETA \d+s")
+    p.until(r"ETA \d+[smh]")
     first = float(re.findall(r"([\d.]+)%", p.seen)[-1])
     until("it moves", lambda: p.read() and float(re.findall(r"([\d.]+)%", p.seen)[-1]) > first)
     widest = max(len(re.sub(r"\x1b\[K", "", x)) for x in re.split(r"[\r\n]+", p.seen))
