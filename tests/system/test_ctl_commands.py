@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 
 from daemon import Daemon, program
-from limits import scaled, until
+from limits import fewer, scaled, until
 from load import Load
 from owner import seed
 from standin import Refusal, StandIn
@@ -388,7 +388,7 @@ def terminals():
     """Colour and movement where they are wanted, and a line where they are not; Ctrl-C leaves the job alone."""
     d = Daemon(settings={"migrate.duty": "1", "migrate.batch_rows": "10", "migrate.hold": "1ms"})
     c = d.client()
-    seed(c, 10_000)
+    seed(c, fewer(10_000))
     load = Load(d, lambda k, i: k.exec("UPDATE big SET amount = amount WHERE id = 1"), pause=0.005).started()
     alter = [program("alterctl"), "--socket", d.socket, "alter"]
     p = Pty(alter + ["ALTER TABLE big ALTER amount TYPE REAL"], columns=120)
