@@ -9,8 +9,8 @@
 /* Somebody who sees nothing for longer begins to wonder. */
 #define PATIENCE_MS 100
 
-static volatile sig_atomic_t shown;
-static const char *volatile words;
+static volatile sig_atomic_t told;
+static const char *volatile last_words;
 static bool clears; /* the terminal can take a line back */
 
 static void put(const char *text)
@@ -23,7 +23,7 @@ static void put(const char *text)
 static void on_time(int signo)
 {
 	(void)signo;
-	shown = 1;
+	told = 1;
 	put(clears ? "waiting for the daemon ..." : "waiting for the daemon ...\n");
 }
 
@@ -42,7 +42,7 @@ void patience_begin(const struct ctl *c)
 	if (!c->err_tty || has(c, FLAG_QUIET) || has(c, FLAG_JSON))
 		return;
 	clears = !c->dumb;
-	shown = 0;
+	told = 0;
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGALRM, &sa, NULL);
 	arm(PATIENCE_MS);
@@ -51,16 +51,16 @@ void patience_begin(const struct ctl *c)
 void patience_end(void)
 {
 	arm(0);
-	if (shown && clears)
+	if (told && clears)
 		put("\r\033[K");
-	shown = 0;
+	told = 0;
 }
 
 static void on_interrupt(int signo)
 {
 	(void)signo;
-	if (words)
-		put(words);
+	if (last_words)
+		put(last_words);
 	_exit(EXIT_DETACHED);
 }
 
@@ -68,7 +68,7 @@ void patience_last_words(const char *text)
 {
 	struct sigaction sa = {.sa_handler = text ? on_interrupt : SIG_DFL};
 
-	words = text;
+	last_words = text;
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGINT, &sa, NULL);
 }

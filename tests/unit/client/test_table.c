@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/ctl/patience.c"
 #include "client/ctl/say.c"
 #include "client/ctl/table.c"
 #include "client/ctl/text.c"
