@@ -70,7 +70,7 @@ function row(line,    i, n, rest) {
 	rest = ""
 	for (i = 2; i <= n; i++)
 		if (trim(cell[i]) != "")
-			rest = rest (rest ? "++\n" : "\t") (columns > 2 ? head[i] ": " : "") text(trim(cell[i]))
+			rest = rest (rest ? "++\n\t" : "\t") (columns > 2 ? text(head[i]) ": " : "") text(trim(cell[i]))
 	print rest "\n"
 }
 

@@ -1,7 +1,8 @@
 /*
  * alterctl: what its commands share.
  *
- *     main.c     options, dispatch, help         args.c     options of a command line, values to bind
+ *     main.c     dispatch, help                  commands.c the table of commands
+ *     args.c     options of a command line       argument.c arguments as values
  *     say.c      messages, errors, exit codes    text.c     numbers, times and sizes for people
  *     table.c    rows in aligned columns         progress.c a migration job as one line
  *     dir.c      the migration files of --dir    start.c    starting a job, asking for consent
@@ -107,6 +108,7 @@ struct ctl {
 	struct alterd_conn *conn; /* NULL until ctl_connect() */
 };
 
+static inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static inline bool has(const struct ctl *c, uint64_t flag) { return (c->flags & flag) != 0; }
 
 struct command {
@@ -122,6 +124,9 @@ struct command {
 /* The command table, ended by a NULL name. */
 extern const struct command commands[];
 const struct command *command_find(const char *name);
+/* All names and what other tools call them, ended by a NULL. */
+#define COMMAND_NAMES_MAX 64
+void command_names(const char *names[COMMAND_NAMES_MAX + 1]);
 
 /* ---- say.c ---- */
 

@@ -42,7 +42,7 @@ while IFS= read -r name; do
 done < <(sed -nE 's/^ALTERD_API [^;(]*[ *](alterd_[a-z_]+)\(.*/\1/p' client/alterd.h)
 while IFS= read -r name; do
   told client/alterctl.1.scd "$name" command
-done < <(sed -nE 's/^\t\{"([a-z]+)", cmd_.*/\1/p' client/ctl/main.c)
+done < <(sed -nE 's/^\t\{"([a-z]+)", cmd_.*/\1/p' client/ctl/commands.c)
 while IFS= read -r name; do
   told daemon/alterd.8.scd "--$name" option
 done < <(sed -nE 's/^\t\{"([a-z-]+)", (no|required)_argument.*/\1/p' daemon/main.c)
