@@ -101,17 +101,20 @@ note_result() {
   fi
 }
 
-# build FOLDER OPTION...: configures and builds everything, or the `targets` of the caller; the log is shown only when it
-# fails.
+# compile FOLDER OPTION...: configures and builds everything, or the `targets` of the caller.
+compile() {
+  local folder=$1
+  shift
+  cmake -S . -B "$folder" -G Ninja -DALTERD_WERROR=ON "${launcher[@]}" "$@" &&
+    cmake --build "$folder" -j "$jobs" ${targets:+--target $targets}
+}
+
+# build FOLDER OPTION...: compiles; the log is shown only when it fails.
 build() {
   local folder=$1 log status
-  shift
   log=build/log/$(echo "$folder" | tr / -).log
   begin "build $folder"
-  {
-    cmake -S . -B "$folder" -G Ninja -DALTERD_WERROR=ON "${launcher[@]}" "$@" &&
-      cmake --build "$folder" -j "$jobs" ${targets:+--target $targets}
-  } >"$log" 2>&1
+  compile "$@" >"$log" 2>&1
   status=$?
   [[ $status == 0 ]] || tail -n 60 "$log"
   note_result "build $folder" $status
@@ -172,8 +175,29 @@ in_memory() {
 # For /usr, as packages are.
 release() { build build -DALTERD_FAULTS=OFF -DCMAKE_INSTALL_PREFIX=/usr; }
 
+build_asan() { "$1" build/asan -DALTERD_ASAN=ON -DALTERD_UBSAN=ON; }
+build_tsan() { "$1" build/tsan -DALTERD_TSAN=ON; }
+build_faults() { "$1" build/faults -DALTERD_FAULTS=ON; }
+build_fuzz() { targets=fuzzers "$1" build/fuzz -DALTERD_FUZZ=ON -DCMAKE_C_COMPILER=clang; }
+# What the short sweeps need.
+fault_targets='alterd alterctl fault_programs'
+
+# Compiles what comes later in processor time that nobody else wants: beside tests that mostly wait. What fails is told
+# when its turn comes.
+ahead=
+compile_ahead() {
+  (
+    chrt --idle --pid 0 $BASHPID || renice -n 19 $BASHPID
+    build_tsan compile
+    targets=$fault_targets build_faults compile
+    build_fuzz compile
+  ) >build/log/ahead.log 2>&1 &
+  ahead=$!
+}
+
 asan() {
-  build build/asan -DALTERD_ASAN=ON -DALTERD_UBSAN=ON || return
+  build_asan build || return
+  compile_ahead
   export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1:log_path=$reports/asan
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$reports/ubsan
   in_memory tests build/asan unit -j "$jobs"
@@ -195,7 +219,7 @@ tsan_probe() {
 }
 
 tsan() {
-  build build/tsan -DALTERD_TSAN=ON || return
+  build_tsan build || return
   tsan_probe
   export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:log_path=$reports/tsan
   [[ -f tests/tsan.supp ]] && TSAN_OPTIONS+=:suppressions=$root/tests/tsan.supp
@@ -220,8 +244,8 @@ fuzz_one() {
 
 # fuzz SECONDS: each target, as many at a time as there are processors.
 fuzz() {
-  local seconds=$1 target name log status targets=fuzzers
-  build build/fuzz -DALTERD_FUZZ=ON -DCMAKE_C_COMPILER=clang || return
+  local seconds=$1 target name log status
+  build_fuzz build || return
   begin "fuzz, $seconds s a target"
   rm -f build/log/fuzz-*
   for target in build/fuzz/fuzz/fuzz_*; do
@@ -257,9 +281,9 @@ tidy() {
 
 # The short sweeps; with "long" every fault there is.
 faults() {
-  local targets='alterd alterctl fault_programs'
+  local targets=$fault_targets
   [[ ${1:-} == long ]] && targets=all
-  build build/faults -DALTERD_FAULTS=ON || return
+  build_faults build || return
   tests build/faults system -R '^system\.fault_' -j "$jobs"
   [[ ${1:-} == long ]] || return 0
   tests build/faults unit -j "$jobs"
@@ -331,6 +355,7 @@ else
   [[ $mode == quick ]] && finish
 fi
 asan
+[[ -z $ahead ]] || wait "$ahead"
 tsan
 if [[ $mode == long ]]; then
   fuzz 300

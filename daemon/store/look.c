@@ -242,8 +242,10 @@ static int foreign_keys(struct looking *k, const struct table *t)
 	sqlite3_finalize(stmt);
 	sqlite3_free(sql);
 	buf_free(&message);
-	if (rc != SQLITE_OK && (rc & 255) == SQLITE_ERROR && !gentle_over(&k->gentle)) {
-		/* The parent's columns are no key, or it is not there. */
+	/* A parent that is not there is what rows refer to; so it is the table itself that has gone. */
+	bool gone = begins(sqlite3_errmsg(k->handle), "no such table");
+	if (rc != SQLITE_OK && (rc & 255) == SQLITE_ERROR && !gone && !gentle_over(&k->gentle)) {
+		/* The parent's columns are no key. */
 		tell(k, t->name, NULL, "FOREIGN KEY", sqlite3_errmsg(k->handle));
 		return 0;
 	}

@@ -26,7 +26,7 @@ FILES = [
 
 
 class Ctl:
-    """alterctl beside the test; its stderr tells when it listens."""
+    """alterctl beside the test; its stderr tells when it listens, but with --json, which says nothing but JSON."""
 
     def __init__(self, *args, socket=None):
         self.p = subprocess.Popen(
@@ -35,7 +35,10 @@ class Ctl:
         atexit.register(self.p.kill)  # none outlives a test that went wrong
 
     def listening(self):
-        suite.same("it listens", self.p.stderr.readline(), "listening; Ctrl-C ends it\n")
+        if "--json" in self.p.args:
+            until("it listens", lambda: c("stats")["subscriptions"] == 1)
+        else:
+            suite.same("it listens", self.p.stderr.readline(), "listening; Ctrl-C ends it\n")
         return self
 
     def end(self, seconds=10):
