@@ -3,6 +3,7 @@ import fcntl
 import os
 import re
 import select
+import shlex
 import shutil
 import signal
 import struct
@@ -71,18 +72,26 @@ class Pty:
 
 
 class Tmux:
-    """A shell in a terminal of its own, whose screen is read as a person would see it."""
+    """A program in a terminal of its own, whose screen is read as a person would see it. Without one: a shell."""
 
-    def __init__(self, columns=80, rows=24, env=None):
+    all = []
+    above = 0  # lines that count though they have left the screen
+
+    def __init__(self, columns=80, rows=24, env=None, command=None):
         self.folder = tempfile.mkdtemp(prefix="alterd-t-")
+        self.code_path = os.path.join(self.folder, "code")
         self.env = {k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR")}
         self.env.update({"LC_ALL": "C.UTF-8", "PS1": "$ ", **(env or {})})
+        own = ["%s=%s" % kv for kv in {"LC_ALL": self.env["LC_ALL"], "PS1": "$ ", **(env or {})}.items()]
+        words = ["env", "-u", "TMUX", *own, *(command or ["sh"])]
+        script = "%s; echo $? >%s" % (" ".join(map(shlex.quote, words)), shlex.quote(self.code_path))
+        Tmux.all.append(self)
         # Nothing of the user's own settings; escapes are not waited for.
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", str(columns), "-y", str(rows),
-                  "env LC_ALL=%s PS1='$ ' sh" % self.env["LC_ALL"])
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", str(columns), "-y", str(rows), script)
         self.tmux("set-option", "-g", "status", "off")
         self.resize(columns, rows)
-        until("a prompt", lambda: "$" in self.screen())
+        if not command:
+            self.until("a prompt", r"\$")
 
     def tmux(self, *args):
         r = subprocess.run(["tmux", "-u", "-S", os.path.join(self.folder, "s"), *args], env=self.env, text=True,
@@ -93,35 +102,52 @@ class Tmux:
 
     def screen(self):
         """What is seen, its lines without blanks at their ends."""
-        return "\n".join(x.rstrip() for x in self.tmux("capture-pane", "-p", "-t", "t").split("\n"))
+        seen = self.tmux("capture-pane", "-p", "-S", str(-self.above), "-t", "t")
+        return "\n".join(x.rstrip() for x in seen.split("\n"))
 
     def look(self, key):
         """A format of tmux, as alternate_on or cursor_flag."""
         return self.tmux("display-message", "-p", "-t", "t", "#{%s}" % key).strip()
 
-    def line(self, text):
-        self.tmux("send-keys", "-t", "t", "-l", text)
-        self.tmux("send-keys", "-t", "t", "Enter")
+    def type(self, text, *keys):
+        """A text, then keys by their names: Enter, Up, Tab, C-c."""
+        # A semicolon at the end would be tmux's own.
+        more = [";", "send-keys", "-t", "t", *keys] if keys else []
+        text = text[:-1] + "\\;" if text.endswith(";") else text
+        self.tmux("send-keys", "-t", "t", "-l", "--", text, *more)
 
-    def key(self, key):
-        self.tmux("send-keys", "-t", "t", key)
+    def line(self, text):
+        self.type(text, "Enter")
+
+    def key(self, *names):
+        self.tmux("send-keys", "-t", "t", *names)
 
     def resize(self, columns, rows):
         self.tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
 
-    def until(self, what, text, limit=20.0):
-        """Waits until `text` (a regular expression) is on the screen; returns the screen."""
+    def until(self, what, wanted, limit=20.0):
+        """Waits until `wanted` (a regular expression, or a function of the screen) holds; returns the screen."""
         seen = [""]
 
         def there():
             seen[0] = self.screen()
-            return re.search(text, seen[0])
+            return wanted(seen[0]) if callable(wanted) else re.search(wanted, seen[0])
 
         try:
-            until(what, there, limit, every=0.05)
+            until(what, there, limit, every=0.02)
         except AssertionError as e:
             raise AssertionError("%s; on the screen:\n%s" % (e, seen[0])) from None
         return seen[0]
+
+    def exit_code(self, limit=10.0):
+        def ended():
+            try:
+                with open(self.code_path, encoding="ascii") as f:
+                    return f.read().strip() or None
+            except FileNotFoundError:
+                return None
+
+        return int(until("the program ends", ended, limit))
 
     def end(self):
         try:
@@ -129,3 +155,8 @@ class Tmux:
         except RuntimeError:
             pass
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @staticmethod
+    def end_all():
+        for t in Tmux.all:
+            t.end()

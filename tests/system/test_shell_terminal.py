@@ -129,7 +129,7 @@ def a_line_is_edited_and_comes_back():
     t.until("another shell has it", lambda s: s.endswith("alterd> SELECT 1,\n 2 AS lines;"))
     t.key("Enter")
     t.shows("| lines |")
-    t.close()
+    t.end()
 
 
 @suite.section
@@ -141,7 +141,7 @@ def a_history_stays_short():
     t = shell()
     t.key("Up")
     t.until("the last one", lambda s: s.endswith("alterd> SELECT 4999;"))
-    t.close()
+    t.end()
     with open(HISTORY, encoding="utf-8") as f:
         lines = f.read().split("\n")
     suite.same("the newest thousand are kept", [len(lines), lines[0]], [1001, "SELECT 4000;"])
@@ -169,7 +169,7 @@ def a_tab_completes():
     t.type("SELECT * FROM ", "Tab")
     seen = t.shows('"my table"')
     suite.check("what there is is listed", "brand_new_one" in seen and "user" in seen, seen)
-    t.close()
+    t.end()
 
 
 @suite.section
@@ -215,7 +215,7 @@ def a_daemon_that_does_not_answer():
         d.process.send_signal(signal.SIGCONT)
     t.line("SELECT 'heard';")
     said(t, "| heard")
-    t.close()
+    t.end()
 
 
 @suite.section
@@ -232,7 +232,7 @@ def watching():
     t.at_prompt()
     t.line("SELECT 'after';")
     said(t, "| after")
-    t.close()
+    t.end()
 
 
 @suite.section
@@ -252,7 +252,7 @@ def a_lost_daemon():
     t.line("SELECT 'back';")
     said(t, "connected again")
     said(t, "| back")
-    t.close()
+    t.end()
 
 
 @suite.section
@@ -276,5 +276,5 @@ def a_dumb_terminal():
 try:
     suite.run()
 finally:
-    Terminal.close_all()
+    Terminal.end_all()
     shutil.rmtree(home, ignore_errors=True)
