@@ -34,8 +34,10 @@ for page in "$pages"/*.scd; do
 done
 
 # told PAGE WORD WHAT: the page has it as a bold word.
+declare -A text
 told() {
-  sed 's/\\//g' "$1" | grep -qE "\*$2(\*|[ =])" || complain "$1: $3 $2 is missing"
+  [[ -v text[$1] ]] || text[$1]=$(tr -d '\\' <"$1")
+  [[ ${text[$1]} =~ \*$2(\*|[ =]) ]] || complain "$1: $3 $2 is missing"
 }
 while IFS= read -r name; do
   told client/libalterd.3.scd "$name" function

@@ -22,12 +22,12 @@ search 'a note to oneself' '\b(TODO|FIXME|XXX|HACK)\b' "${files[@]}"
 mapfile -d '' -t written < <(printf '%s\0' "${files[@]}" |
   grep -zE '\.(c|h|py|sh|md|scd|conf|in|service|socket)$|/CMakeLists\.txt$|/run$')
 search 'blanks at the end of the line' '[ \t]+$' "${written[@]}"
-for file in "${written[@]}"; do
-  if [[ -s $file && -n $(tail -c 1 "$file") ]]; then
-    echo "$file: no newline at the end"
-    bad=1
-  fi
-done
+# One process for all: a thousand of them take longer than everything else here.
+while IFS= read -r file; do
+  echo "$file: no newline at the end"
+  bad=1
+done < <(perl -e 'for (@ARGV) { open(my $f, "<", $_) or next; seek($f, -1, 2) or next; read($f, my $c, 1); print "$_\n" if $c ne "\n" }' \
+  -- "${written[@]}")
 mapfile -d '' -t code < <(printf '%s\0' "${written[@]}" | grep -zE '\.(c|h)$')
 # A tab goes to the next column that is a multiple of eight.
 [[ ${#code[@]} == 0 ]] || awk '

@@ -349,7 +349,7 @@ static void change_at_random(sqlite3 *db, const struct kind *kind, const char *t
 /* --- tests --- */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MANY_ROWS "3000"
+#define MANY_ROWS "1500"
 #else
 #define MANY_ROWS "10000"
 #endif

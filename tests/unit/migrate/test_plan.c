@@ -13,7 +13,7 @@
 #define FOLDERS_MAX 200
 /* Allocations of each plan that are tried. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SHORT_TRIES 15
+#define SHORT_TRIES 6
 #else
 #define SHORT_TRIES 60
 #endif
