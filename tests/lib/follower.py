@@ -204,6 +204,8 @@ def pages(path, page):
 def differing(follower, folder):
     """Numbers of the pages in which the copy differs from the live file, of which nobody is writing; [] if none."""
     live = os.path.join(folder, "live.db")
+    with follower.lock:
+        follower.sync()  # its own last commit, too
     source, target = sqlite3.connect(follower.path), sqlite3.connect(live)
     source.backup(target)
     source.close()
