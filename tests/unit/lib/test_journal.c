@@ -8,8 +8,9 @@
 #include <unistd.h>
 
 #include "daemon/lib/journal.h"
+#include "tests/unit/scratch_folder.h"
 
-static char folder[] = "/tmp/alterd-journal-XXXXXX", path[64];
+static char folder[80], path[100];
 static int reading = -1;
 static struct journal j;
 
@@ -17,7 +18,7 @@ static void set_up(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	scratch_folder(folder, sizeof(folder));
 	(void)snprintf(path, sizeof(path), "%s/socket", folder);
 	memcpy(address.sun_path, path, strlen(path));
 	reading = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
