@@ -216,6 +216,11 @@ static bool forget_in(struct list *l, struct migrator_wait *w)
 	return false;
 }
 
+bool entry_forget(struct entry *e, struct migrator_wait *w)
+{
+	return forget_in(&e->waiters, w) || forget_in(&e->aborters, w);
+}
+
 void migrator_forget(struct migrator *m, struct migrator_wait *w)
 {
 	for (struct list_node *n = list_first(&m->alters); n; n = list_next(&m->alters, n)) {
@@ -225,11 +230,12 @@ void migrator_forget(struct migrator *m, struct migrator_wait *w)
 	}
 	file_tasks_forget(m, w);
 	migrator_advise_forget(m, w);
+	migrator_control_forget(m, w);
 	backups_forget(m->backups, w);
 	upkeep_forget(m->upkeep, w);
 	for (struct list_node *n = list_first(&m->entries); n; n = list_next(&m->entries, n)) {
 		struct entry *e = LIST_ENTRY(n, struct entry, node);
-		if (forget_in(&e->waiters, w) || forget_in(&e->aborters, w))
+		if (entry_forget(e, w))
 			return;
 	}
 }

@@ -368,14 +368,12 @@ static void end_job(struct migrator *m)
 	m->unsaved = true;
 }
 
+/* They are written by those who set them. */
 static void take_controls(struct migrator *m, struct record *r)
 {
 	bool paused = r->control.paused != 0;
 
-	if (memcmp(&r->control, &m->wanted, sizeof(r->control)) == 0)
-		return;
 	r->control = m->wanted;
-	m->unsaved = true;
 	migrator_tell_paused(m, r, paused);
 }
 

@@ -84,11 +84,11 @@ void migrator_start_up(struct migrator *m, void (*ended)(void *arg), void *arg);
 /* A client that waits is gone: done is not called any more. */
 void migrator_forget(struct migrator *m, struct migrator_wait *w);
 
-/* migrate.pause, resume, throttle, cutover: at once, into `out`. */
-int migrator_pause(struct migrator *m, const struct params *params, struct buf *out, struct error *err);
-int migrator_resume(struct migrator *m, const struct params *params, struct buf *out, struct error *err);
-int migrator_throttle(struct migrator *m, const struct params *params, struct buf *out, struct error *err);
-int migrator_cutover(struct migrator *m, const struct params *params, struct buf *out, struct error *err);
+/*
+ * migrate.pause, resume, throttle, cutover: in force at once, answered when it is in the file, so that what was
+ * answered survives a kill. Where it cannot be written the error says that it is in force all the same.
+ */
+void migrator_control(struct migrator *m, const struct request *request, struct migrator_wait *w);
 /* migrate.abort: answers once the shadow is gone. */
 void migrator_abort(struct migrator *m, const struct params *params, struct migrator_wait *w);
 

@@ -1,7 +1,7 @@
 /*
  * What the files of the migrator share: migrator.c (the running job), migrator_pace.c (its pace), migrator_life.c
- * (open, close), request.c (what clients ask), alter.c (a new job: plan on a reader, row in the catalog). All on the
- * loop thread, but for the run() of jobs.
+ * (open, close), control.c (what clients ask of jobs), request.c (what they are told), alter.c (a new job: plan on a
+ * reader, row in the catalog). All on the loop thread, but for the run() of jobs.
  */
 #ifndef ALTERD_MIGRATE_MIGRATOR_INTERNAL_H
 #define ALTERD_MIGRATE_MIGRATOR_INTERNAL_H
@@ -86,7 +86,7 @@ struct migrator {
 
 	struct list entries;
 	struct list alters;  /* struct alter_task: being planned or written */
-	struct list letters; /* struct letter of request.c: what was asked of queued jobs, being written */
+	struct list letters; /* struct letter of control.c: what was asked of jobs, being written */
 	struct list
 		file_tasks; /* struct file_task of file_task.c: migration files being looked at, a run being written */
 	struct list advising; /* struct advising of advise.c: one at most */
@@ -148,6 +148,9 @@ void startup_free(struct startup *s); /* NULL is fine */
 void file_tasks_forget(struct migrator *m, const struct migrator_wait *w);
 /* Nobody waits for advice any more (w), or the migrator is being closed (NULL): it ends soon. */
 void migrator_advise_forget(struct migrator *m, const struct migrator_wait *w);
+/* Nobody waits any more for what was asked of a job to be written; of one entry, whether anybody did. */
+void migrator_control_forget(struct migrator *m, struct migrator_wait *w);
+bool entry_forget(struct entry *e, struct migrator_wait *w);
 /* Goes on where there is something to do. May be called at any time. */
 void migrator_pump(struct migrator *m);
 /* Whether an error is one that passes: disk full, memory short, stopped. */

@@ -59,10 +59,20 @@ void handle_migrate_files(struct slot *slot)
 	migrator_files(s->server->migrator, slot->request, s->peer.uid, &slot->wait);
 }
 
-void handle_migrate_abort(struct slot *slot)
+/* pause, resume, throttle, cutover, abort: what is asked of a job is answered when the writer has written it. */
+void handle_migrate_control(struct slot *slot)
 {
+	struct session *s = slot->session;
+
+	if (s->sql.tx != TX_FAILED && may_wait(s, op_info(slot->request->op)->name, &slot->sql.err) != 0) {
+		slot_finish(slot);
+		return;
+	}
 	slot_begin_wait(slot);
-	migrator_abort(slot->session->server->migrator, &slot->request->params, &slot->wait);
+	if (slot->request->op == OP_MIGRATE_ABORT)
+		migrator_abort(s->server->migrator, &slot->request->params, &slot->wait);
+	else
+		migrator_control(s->server->migrator, slot->request, &slot->wait);
 }
 
 int handle_migrate_status(struct session *s, const struct request *r, struct buf *out, struct error *err)
@@ -79,24 +89,4 @@ int handle_migrate_history(struct session *s, const struct request *r, struct bu
 	(void)err;
 	migrator_history(s->server->migrator, out);
 	return 0;
-}
-
-int handle_migrate_pause(struct session *s, const struct request *r, struct buf *out, struct error *err)
-{
-	return migrator_pause(s->server->migrator, &r->params, out, err);
-}
-
-int handle_migrate_resume(struct session *s, const struct request *r, struct buf *out, struct error *err)
-{
-	return migrator_resume(s->server->migrator, &r->params, out, err);
-}
-
-int handle_migrate_throttle(struct session *s, const struct request *r, struct buf *out, struct error *err)
-{
-	return migrator_throttle(s->server->migrator, &r->params, out, err);
-}
-
-int handle_migrate_cutover(struct session *s, const struct request *r, struct buf *out, struct error *err)
-{
-	return migrator_cutover(s->server->migrator, &r->params, out, err);
 }

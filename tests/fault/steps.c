@@ -188,15 +188,9 @@ static void run_ops(struct world *w, const struct scenario *sc, const struct wor
 /* A job that began anew too often waits for an operator. With another program's writes a fault may be one too many. */
 static void turn_as_operator(struct world *w)
 {
-	static const struct params none;
-	struct error err = {0};
-	struct buf out = {0};
-
 	world_turn(w);
 	if (w->m->paused_why[0] != '\0')
-		(void)migrator_resume(w->m, &none, &out, &err);
-	error_clear(&err);
-	buf_free(&out);
+		(void)world_control(w, OP_MIGRATE_RESUME, NULL);
 }
 
 static _Noreturn void run_with_fault(const struct scenario *sc, const char *spec)

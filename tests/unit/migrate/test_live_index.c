@@ -32,16 +32,7 @@ static void until_ready(struct world *w, struct world_wait *wait)
 	ck_assert(!wait->done);
 }
 
-static void steer(struct world *w, int (*how)(struct migrator *, const struct params *, struct buf *, struct error *))
-{
-	struct params params = {0};
-	struct buf out = {0};
-	struct error err = {0};
-	ck_assert_int_eq(how(w->m, &params, &out, &err), 0);
-	buf_free(&out);
-}
-
-static void release(struct world *w) { steer(w, migrator_cutover); }
+static void release(struct world *w) { ck_assert_int_eq(world_control(w, OP_MIGRATE_CUTOVER, NULL), 0); }
 
 START_TEST(test_changes_are_applied)
 {
@@ -129,14 +120,14 @@ START_TEST(test_a_difference_fails_it)
 	world_init(&w, SETUP);
 	world_alter(&w, &wait, INDEX, false, true);
 	until_ready(&w, &wait);
-	steer(&w, migrator_pause);
+	ck_assert_int_eq(world_control(&w, OP_MIGRATE_PAUSE, NULL), 0);
 	while (w.m->busy)
 		world_turn(&w);
 	/* As if the watch had missed these: they are taken out of the log, and everything is compared once more. */
 	world_ok(&w, "UPDATE t SET a='missed' WHERE id BETWEEN 100 AND 102");
 	w.m->m.live->applied.at = index_log_end(w.m->m.live->log);
 	w.m->m.live->compared = false;
-	steer(&w, migrator_resume);
+	ck_assert_int_eq(world_control(&w, OP_MIGRATE_RESUME, NULL), 0);
 	release(&w);
 	ck_assert_int_eq(world_await(&w, &wait), errc_code(ERRC_FAILED_MIGRATION));
 	ck_assert_ptr_nonnull(strstr(wait.w.err.message, "verification found"));

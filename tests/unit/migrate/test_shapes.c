@@ -463,14 +463,8 @@ static void run_shape(const struct shape *s, bool restarts)
 			world_restart(&w);
 			restarted++;
 		}
-		if (restarts && i == 150) {
-			struct params none = {0};
-			struct buf out = {0};
-			struct error err = {0};
-			(void)migrator_cutover(w.m, &none, &out, &err);
-			buf_free(&out);
-			error_clear(&err);
-		}
+		if (restarts && i == 150)
+			(void)world_control(&w, OP_MIGRATE_CUTOVER, NULL);
 	}
 	while (world_phase(&w) != PHASE_END || !list_empty(&w.m->entries))
 		world_turn(&w);

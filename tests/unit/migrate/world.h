@@ -217,6 +217,21 @@ static inline int world_await(struct world *w, struct world_wait *wait)
 	return wait->w.err.code;
 }
 
+/* Steers the running job: OP_MIGRATE_PAUSE, RESUME or CUTOVER. Its error code; the answer's JSON in `out` where asked
+ * for. */
+static inline int world_control(struct world *w, enum op op, struct buf *out)
+{
+	struct request request = {.op = op};
+	struct buf own = {0};
+	struct world_wait wait = {.w = {.done = world_waited, .out = out ? out : &own}};
+
+	migrator_control(w->m, &request, &wait.w);
+	int code = world_await(w, &wait);
+	error_clear(&wait.w.err);
+	buf_free(&own);
+	return code;
+}
+
 static inline void world_wait_free(struct world_wait *wait)
 {
 	buf_free(&wait->out);

@@ -303,53 +303,26 @@ void migrator_abort(struct migrator *m, const struct params *params, struct migr
 	waiter = w;
 }
 
-static int at_once(struct buf *out)
-{
-	buf_puts(out, "{}");
-	return 0;
-}
-
-int migrator_pause(struct migrator *m, const struct params *p, struct buf *out, struct error *err)
+void migrator_control(struct migrator *m, const struct request *request, struct migrator_wait *w)
 {
 	(void)m;
-	(void)p;
-	return error_set(err, ERRC_NOT_FOUND, "no job runs") + 0 * (int)out->len;
-}
-
-int migrator_resume(struct migrator *m, const struct params *p, struct buf *out, struct error *err)
-{
-	(void)m;
-	(void)p;
-	(void)err;
-	return at_once(out);
-}
-
-int migrator_throttle(struct migrator *m, const struct params *p, struct buf *out, struct error *err)
-{
-	(void)m;
-	(void)p;
-	(void)err;
-	return at_once(out);
-}
-
-int migrator_cutover(struct migrator *m, const struct params *p, struct buf *out, struct error *err)
-{
-	(void)m;
-	(void)p;
-	(void)err;
-	return at_once(out);
+	if (request->op == OP_MIGRATE_PAUSE)
+		error_set(&w->err, ERRC_NOT_FOUND, "no job runs");
+	else
+		buf_puts(w->out, "{}");
+	w->done(w);
 }
 
 void migrator_status(const struct migrator *m, struct buf *out)
 {
 	(void)m;
-	(void)at_once(out);
+	buf_puts(out, "{}");
 }
 
 void migrator_history(const struct migrator *m, struct buf *out)
 {
 	(void)m;
-	(void)at_once(out);
+	buf_puts(out, "{}");
 }
 
 void migrator_job(const struct migrator *m, struct buf *out)
@@ -552,7 +525,9 @@ static void fake_tear_down(void)
 	slots_free_spare(&server);
 	free(server.read_buffer);
 	users_free(&server.users);
+	buf_free(&server.settings);
 	config_free(&server.config);
+	config_free(&server.wanted);
 	(void)close(client);
 }
 
