@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "tests/unit/scratch_folder.h"
 
 static struct config config;
 static struct error err;
@@ -18,8 +19,7 @@ static void set_up(void)
 {
 	config_init(&config);
 	error_init(&err);
-	memcpy(folder, "/tmp/alterd-config-XXXXXX", sizeof("/tmp/alterd-config-XXXXXX"));
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	scratch_folder(folder, sizeof folder);
 }
 
 static void in_folder(const char *name, char *out, size_t size)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/migrate/backup_folder.h"
+#include "tests/unit/scratch_folder.h"
 
 static char folder[64];
 static struct error err;
@@ -16,8 +17,7 @@ static struct buf out;
 
 static void set_up(void)
 {
-	snprintf(folder, sizeof(folder), "/tmp/alterd-u-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	scratch_folder(folder, sizeof folder);
 	err = (struct error){0};
 	out = (struct buf){0};
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/server/listener.h"
+#include "tests/unit/scratch_folder.h"
 
 static char folder[64], path[96];
 static struct error err;
@@ -19,8 +20,7 @@ static int exit_code;
 
 static void set_up(void)
 {
-	(void)snprintf(folder, sizeof folder, "/tmp/alterd-test-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	scratch_folder(folder, sizeof folder);
 	(void)snprintf(path, sizeof path, "%s/s", folder);
 	err = (struct error){0};
 	exit_code = 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "daemon/store/internal.h"
+#include "tests/unit/scratch_folder.h"
 
 /* Pages of 4 KiB that the log holds: 8 MiB, 32 times what is synced at once. */
 #define PAGES "2048"
@@ -38,12 +39,12 @@ static sqlite3 *open_file(const char *folder)
 static int syncs_of_a_checkpoint(uint64_t answered_ns, int64_t wal_frames)
 {
 	static struct settings settings = {.config.wal_cap_bytes = 16 << 20};
-	char folder[] = "/tmp/alterd-unit-XXXXXX", command[64];
+	char folder[64], command[96];
 	struct store *s = calloc(1, sizeof *s);
 	struct steady steady;
 
 	ck_assert_ptr_nonnull(s);
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	scratch_folder(folder, sizeof folder);
 	atomic_store(&s->settings, &settings);
 	atomic_store(&s->answered_ns, answered_ns);
 	s->page_size = 4096;

@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uv.h>
+
+#include "tests/unit/scratch_folder.h"
 
 #define ROWS 40
 
@@ -131,14 +134,22 @@ static void check_same(sqlite3 *db, sqlite3 *plain)
 	free(should);
 }
 
+static void copy_file(const char *folder, const char *from, const char *to)
+{
+	char source[128], copy[128];
+	uv_fs_t req;
+
+	snprintf(source, sizeof source, "%s/%s", folder, from);
+	snprintf(copy, sizeof copy, "%s/%s", folder, to);
+	ck_assert_int_eq(uv_fs_copyfile(NULL, &req, source, copy, 0, NULL), 0);
+	uv_fs_req_cleanup(&req);
+}
+
 /* What the files hold now, without the connection that wrote them, is what `plain` holds. */
 static void check_files(const char *folder, sqlite3 *plain)
 {
-	char command[512];
-
-	snprintf(command, sizeof command, "cd %s && rm -f copy.db* && cp w.db copy.db && cp w.db-wal copy.db-wal",
-		 folder);
-	ck_assert_int_eq(system(command), 0);
+	copy_file(folder, "w.db", "copy.db");
+	copy_file(folder, "w.db-wal", "copy.db-wal");
 	sqlite3 *copy = open_db(folder, "copy.db", "unix", "PRAGMA cache_size=100");
 	check_same(copy, plain);
 	check_integrity(copy);
@@ -220,12 +231,12 @@ static void checkpoint(sqlite3 *by)
 
 static void random_work(const char *synchronous, int rounds, int fails, int rc_of_fails)
 {
-	char folder[] = "/tmp/alterd-unit-XXXXXX", command[64];
+	char folder[64], command[96];
 	struct transaction t;
 	int failed = 0;
 
 	install();
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	scratch_folder(folder, sizeof folder);
 	sqlite3 *db = open_db(folder, "w.db", wal_vfs_name(), TEST_PRAGMAS MAKE_TABLE);
 	/* Its own pages stay in memory: it has nobody to make up for SQLite's checksums. */
 	sqlite3 *other = open_db(folder, "w.db", "unix", TEST_PRAGMAS "PRAGMA synchronous=OFF; PRAGMA cache_size=1000");
@@ -284,10 +295,10 @@ END_TEST
 
 START_TEST(test_a_commit_is_few_writes)
 {
-	char folder[] = "/tmp/alterd-unit-XXXXXX", command[64];
+	char folder[64], command[96];
 
 	install();
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	scratch_folder(folder, sizeof folder);
 	sqlite3 *db = open_db(folder, "w.db", wal_vfs_name(),
 			      "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" MAKE_TABLE);
 	for (int i = 0; i < 3; i++) {
