@@ -3,14 +3,14 @@
  * wrong: the n-th allocation, read, write or sync fails, the disk is full for a while, a write is torn, the power goes,
  * or the process dies at one of the points in a step. n goes up until a run meets no fault.
  *
- *     steps [--long] [--only TEXT] [--from N [--to N]] [--trace]
+ *     steps [--long] [--part K/N] [--only TEXT] [--from N [--to N]] [--trace]
  *
  * A run is a forked process. When it is gone its file is looked at with plain SQLite: whole, in the old or the new
  * schema, with every acknowledged write and no other (the one that was under way may be in or not). If the job had not
  * ended, a second process without faults goes on with it to its end, and the file is looked at again. In the short form
- * n moves in steps, so that a kind takes a bounded number of runs; --long tries every n, up to some hundreds of them. A
- * run that fails is named by its specification: --from N --only TEXT begins there, and with --to N each n of the range
- * is tried.
+ * n moves in steps, so that a kind takes a bounded number of runs; --long tries every n, up to some hundreds of them.
+ * --part K/N takes each N-th scenario, from the K-th. A run that fails is named by its specification: --from N --only
+ * TEXT begins there, and with --to N each n of the range is tried.
  */
 #include <check.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@
 #define SHORT_RUNS 6
 #define SHORT_RUNS_OTHERS 2
 /* In the long form, of what is hit ten thousands of times: another part of it each time. */
-#define LONG_RUNS 500
+#define LONG_RUNS 200
 #define POINTS_MAX 120
 
 /*
@@ -139,6 +139,7 @@ static size_t npoints;
 
 static bool is_long, trace;
 static unsigned long first_n, last_n; /* 0: not said */
+static unsigned long part = 1, parts = 1;
 static const char *only;
 static struct shared *shared;
 static char dir[64], seed_path[128], path[128];
@@ -558,6 +559,8 @@ int main(int argc, char **argv)
 			last_n = strtoul(argv[++i], NULL, 10);
 		if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
 			only = argv[++i];
+		if (strcmp(argv[i], "--part") == 0 && i + 1 < argc)
+			CHECK(sscanf(argv[++i], "%lu/%lu", &part, &parts) == 2 && part >= 1 && parts >= 1);
 	}
 	name_points();
 	fault_vfs_install(); /* before SQLite is used for the first time: so the allocator is in the game */
@@ -569,7 +572,7 @@ int main(int argc, char **argv)
 	snprintf(path, sizeof(path), "%s/t.db", dir);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED);
-	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+	for (size_t i = part - 1; i < sizeof(scenarios) / sizeof(scenarios[0]); i += parts) {
 		seed(&scenarios[i]);
 		sweep_all(&scenarios[i]);
 	}
