@@ -35,16 +35,15 @@ struct scrape {
 /* The next word of the line, up to a single blank. NULL: there is none. */
 static const char *next_word(const char **at, const char *end, size_t *ret_n)
 {
-	const char *p = *at;
+	const char *begin = *at, *p = begin;
 
-	while (*at<end &&* * at> ' ' && **at < 0x7f)
-		++*at;
-	*ret_n = (size_t)(*at - p);
-	if (*ret_n == 0)
-		return NULL;
-	if (*at < end && **at == ' ')
-		++*at;
-	return p;
+	while (p < end && p[0] > ' ' && p[0] < 0x7f)
+		p++;
+	*ret_n = (size_t)(p - begin);
+	if (p < end && p[0] == ' ' && p > begin)
+		p++;
+	*at = p;
+	return *ret_n > 0 ? begin : NULL;
 }
 
 static bool is(const char *p, size_t n, const char *text) { return n == strlen(text) && memcmp(p, text, n) == 0; }

@@ -169,11 +169,12 @@ def back_up(d, seen):
     return bad
 
 
-def grown(what, first, last, spare):
-    """Judged by what they mostly are, and, with more room, by what they are at most."""
+def grown(what, first, last, spare, bound=None):
+    """Judged by what they mostly are, and by what they are at most: with more room, or by what bounds that."""
     for how, of, times in (("mostly", statistics.median, 1), ("at most", max, 3)):
         a, b = of(first), of(last)
-        check("%s, %s: does not grow" % (what, how), b <= a * 1.15 + times * spare, "%d at first, %d at last" % (a, b))
+        most = bound if bound and of is max else a * 1.15 + times * spare
+        check("%s, %s: does not grow" % (what, how), b <= most, "%d at first, %d at last" % (a, b))
 
 
 def open_cursors_end(d):
@@ -236,7 +237,8 @@ def soak():
     check("there is something to compare", len(first) > 20, len(first))
     grown("resident memory", [s[0] for s in first], [s[0] for s in last], 8 << 20)
     grown("descriptors", [s[1] for s in first], [s[1] for s in last], 6)
-    grown("the log", [s[2] for s in first], [s[2] for s in last], 4 << 20)
+    # While a backup or a check reads it cannot begin anew and passes its cap, but not by much the hard one.
+    grown("the log", [s[2] for s in first], [s[2] for s in last], 4 << 20, 80 << 20)
     until("cursors that were left open have ended", lambda: open_cursors_end(d), 30)
     with d.client() as c:
         stats = c("stats")
