@@ -190,7 +190,6 @@ fault_targets='alterd alterctl fault_programs'
 compile_ahead() {
   (
     chrt --idle --pid 0 $BASHPID || renice -n 19 $BASHPID
-    build_asan compile
     build_tsan compile
     targets=$fault_targets build_faults compile
     build_fuzz compile
@@ -199,6 +198,7 @@ compile_ahead() {
 
 asan() {
   build_asan build || return
+  compile_ahead
   ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1:log_path=$reports/asan
   # Freed memory is used again after 16 MiB, new memory is not filled, ten callers are kept of each: half the time.
   ASAN_OPTIONS+=:quarantine_size_mb=16:max_malloc_fill_size=0:malloc_context_size=10
@@ -353,7 +353,6 @@ if release; then
   tests build lint -j "$jobs"
   tests build unit -j "$jobs"
   [[ $mode == quick ]] && finish
-  compile_ahead
   tests build system -j "$jobs"
 else
   # The lints need no binary: what they have to say is told in any case.

@@ -294,6 +294,8 @@ void writer_no_idle(struct store *s, uint64_t serial); /* loop: a statement of t
 /* Lane: the job is the running one from here on. False: it was stopped before; its error is set. */
 bool writer_begin_job(struct store *s, struct sql_job *job, uint64_t deadline_cap_ns);
 void writer_end_job(struct store *s, struct sql_job *job);
+/* A lane, without its lock, after work since then: what that took of memory is given back if it was much. */
+void store_settle(uint64_t since_ns);
 struct holder writer_get_holder(struct store *s);
 void writer_set_holder(struct store *s, struct holder holder); /* lane */
 

@@ -220,6 +220,7 @@ static void serve(struct store *s, struct reader_lane *lane, struct job *job)
 	struct readers *r = &s->readers;
 	struct db *open = NULL;
 	struct list done;
+	uint64_t since = clock_now_ns();
 
 	for (; job; job = pop(&lane->batch))
 		open = serve_one(s, lane, job, open);
@@ -229,6 +230,7 @@ static void serve(struct store *s, struct reader_lane *lane, struct job *job)
 	if (open)
 		close_batch(open);
 	mailbox_post_list(s->mailbox, &done);
+	store_settle(since);
 	pthread_mutex_lock(&r->lock);
 }
 

@@ -14,6 +14,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/log.h"
+#include "daemon/lib/memory.h"
 #include "daemon/store/fault_vfs.h"
 #include "daemon/store/internal.h"
 #include "daemon/store/lock.h"
@@ -167,6 +168,15 @@ uint64_t store_client_wait_ns(const struct store *s)
 	uint64_t since = atomic_load(&s->writer.client_since_ns), now = clock_now_ns();
 
 	return atomic_load(&s->writer.client_waits) && now > since ? now - since : 0;
+}
+
+/* Shorter work has not filled what is worth the trouble. */
+#define FILLS_NS (50 * NS_PER_MS)
+
+void store_settle(uint64_t since_ns)
+{
+	if (clock_now_ns() - since_ns >= FILLS_NS)
+		memory_settle(sqlite3_memory_used());
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -105,6 +105,7 @@ static void run_clients(struct store *s)
 {
 	struct writer *w = &s->writer;
 	struct list group;
+	uint64_t since = clock_now_ns();
 
 	list_init(&group);
 	take_group(s, &group);
@@ -119,6 +120,7 @@ static void run_clients(struct store *s)
 	} else {
 		group_run(s, w->db, &group);
 	}
+	store_settle(since);
 	pthread_mutex_lock(&w->lock);
 }
 
@@ -126,9 +128,11 @@ static void run_held(struct store *s)
 {
 	struct writer *w = &s->writer;
 	struct sql_job *job = sql_job_of(list_pop(&w->held));
+	uint64_t since = clock_now_ns();
 
 	pthread_mutex_unlock(&w->lock);
 	tx_run_held(s, w->db, job);
+	store_settle(since);
 	pthread_mutex_lock(&w->lock);
 }
 

@@ -11,7 +11,7 @@ import time
 
 from daemon import Daemon, memory_counts
 from limits import scaled
-from load import Load, Noise
+from load import Load, Noise, together
 from suite import Suite
 from wire import RpcError
 
@@ -329,6 +329,20 @@ def bombs():
     )
     if memory_counts():
         suite.check("memory stays bounded", d.peak_bytes() < 256 << 20, "%d MiB" % (d.peak_bytes() >> 20))
+
+
+def runs_out_of_memory():
+    with d.client() as k:
+        suite.refused("runs out of memory", lambda: k.query(DOUBLED, timeout_ms=10000), "SQLITE_NOMEM")
+
+
+@suite.section
+def memory_of_many_threads():
+    """What one thread has freed another does not find: it must not add up."""
+    if memory_counts():
+        for n in (1, 2, 3):
+            together(*[runs_out_of_memory] * n)
+        suite.check("it does not add up", d.peak_bytes() < 352 << 20, "%d MiB" % (d.peak_bytes() >> 20))
 
 
 @suite.section
