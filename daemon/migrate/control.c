@@ -8,6 +8,7 @@
 #include "daemon/lib/log.h"
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migrator_internal.h"
+#include "daemon/store/sql.h"
 #include "proto/response.h"
 
 static bool is_running(const struct migrator *m, const struct entry *e)
@@ -56,7 +57,7 @@ struct letter {
 	struct migrator *m;
 	int64_t id, ended_ms;
 	struct control control;
-	struct migrator_wait *w; /* who set them; NULL: is gone, or waits as the aborters do */
+	struct migrator_wait *w; /* who set them; NULL: does not wait, or as the aborters do */
 	struct entry *ending;    /* out of the queue until that is written; NULL: the controls alone */
 	bool ran;
 	struct error err;
@@ -241,8 +242,13 @@ void migrator_control(struct migrator *m, const struct request *request, struct 
 		return;
 	}
 	struct letter *l = letter_new(m, e);
-	l->w = w;
+	uint64_t held_ns;
+	/* While a client's transaction has the writer it would be that long before it is written. */
+	bool waits = sql_writer_holder(m->s, &held_ns) == 0;
+	l->w = waits ? w : NULL;
 	letter_send(l);
+	if (!waits)
+		w->done(w);
 	migrator_pump(m);
 }
 

@@ -62,17 +62,13 @@ void handle_migrate_files(struct slot *slot)
 /* pause, resume, throttle, cutover, abort: what is asked of a job is answered when the writer has written it. */
 void handle_migrate_control(struct slot *slot)
 {
-	struct session *s = slot->session;
+	struct migrator *m = slot->session->server->migrator;
 
-	if (s->sql.tx != TX_FAILED && may_wait(s, op_info(slot->request->op)->name, &slot->sql.err) != 0) {
-		slot_finish(slot);
-		return;
-	}
 	slot_begin_wait(slot);
 	if (slot->request->op == OP_MIGRATE_ABORT)
-		migrator_abort(s->server->migrator, &slot->request->params, &slot->wait);
+		migrator_abort(m, &slot->request->params, &slot->wait);
 	else
-		migrator_control(s->server->migrator, slot->request, &slot->wait);
+		migrator_control(m, slot->request, &slot->wait);
 }
 
 int handle_migrate_status(struct session *s, const struct request *r, struct buf *out, struct error *err)

@@ -519,6 +519,33 @@ START_TEST(test_paused_stays_paused_over_a_restart)
 }
 END_TEST
 
+START_TEST(test_who_steers_does_not_wait_for_a_transaction)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+	struct buf paused = {0};
+
+	world_init(&w, SETUP);
+	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL", false, true);
+	until(&w, &wait, PHASE_READY);
+	world_ok(&w, "BEGIN IMMEDIATE");
+	ck_assert_int_eq(world_control(&w, OP_MIGRATE_PAUSE, NULL), 0);
+	check_query(&w, "SELECT paused FROM _alterd_job", "0|\n");
+	world_ok(&w, "COMMIT");
+	while (strcmp(buf_cstr(&paused), "1|\n") != 0) {
+		buf_reset(&paused, 0);
+		world_turn(&w);
+		world_query(w.path, "SELECT paused FROM _alterd_job", &paused);
+	}
+	ck_assert_int_eq(world_control(&w, OP_MIGRATE_RESUME, NULL), 0);
+	ck_assert_int_eq(world_control(&w, OP_MIGRATE_CUTOVER, NULL), 0);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	buf_free(&paused);
+	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(test_jobs_queue_and_the_queue_is_bounded)
 {
 	struct world w = {0};
@@ -751,6 +778,7 @@ int main(void)
 	tcase_add_test(c, test_dropping_values_needs_consent);
 	tcase_add_loop_test(c, test_abort_leaves_nothing, 0, 5);
 	tcase_add_test(c, test_paused_stays_paused_over_a_restart);
+	tcase_add_test(c, test_who_steers_does_not_wait_for_a_transaction);
 	tcase_add_test(c, test_jobs_queue_and_the_queue_is_bounded);
 	tcase_add_loop_test(c, test_huge_statements_are_captured, 0, 2);
 	tcase_add_test(c, test_transactions_and_savepoints_are_captured);
