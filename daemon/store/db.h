@@ -96,6 +96,8 @@ void db_close(struct db *db);
  */
 int db_prepare_client(struct db *db, const char *sql, size_t n, sqlite3_stmt **ret, enum sql_type *ret_type,
 		      struct error *err);
+/* EXPLAIN, without QUERY PLAN: its rows name tables out of the schema that it was prepared with. */
+bool db_shows_program(sqlite3_stmt *stmt);
 /* The same for the first statement of a script; *ret_tail is where the next begins. Not cached. */
 int db_prepare_script(struct db *db, const char *sql, size_t n, sqlite3_stmt **ret, enum sql_type *ret_type,
 		      const char **ret_tail, struct error *err);

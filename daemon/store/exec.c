@@ -248,7 +248,11 @@ int sql_run_read(struct db *db, struct sql_job *job, sqlite3_stmt *stmt)
 {
 	struct page_limits limits = sql_page_limits(job);
 	char cursor[24] = "";
+	/* What else a transaction does, or sees, of the schema would take the names away: no cursor on a program. */
+	bool at_once = (db->writer || job->job.on) && db_shows_program(stmt);
 
+	if (at_once)
+		limits.rows = INT64_MAX;
 	/* The values are copied: a cursor outlives its request. */
 	if (sql_bind(stmt, &job->params->bind, true, &job->err))
 		goto out;
@@ -264,6 +268,11 @@ int sql_run_read(struct db *db, struct sql_job *job, sqlite3_stmt *stmt)
 		jw_json(job->out, "rows", "[]");
 	else if (page_rows(job->out, db, stmt, &limits, &on_row, &job->err))
 		goto out_ran;
+	if (on_row && at_once) {
+		error_from_sqlite(&job->err, SQLITE_TOOBIG, -1, NULL,
+				  "its program is longer than a page: explain it outside of a transaction");
+		goto out_ran;
+	}
 	if (on_row && cursor_open(db, job, stmt, true, cursor, sizeof cursor))
 		goto out_ran;
 	jw_bool(job->out, "done", !on_row);

@@ -188,6 +188,8 @@ int db_step(struct db *db, sqlite3_stmt *stmt, struct error *err)
 	return rc == SQLITE_DONE ? 0 : db_error(db, NULL, err);
 }
 
+bool db_shows_program(sqlite3_stmt *stmt) { return sqlite3_stmt_isexplain(stmt) == 1; }
+
 void db_done(struct db *db, sqlite3_stmt *stmt)
 {
 	bool guarded = db->guarded;
@@ -196,8 +198,12 @@ void db_done(struct db *db, sqlite3_stmt *stmt)
 	if (!stmt)
 		return;
 	sqlite3_reset(stmt);
-	/* DDL is prepared anew each time: a cached one would not ask the guard whether a migration is running. */
-	if (db->no_cache || (guarded && db->facts.ddl)) {
+	/*
+	 * DDL is prepared anew each time: a cached one would not ask the guard whether a migration is running. EXPLAIN
+	 * too: it tells the names of tables from the schema it was prepared with, and does not look whether that is
+	 * there still.
+	 */
+	if (db->no_cache || (guarded && db->facts.ddl) || db_shows_program(stmt)) {
 		sqlite3_finalize(stmt);
 		return;
 	}

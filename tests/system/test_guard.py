@@ -337,6 +337,31 @@ def runs_out_of_memory():
 
 
 @suite.section
+def programs_of_another_schema():
+    """EXPLAIN reads names out of the schema it was prepared with, which may be gone by its next row."""
+    sql = "EXPLAIN INSERT INTO t(v) SELECT v FROM t"
+    with d.client() as k, d.client() as admin:
+        rows = k.rows(sql)
+        for i in range(20):
+            admin.exec("CREATE TABLE explained%d(a)" % i)
+            k.query("SELECT a FROM explained%d" % i)
+            suite.same("the same program", [r[1] for r in k.rows(sql)], [r[1] for r in rows])
+        with d.client() as w:
+            w("begin")
+            w.exec("INSERT INTO t(v) VALUES('d')")
+            whole = w.query(sql, page_rows=2)
+            suite.same("no cursor on it where the schema may change", (whole["done"], len(whole["rows"])), (True, len(rows)))
+            w.exec("DROP TABLE explained0")
+            w("rollback")
+        with d.client() as r:
+            r("begin", mode="read")
+            whole = r.query(sql, page_rows=2)
+            suite.same("nor where it may be seen to have", (whole["done"], len(whole["rows"])), (True, len(rows)))
+            r("rollback")
+        suite.same("else in pages", k.query(sql, page_rows=2)["done"], False)
+
+
+@suite.section
 def memory_of_many_threads():
     """What one thread has freed another does not find: it must not add up."""
     if memory_counts():
