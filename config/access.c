@@ -120,10 +120,11 @@ static void insert(struct access *a, size_t at, struct access_rule rule)
 	a->count++;
 }
 
-int access_add(struct access *a, const char *name, size_t name_len, const char *role, size_t role_len, const char *file,
-	       int line, char *why, size_t why_size)
+int access_add(struct access *a, const char *name, size_t name_len, const char *role, size_t role_len,
+	       struct access_place place, char *why, size_t why_size)
 {
-	struct access_rule rule = {.source = file ? a->sources : ACCESS_COMMAND_LINE, .line = line};
+	const char *file = place.file;
+	struct access_rule rule = {.source = file ? a->sources : ACCESS_COMMAND_LINE, .line = place.line};
 	struct access_rule *there;
 
 	trim(&name, &name_len);

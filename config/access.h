@@ -48,12 +48,17 @@ void access_free(struct access *a);
 
 /* Another file is read from here on. */
 void access_begin_file(struct access *a);
+/* Where a rule stands; file NULL: on the command line. */
+struct access_place {
+	const char *file;
+	int line;
+};
 /*
- * Adds `name = role`; neither text needs a NUL, both are trimmed. file NULL: the command line, where a name said again
- * takes the new role. On failure `why` says what is wrong.
+ * Adds `name = role`; neither text needs a NUL, both are trimmed. On the command line a name said again takes the new
+ * role. On failure `why` says what is wrong.
  */
-int access_add(struct access *a, const char *name, size_t name_len, const char *role, size_t role_len, const char *file,
-	       int line, char *why, size_t why_size);
+int access_add(struct access *a, const char *name, size_t name_len, const char *role, size_t role_len,
+	       struct access_place place, char *why, size_t why_size);
 
 /*
  * Looks up the names of users and groups; may wait for whoever knows them. A rule whose name nobody knows fits nobody,

@@ -78,7 +78,8 @@ static int assign_access(struct config *c, struct span key, struct span value, s
 {
 	char why[256], name[SETTING_NAME_MAX], text[384];
 
-	if (access_add(&c->access, key.at, key.n, value.at, value.n, place.file, place.line, why, sizeof(why)) == 0)
+	if (access_add(&c->access, key.at, key.n, value.at, value.n, (struct access_place){place.file, place.line}, why,
+		       sizeof(why)) == 0)
 		return 0;
 	quote(key, name, sizeof(name));
 	(void)snprintf(text, sizeof(text), "access.%s: %s", name, why);

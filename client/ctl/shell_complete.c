@@ -288,6 +288,8 @@ void completion_free(struct completion *c)
 	*c = (struct completion){0};
 }
 
+static bool same_letter(char a, char b) { return tolower((unsigned char)a) == tolower((unsigned char)b); }
+
 size_t completion_common(const struct completion *c)
 {
 	size_t n = c->n > 0 ? strlen(c->words[0]) : 0;
@@ -295,8 +297,7 @@ size_t completion_common(const struct completion *c)
 	for (size_t i = 1; i < c->n; i++) {
 		size_t same = 0;
 
-		while (same < n &&
-		       tolower((unsigned char)c->words[i][same]) == tolower((unsigned char)c->words[0][same]))
+		while (same < n && same_letter(c->words[i][same], c->words[0][same]))
 			same++;
 		n = same;
 	}

@@ -24,10 +24,8 @@ static void show_names(struct shell *s, char **names, size_t n)
 	rows = (n + (size_t)columns - 1) / (size_t)columns;
 	for (size_t row = 0; row < rows; row++) {
 		for (size_t i = row; i < n; i += rows) {
-			size_t before = s->out.b.len;
-
 			buf_puts(&s->out.b, i < rows ? "" : "  ");
-			before = s->out.b.len;
+			size_t before = s->out.b.len;
 			text_plain(&s->out.b, names[i], strlen(names[i]), s->out.tty);
 			while (!s->out.b.failed && s->out.b.len - before < (size_t)widest)
 				buf_putc(&s->out.b, ' ');

@@ -8,6 +8,8 @@ enum token { TOKEN_SEMI, TOKEN_OTHER, TOKEN_EXPLAIN, TOKEN_CREATE, TOKEN_TEMP, T
 
 static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80; }
 
+static char upper(char c) { return (char)toupper((unsigned char)c); }
+
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 
 static enum split_at next(enum split_at at, enum token t)
@@ -117,7 +119,7 @@ bool split_take(struct split *s, char c)
 	if (is_word(c)) {
 		/* A longer word is none of those that count. */
 		if (s->nword < sizeof(s->word))
-			s->word[s->nword++] = (char)toupper((unsigned char)c);
+			s->word[s->nword++] = upper(c);
 		return false;
 	}
 	end_word(s);
@@ -170,7 +172,7 @@ void split_first_word(const char *sql, char *out, size_t size)
 	size_t n = 0;
 
 	while (is_word(p[n]) && n + 1 < size) {
-		out[n] = (char)toupper((unsigned char)p[n]);
+		out[n] = upper(p[n]);
 		n++;
 	}
 	out[is_word(p[n]) ? 0 : n] = '\0';

@@ -1,9 +1,9 @@
 /* What is resident by /proc/self/statm; glibc gives back what it can by malloc_trim(). */
 #include "daemon/lib/memory.h"
 
-#include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* The daemon itself, what an index build sorts in, and what glibc needs around each piece. */
@@ -13,13 +13,14 @@
 static int64_t resident(void)
 {
 	FILE *f = fopen("/proc/self/statm", "re");
-	int64_t all = 0, shared = 0;
+	char line[128] = "", *at;
 
 	if (!f)
 		return 0;
-	if (fscanf(f, "%*d %" SCNd64 " %" SCNd64, &all, &shared) != 2)
-		all = shared = 0;
+	(void)!fgets(line, sizeof line, f);
 	(void)fclose(f);
+	(void)strtoll(line, &at, 10); /* with all that is only reserved */
+	int64_t all = strtoll(at, &at, 10), shared = strtoll(at, &at, 10);
 	return (all - shared) * sysconf(_SC_PAGESIZE);
 }
 

@@ -1,5 +1,6 @@
 /* Which of the ideas SQLite would use: all are made, the plan is looked at, and what does not make it better goes. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/migrate/advise.h"
@@ -20,8 +21,9 @@ static void count_line(const char *line, struct plan_cost *c, bool *used)
 	else if (strstr(line, "AUTOMATIC"))
 		c->autos++;
 	for (const char *at = strstr(line, TRIED); used && at; at = strstr(at + 1, TRIED)) {
-		unsigned n;
-		if (sscanf(at + strlen(TRIED), "%u", &n) == 1 && n < IDEAS_MAX)
+		char *end;
+		unsigned long n = strtoul(at + strlen(TRIED), &end, 10);
+		if (end > at + strlen(TRIED) && n < IDEAS_MAX)
 			used[n] = true;
 	}
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/lib/check.h"
 #include "daemon/migrate/hand.h"
 
 /* The words "*" stands for: each column. */
@@ -27,6 +28,7 @@ static const char *value_of(const struct hand *h, size_t column)
 	const struct schema_table *t = h->target;
 	size_t at = 0;
 
+	PRE(h->words.values);
 	for (size_t i = 0; i < h->words.ncolumns; i++)
 		if (strcasecmp(h->words.columns[i], t->columns[column].name) == 0)
 			return h->words.values[i];

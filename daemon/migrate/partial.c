@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "daemon/lib/check.h"
 #include "daemon/migrate/digest.h"
 #include "daemon/migrate/schema.h"
 
@@ -125,6 +126,7 @@ int partial_check(const struct partial *p, const char *file, const struct script
 {
 	char sum[DIGEST_SHA256_TEXT];
 
+	PRE(script->n == 0 || script->at);
 	for (int64_t i = 0; i < p->done; i++) {
 		const struct script_statement *s = (size_t)i < script->n ? &script->at[i] : NULL;
 		if (s)

@@ -81,11 +81,12 @@ void rehearsal_clean(const struct migrator *m)
 /* "error <code> <name>\n<text>" */
 static void take_error(struct rehearsal *r, const char *said)
 {
-	int code = 0;
+	static const char begin[] = "error ";
 	const char *text = strchr(said, '\n');
 
-	if (sscanf(said, "error %d", &code) != 1 || !text)
+	if (strncmp(said, begin, strlen(begin)) != 0 || !text)
 		return;
+	int code = (int)strtol(said + strlen(begin), NULL, 10);
 	text++;
 	for (int i = 0; i < ERRC_COUNT && code < 0; i++)
 		if (errc_code((enum errc)i) == code) {
@@ -102,12 +103,15 @@ static void take_answer(struct rehearsal *r)
 	struct buf *out = &r->t->answer;
 	const char *said = buf_cstr(&r->said);
 	long long bytes = 0, ms = 0;
-	int n = 0;
 
 	if (error_is_set(&r->err))
 		return;
-	if (sscanf(said, SAID_COPIED "%lld %lld\n%n", &bytes, &ms, &n) == 2)
-		said += n;
+	if (strncmp(said, SAID_COPIED, strlen(SAID_COPIED)) == 0) {
+		char *at;
+		bytes = strtoll(said + strlen(SAID_COPIED), &at, 10);
+		ms = strtoll(at, &at, 10);
+		said = *at == '\n' ? at + 1 : at;
+	}
 	if (strncmp(said, "done\n", 5) == 0 && r->status == 0) {
 		jw_key(out, "try");
 		jw_open(out, '{');

@@ -148,11 +148,12 @@ static void next(struct upkeep_task *t)
 		finish(t);
 		return;
 	}
+	const struct migrator *m = t->u->m;
 	t->ran = false;
-	t->hold_ns = (uint64_t)t->u->m->config.hold_ms * NS_PER_MS;
-	t->full = store_get_config(t->u->m->s)->synchronous_full;
+	t->hold_ns = (uint64_t)m->config.hold_ms * NS_PER_MS;
+	t->full = store_get_config(m->s)->synchronous_full;
 	t->job = (struct job){.mail = {.deliver = step_done}, .run = step_run};
-	store_submit_writer(t->u->m->s, &t->job);
+	store_submit_writer(m->s, &t->job);
 }
 
 /* --- from outside --- */

@@ -60,6 +60,16 @@ static void step_back(void)
 	}
 }
 
+/* The number that stands at *at, which moves behind it; 0 where there is none. */
+static size_t take_number(const char **at)
+{
+	char *end;
+	size_t n = strtoul(*at, &end, 10);
+
+	*at = end;
+	return n;
+}
+
 static int read_order(struct order *o, struct error *err)
 {
 	char piece[65536];
@@ -67,11 +77,14 @@ static int read_order(struct order *o, struct error *err)
 
 	while ((n = read(STDIN_FILENO, piece, sizeof(piece))) > 0 && o->text.len < TOLD_MAX)
 		buf_add(&o->text, piece, (size_t)n);
-	const char *text = buf_cstr(&o->text);
-	if (sscanf(text, "%ld %zu %zu", &o->parent, &o->settings_len, &o->request_len) != 3 || !strchr(text, '\n') ||
-	    (size_t)(strchr(text, '\n') + 1 - text) + o->settings_len + o->request_len != o->text.len)
+	const char *text = buf_cstr(&o->text), *at = text;
+	o->parent = (long)take_number(&at);
+	o->settings_len = take_number(&at);
+	o->request_len = take_number(&at);
+	if (o->parent == 0 || *at != '\n' || o->settings_len > o->text.len || o->request_len > o->text.len ||
+	    (size_t)(at + 1 - text) + o->settings_len + o->request_len != o->text.len)
 		return error_set(err, ERRC_INVALID_REQUEST, "--rehearse is for a daemon to start, not for people");
-	o->settings = strchr(text, '\n') + 1;
+	o->settings = at + 1;
 	o->request = o->settings + o->settings_len;
 	/* It may have gone before the kernel was told what to do then. */
 	if (getppid() != (pid_t)o->parent)

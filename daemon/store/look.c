@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/lib/check.h"
 #include "daemon/store/gentle.h"
 #include "daemon/store/internal.h"
 #include "proto/response.h"
@@ -110,10 +111,13 @@ static const char *kind_of(const char *line)
 static bool rowid_of(struct looking *k, const struct table *t, const char *line, int64_t *ret)
 {
 	sqlite3_stmt *stmt = NULL;
-	long long nth = 0;
 	bool found = false;
+	char *end;
 
-	if (t->without_rowid || sscanf(line, "row %lld missing from index ", &nth) != 1 || nth < 1)
+	if (t->without_rowid || !begins(line, "row "))
+		return false;
+	long long nth = strtoll(line + strlen("row "), &end, 10);
+	if (nth < 1 || !begins(end, " missing from index "))
 		return false;
 	char *sql = sqlite3_mprintf("SELECT rowid FROM main.\"%w\" NOT INDEXED ORDER BY rowid LIMIT 1 OFFSET %lld",
 				    t->name, nth - 1);
@@ -311,6 +315,7 @@ static int look_at_file(struct looking *k, bool *ret_sound)
 
 static int look_at_table(struct looking *k, const struct table *t, bool sound)
 {
+	PRE(t);
 	int rc = begin(k, store_wal_overflows);
 
 	rc = rc != 0 ? ended_early(k, t) : sound ? 0 : check(k, t);

@@ -83,8 +83,9 @@ static enum role by_rule(const char *rule, const struct peer *peer)
 	char why[256];
 
 	access_begin_file(&a);
-	ck_assert_int_eq(access_add(&a, rule, strlen(rule), "ro", 2, "t", 1, why, sizeof why), 0);
-	ck_assert_int_eq(access_add(&a, "*", 1, "none", 4, "t", 2, why, sizeof why), 0);
+	ck_assert_int_eq(access_add(&a, rule, strlen(rule), "ro", 2, (struct access_place){"t", 1}, why, sizeof why),
+			 0);
+	ck_assert_int_eq(access_add(&a, "*", 1, "none", 4, (struct access_place){"t", 2}, why, sizeof why), 0);
 	enum role role = peer_role(&a, pair[0], peer);
 	access_free(&a);
 	return role;
