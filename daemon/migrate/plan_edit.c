@@ -312,31 +312,40 @@ static int add_constraint(struct planning *p, const struct action *a, struct ddl
 	return 0;
 }
 
-/* The constraint of that name; for DROP PRIMARY KEY that one. NULL if there is none. */
-static const struct ddl_constraint *find_constraint(const struct ddl *d, const struct action *a,
-						    const struct ddl_item **ret_item)
+/* The first constraint of that name, for DROP PRIMARY KEY that one; and how many there are: SQLite allows it twice. */
+static size_t find_constraint(const struct ddl *d, const struct action *a, const struct ddl_item **ret_item,
+			      const struct ddl_constraint **ret)
 {
+	size_t found = 0;
+
 	for (size_t i = 0; i < d->n; i++) {
 		for (size_t k = 0; k < d->items[i].n; k++) {
 			const struct ddl_constraint *c = &d->items[i].constraints[k];
-			*ret_item = &d->items[i];
-			if (a->kind == ACTION_DROP_PRIMARY_KEY ? c->kind == DDL_PRIMARY_KEY
-							       : c->name && strcasecmp(c->name, a->name) == 0)
-				return c;
+			if (a->kind == ACTION_DROP_PRIMARY_KEY ? c->kind != DDL_PRIMARY_KEY
+							       : !c->name || strcasecmp(c->name, a->name) != 0)
+				continue;
+			if (found++ == 0) {
+				*ret_item = &d->items[i];
+				*ret = c;
+			}
 		}
 	}
-	return NULL;
+	return found;
 }
 
 static int drop_constraint(struct planning *p, const struct action *a, struct ddl *d)
 {
 	const struct ddl_item *item = NULL;
-	const struct ddl_constraint *c = find_constraint(d, a, &item);
+	const struct ddl_constraint *c = NULL;
+	size_t found = find_constraint(d, a, &item, &c);
 	const char *name = a->name ? a->name : "PRIMARY KEY";
 
-	if (!c)
+	if (found == 0)
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "no constraint %.100s in %.100s", name,
 				 p->source->name);
+	if (found > 1)
+		return error_set(p->err, ERRC_MIGRATION_INVALID, "%zu constraints of %.100s have the name %.100s",
+				 found, p->source->name, name);
 	if (c->kind == DDL_GENERATED)
 		return error_set(p->err, ERRC_MIGRATION_INVALID,
 				 "dropping constraint %.100s is not yet possible in this version", name);

@@ -180,7 +180,7 @@ class Shape:
                 if r.random() < 0.5:
                     c.unique = True
                 else:
-                    self.uniques.append((r.choice([None, "un"]), [c.name]))
+                    self.uniques.append((r.choice([None, "un%d" % len(self.uniques)]), [c.name]))
         if r.random() < 0.3 and len(self.plain()) > 1:
             self.checks.append(("ck", "%s IS NOT 17" % quoted(r.choice(self.plain()).name)))
         for c in self.plain(lambda c: c.kind in ("INT", "INTEGER") and not c.unique):

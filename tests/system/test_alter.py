@@ -351,6 +351,7 @@ def refused_by_rows():
         e.data.get("count"),
     )
     suite.note("count %s of 500" % e.data.get("count"))
+    c.exec("CREATE TABLE twins(a CONSTRAINT twin UNIQUE, b CONSTRAINT twin NOT NULL)")
     for what, sql in [
         ("no SQL", ""),
         ("not an ALTER at all", "SELECT 1"),
@@ -362,6 +363,8 @@ def refused_by_rows():
         ("sqlite_sequence", "ALTER TABLE sqlite_schema ADD x"),
         ("a column there twice", "ALTER TABLE many ADD v INT"),
         ("USING of nothing", "ALTER TABLE many ALTER v TYPE INT USING nosuch + 1"),
+        ("no such constraint", "ALTER TABLE twins DROP CONSTRAINT nosuch"),
+        ("two constraints of one name", "ALTER TABLE twins DROP CONSTRAINT twin"),
     ]:
         suite.refused(
             what,
