@@ -9,6 +9,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/store/guard.h"
+#include "daemon/store/heap.h"
 #include "daemon/store/internal.h"
 #include "daemon/store/wal_vfs.h"
 
@@ -198,9 +199,9 @@ static int run_over_the_limit(struct db *db, const char *sql, struct error *err)
 {
 	stmt_cache_clear(&db->cache);
 	sqlite3_db_release_memory(db->handle);
-	sqlite3_int64 limit = sqlite3_hard_heap_limit64(0);
+	heap_unbounded(true);
 	int rc = db_own(db, sql, err);
-	sqlite3_hard_heap_limit64(limit);
+	heap_unbounded(false);
 	return rc;
 }
 

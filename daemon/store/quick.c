@@ -14,6 +14,7 @@
  */
 #include "daemon/lib/check.h"
 #include "daemon/store/class_cache.h"
+#include "daemon/store/heap.h"
 #include "daemon/store/readers.h"
 
 /* Of one round of the loop. */
@@ -160,6 +161,7 @@ static bool run_one(struct store *s, struct db *db, struct sql_job *job, uint64_
 	db->moved = false;
 	db->looks = 0;
 	job->job.started_ns = *now;
+	heap_begin();
 	job->job.run(&job->job, db);
 	db->job = NULL;
 	*now = clock_now_ns();

@@ -8,6 +8,7 @@
 #include <sched.h>
 
 #include "daemon/lib/check.h"
+#include "daemon/store/heap.h"
 #include "daemon/store/readers.h"
 
 /* One pick in so many prefers background work, so that a flood of reads does not stop a migration's verification. */
@@ -100,6 +101,7 @@ static bool run_job(struct store *s, struct reader_lane *lane, struct job *job, 
 	db->lane = lane;
 	db->moved = false;
 	db->looks = 0;
+	heap_begin();
 	job->run(job, db);
 	readers_end_turn(lane);
 	db->job = NULL;

@@ -16,6 +16,7 @@
 #include "daemon/lib/log.h"
 #include "daemon/lib/memory.h"
 #include "daemon/store/fault_vfs.h"
+#include "daemon/store/heap.h"
 #include "daemon/store/internal.h"
 #include "daemon/store/lock.h"
 
@@ -288,9 +289,9 @@ static int open_writer(struct store *s, int *ret_exit, struct error *err)
 
 static void set_memory_limits(const struct store_config *c)
 {
-	/* Page caches shrink from three quarters on; past the whole an allocation fails, and with it one statement. */
+	/* Page caches shrink from three quarters on; later an allocation fails, and with it one statement. */
 	sqlite3_soft_heap_limit64(c->memory_bytes / 4 * 3);
-	sqlite3_hard_heap_limit64(c->memory_bytes);
+	heap_set_limit(c->memory_bytes);
 }
 
 /* None of them keeps the loop alive. */
@@ -312,6 +313,7 @@ int store_open(const struct store_config *config, uv_loop_t *loop, struct store 
 {
 	struct store *s = xcalloc(1, sizeof *s);
 
+	heap_install();
 	fault_vfs_install();
 	*ret_exit = EX_SOFTWARE;
 	set_settings(s, config, xstrdup(config->path));

@@ -33,7 +33,7 @@ struct store_config {
 	int queue_max;             /* jobs waiting for the writer, at most; one more is BUSY */
 	int group_max;             /* client writes committed together, at most */
 	int64_t cache_bytes;       /* page cache of the writer; a reader has a quarter */
-	int64_t memory_bytes;      /* SQLite's heap in all, hard limit */
+	int64_t memory_bytes;      /* SQLite's heap in all, a hard limit: heap.h */
 	int64_t value_bytes;       /* longest string, BLOB or row */
 	int64_t sql_bytes;         /* longest statement */
 	int64_t wal_cap_bytes;     /* background work pauses above it */

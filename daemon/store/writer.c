@@ -10,6 +10,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/log.h"
+#include "daemon/store/heap.h"
 #include "daemon/store/internal.h"
 
 /* --- under the lock --- */
@@ -84,6 +85,7 @@ static void run_background(struct store *s)
 	w->job = job;
 	w->db->job = job;
 	pthread_mutex_unlock(&w->lock);
+	heap_begin();
 	job->run(job, w->db);
 	if (db_in_transaction(w->db)) {
 		log_error("store", "a background job left its transaction open; rolled back");
@@ -371,6 +373,7 @@ bool writer_begin_job(struct store *s, struct sql_job *job, uint64_t deadline_ca
 	w->job = &job->job;
 	w->db->job = &job->job;
 	pthread_mutex_unlock(&w->lock);
+	heap_begin();
 	histogram_add(&s->wait, now - job->job.submitted_ns);
 	enum stop_reason why = (enum stop_reason)atomic_load(&job->job.stop);
 	if (why == STOP_NONE)

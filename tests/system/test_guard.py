@@ -371,6 +371,17 @@ def memory_of_many_threads():
 
 
 @suite.section
+def memory_for_the_small():
+    """While some have all the memory there is, what takes little does not go without."""
+    reader = Load(d, lambda k, i: k.value("SELECT v, %d FROM t ORDER BY v" % i), pause=0.001).started()
+    writer = Load(d, lambda k, i: k.exec("UPDATE t SET v = v WHERE id = 1 + %d %% 3" % i), pause=0.001).started()
+    for n in range(3):
+        together(*[runs_out_of_memory] * 3)
+    for load in (reader.end(), writer.end()):
+        suite.check("a bystander saw no error", not load.error and not load.closed, load.error)
+
+
+@suite.section
 def bombs_in_writes():
     noise = Noise()
     reader = Load(d, lambda k, i: k.value("SELECT v FROM t WHERE id = ?", 1 + i % 3), pause=0.004).started()
