@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/ctl/args.c"
+#include "tests/unit/run_suite.h"
 
 /* What args.c uses of its neighbours, without their output. */
 void say(const char *format, ...) { (void)format; }
@@ -157,8 +158,6 @@ int main(void)
 {
 	Suite *s = suite_create("client");
 	TCase *t = tcase_create("args");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, options_stand_anywhere);
@@ -169,8 +168,5 @@ int main(void)
 	tcase_add_test(t, text_and_null_can_be_forced);
 	tcase_add_test(t, settings_are_key_and_whole_number);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "client/ctl/diff.c"
+#include "tests/unit/run_suite.h"
 
 void *must(void *p)
 {
@@ -67,8 +68,6 @@ int main(void)
 {
 	Suite *s = suite_create("client");
 	TCase *t = tcase_create("diff");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, the_same_is_nothing);
@@ -76,8 +75,5 @@ int main(void)
 	tcase_add_test(t, only_so_many_are_shown);
 	tcase_add_test(t, very_long_texts_are_compared_as_well);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -1,5 +1,6 @@
 /* Events in libalterd: kept while a call waits, taken one by one, bounded, and a version waited for. */
 #include "tests/unit/client/fake.h"
+#include "tests/unit/run_suite.h"
 
 #define EVENT(sub, seq, topic, type, data)                                                                             \
 	"{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"subscription\":\"" sub "\",\"seq\":" #seq             \
@@ -146,8 +147,6 @@ int main(void)
 {
 	Suite *s = suite_create("client");
 	TCase *t = tcase_create("events");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, events_come_beside_answers_and_are_handed_out_in_order);
@@ -155,9 +154,5 @@ int main(void)
 	tcase_add_test(t, a_version_is_waited_for_and_others_events_stay);
 	tcase_add_test(t, what_cannot_be_is_refused);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

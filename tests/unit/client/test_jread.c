@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "client/lib/jread.h"
+#include "tests/unit/run_suite.h"
 
 /* Reads one value that fills the text. False if it does not. */
 static bool read_value(const char *json, struct alterd_value *v, char **ret_text)
@@ -198,8 +199,6 @@ int main(void)
 {
 	Suite *s = suite_create("client");
 	TCase *t = tcase_create("jread");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, integers_are_exact);
@@ -211,8 +210,5 @@ int main(void)
 	tcase_add_test(t, a_text_cut_anywhere_is_no_value);
 	tcase_add_test(t, members_are_found_by_name);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

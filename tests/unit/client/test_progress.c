@@ -5,6 +5,7 @@
 
 #include "client/ctl/progress.c"
 #include "client/ctl/text.c"
+#include "tests/unit/run_suite.h"
 
 static void check_line(const char *json, int width, const char *want)
 {
@@ -160,8 +161,6 @@ int main(void)
 {
 	Suite *s = suite_create("client");
 	TCase *t = tcase_create("progress");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, a_running_job_shows_all_there_is);
@@ -174,8 +173,5 @@ int main(void)
 	tcase_add_test(t, numbers_are_short_and_never_round_to_another_unit);
 	tcase_add_test(t, foreign_text_is_made_harmless);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

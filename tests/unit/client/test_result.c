@@ -1,5 +1,6 @@
 /* Rows and pages, read from a scripted daemon. */
 #include "tests/unit/client/fake.h"
+#include "tests/unit/run_suite.h"
 
 START_TEST(rows_of_one_page_are_handed_out)
 {
@@ -227,8 +228,6 @@ int main(void)
 {
 	Suite *s = suite_create("client");
 	TCase *t = tcase_create("result");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, rows_of_one_page_are_handed_out);
@@ -240,8 +239,5 @@ int main(void)
 	tcase_add_test(t, a_result_outlives_its_connection);
 	tcase_add_test(t, many_columns_and_a_page_beyond_the_read_size_come_whole);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -7,6 +7,7 @@
 #include "client/ctl/shell_complete.c"
 #include "client/ctl/shell_words.c"
 #include "client/ctl/text.c"
+#include "tests/unit/run_suite.h"
 
 void *must(void *p)
 {
@@ -120,17 +121,11 @@ int main(void)
 {
 	Suite *s = suite_create("client/shell_complete");
 	TCase *t = tcase_create("candidates");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, tables_where_one_is_wanted);
 	tcase_add_test(t, columns_of_the_tables_that_are_named);
 	tcase_add_test(t, words_of_sql_as_one_writes_them);
 	tcase_add_test(t, commands_and_their_arguments);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -8,6 +8,7 @@
 #include "client/ctl/shell_history.c"
 #include "client/ctl/shell_split.c"
 #include "client/ctl/text.c"
+#include "tests/unit/run_suite.h"
 
 void *must(void *p)
 {
@@ -175,8 +176,6 @@ int main(void)
 {
 	Suite *s = suite_create("client/shell_text");
 	TCase *t = tcase_create("texts");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, statements_end_where_sqlite_says);
@@ -186,9 +185,5 @@ int main(void)
 	tcase_add_test(t, history_lines_come_back);
 	tcase_add_test(t, line_ends_in_literals_have_a_stand_in_that_does_not_occur);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -1,8 +1,8 @@
 /* Texts of CREATE that mean the same, and those that do not. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "client/ctl/sqltext.c"
+#include "tests/unit/run_suite.h"
 
 void *must(void *p)
 {
@@ -63,16 +63,11 @@ int main(void)
 {
 	Suite *s = suite_create("client");
 	TCase *t = tcase_create("sqltext");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, what_does_not_count);
 	tcase_add_test(t, what_counts);
 	tcase_add_test(t, columns_in_another_order_are_told);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -8,6 +8,7 @@
 #include "client/ctl/say.c"
 #include "client/ctl/table.c"
 #include "client/ctl/text.c"
+#include "tests/unit/run_suite.h"
 
 static struct buf rendered;
 
@@ -188,8 +189,6 @@ int main(void)
 {
 	Suite *s = suite_create("client");
 	TCase *t = tcase_create("table");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, columns_are_aligned_numbers_to_the_right);
@@ -202,8 +201,5 @@ int main(void)
 	tcase_add_test(t, errors_map_to_exit_codes);
 	tcase_add_test(t, a_slip_is_met_with_the_nearest_word);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include "client/ctl/status_text.c"
 #include "client/ctl/text.c"
 #include "client/ctl/watch_view.c"
+#include "tests/unit/run_suite.h"
 
 #define STATUS                                                                                                         \
 	"{\"server\":\"alterd/1\",\"uptime_s\":75,\"database\":\"/var/lib/alterd/app.db\",\"state\":\"running\","      \
@@ -259,9 +260,5 @@ int main(void)
 	tcase_add_test(cases, graphs);
 	tcase_add_test(cases, a_status_lists_its_versions);
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "tests/unit/client/fake.h"
+#include "tests/unit/run_suite.h"
 
 START_TEST(values_go_out_as_the_protocol_has_them)
 {
@@ -368,8 +369,6 @@ int main(void)
 {
 	Suite *s = suite_create("client");
 	TCase *t = tcase_create("wire");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, values_go_out_as_the_protocol_has_them);
@@ -388,8 +387,5 @@ int main(void)
 	tcase_add_test(t, hello_introduces_and_remembers);
 	tcase_add_test(t, a_socket_that_is_not_there_is_unreachable);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "tests/unit/run_suite.h"
 
 #define SELF 4242
 
@@ -351,9 +352,5 @@ int main(void)
 	tcase_add_test(tc, test_the_order_is_a_difference);
 	tcase_add_test(tc, test_dump_reads_back_as_it_is);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

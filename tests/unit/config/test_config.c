@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "config/setting.h"
+#include "tests/unit/run_suite.h"
 
 static struct config config, other;
 static struct error err;
@@ -338,9 +339,5 @@ int main(void)
 	tcase_add_test(whole, test_dump_reads_back_as_it_is);
 	tcase_add_test(whole, test_free_may_be_called_twice);
 	suite_add_tcase(suite, whole);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

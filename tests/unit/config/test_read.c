@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/scratch_folder.h"
 
 static struct config config;
@@ -252,9 +253,5 @@ int main(void)
 	tcase_add_test(reading, test_set_takes_one_assignment);
 	tcase_add_test(reading, test_set_refuses_what_is_none);
 	suite_add_tcase(suite, reading);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/setting.h"
+#include "tests/unit/run_suite.h"
 
 static struct config config;
 static char why[256];
@@ -221,9 +222,5 @@ int main(void)
 	tcase_add_test(values, test_format_takes_the_greatest_unit_that_divides);
 	tcase_add_test(values, test_a_misspelt_key_finds_its_neighbour);
 	suite_add_tcase(suite, values);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -1,9 +1,9 @@
 /* Time: it goes forward, the fake takes its place, and its text. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/lib/clock.h"
+#include "tests/unit/run_suite.h"
 
 static uint64_t fake_ns;
 static int64_t fake_ms;
@@ -85,9 +85,5 @@ int main(void)
 	tcase_add_test(cases, test_the_fake_replaces_both_and_goes_again);
 	tcase_add_loop_test(cases, test_text_of_a_time, 0, (int)(sizeof(texts) / sizeof(texts[0])));
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/lib/fault.h"
+#include "tests/unit/run_suite.h"
 
 static void set(const char *spec) { ck_assert_int_eq(setenv("ALTERD_FAULT", spec, 1), 0); }
 
@@ -148,9 +149,5 @@ int main(void)
 	tcase_set_timeout(cases, 10);
 	add_tests(cases);
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

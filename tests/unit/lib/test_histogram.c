@@ -6,6 +6,7 @@
 
 #include "daemon/lib/clock.h"
 #include "daemon/lib/histogram.h"
+#include "tests/unit/run_suite.h"
 
 static struct histogram h;
 
@@ -192,9 +193,5 @@ int main(void)
 	tcase_add_test(cases, test_a_snapshot_counts_up_to_each_bound);
 	tcase_add_test(cases, test_threads_record_while_another_reads);
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

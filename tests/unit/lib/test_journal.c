@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/lib/journal.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/scratch_folder.h"
 
 static char folder[80], path[100];
@@ -136,9 +137,5 @@ int main(void)
 	tcase_add_test(cases, test_where_nobody_reads_it_fails_and_waits_for_nobody);
 	tcase_add_test(cases, test_paths_that_cannot_be);
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/lib/list.h"
+#include "tests/unit/run_suite.h"
 
 struct item {
 	int value;
@@ -100,9 +101,5 @@ int main(void)
 	if (!fork || strcmp(fork, "no") != 0)
 		tcase_add_test_raise_signal(cases, test_a_node_is_in_one_list_at_a_time, SIGABRT);
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 
 #include "daemon/lib/clock.h"
 #include "daemon/lib/log.h"
+#include "tests/unit/run_suite.h"
 
 static int reading, saved_stderr;
 static char line[65536];
@@ -204,9 +205,5 @@ int main(void)
 	tcase_add_test(cases, test_levels_by_name);
 	tcase_add_test(cases, test_lines_of_threads_do_not_mix);
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

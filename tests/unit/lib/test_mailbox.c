@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/lib/mailbox.h"
+#include "tests/unit/run_suite.h"
 
 struct letter {
 	struct mail mail;
@@ -269,9 +270,5 @@ int main(void)
 	tcase_add_test(cases, test_close_delivers_what_is_left_and_what_that_posts);
 	tcase_add_test(cases, test_nothing_is_lost_between_many_threads);
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/lib/sm.h"
+#include "tests/unit/run_suite.h"
 
 enum { IDLE, BUSY, CLOSED, COUNT };
 
@@ -87,9 +88,5 @@ int main(void)
 		tcase_add_test_raise_signal(cases, test_check_stops_with_the_place, SIGABRT);
 	}
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

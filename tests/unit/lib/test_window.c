@@ -2,9 +2,9 @@
 #include "daemon/lib/window.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #include "daemon/lib/clock.h"
+#include "tests/unit/run_suite.h"
 
 static struct histogram h;
 static struct window w;
@@ -108,9 +108,5 @@ int main(void)
 	tcase_add_test(cases, test_a_minute_is_kept_second_by_second);
 	tcase_add_test(cases, test_quantiles_of_the_span_are_of_all_values_together);
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/migrate/backup_folder.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/scratch_folder.h"
 
 static char folder[64];
@@ -201,9 +202,5 @@ int main(void)
 	tcase_add_test(t, test_pruning_takes_the_oldest_automatic_ones_alone);
 	tcase_add_test(t, test_a_part_is_swept_once_nobody_has_it_and_published_over_nothing);
 	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

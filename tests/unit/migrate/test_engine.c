@@ -1,5 +1,6 @@
 /* The engine against a real store: refusals with the rows named, aborts, pauses, the queue, restarts in every phase. */
 #include "tests/unit/migrate/world.h"
+#include "tests/unit/run_suite.h"
 
 #define COUNT(n) "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<" #n ") "
 #define SETUP                                                                                                          \
@@ -789,9 +790,5 @@ int main(void)
 	tcase_add_test(c, test_instant_and_needless_changes);
 	tcase_add_test(c, test_proj_db_usage_is_rebuilt);
 	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

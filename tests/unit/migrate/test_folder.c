@@ -11,6 +11,7 @@
 
 #include "daemon/migrate/digest.h"
 #include "daemon/migrate/folder.h"
+#include "tests/unit/run_suite.h"
 
 #define FOLDERS_MAX 200
 #define FILES_MAX 50
@@ -372,9 +373,5 @@ int main(void)
 	tcase_add_test(c, test_digests_are_the_standards);
 	tcase_add_test(c, test_folder_formats_have_names);
 	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -5,6 +5,7 @@
  */
 #include "daemon/lib/clock.h"
 #include "tests/unit/migrate/index_fixture.h"
+#include "tests/unit/run_suite.h"
 
 #define BUDGET_NS (3 * NS_PER_MS)
 #define CHANGES 4000
@@ -786,9 +787,5 @@ int main(void)
 	tcase_add_test(tc, test_the_probe_says_yes_here_and_no_for_utf16);
 	tcase_add_test(tc, test_a_wide_index_has_a_feed_of_its_own);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed > 0;
+	return run_suite(suite);
 }

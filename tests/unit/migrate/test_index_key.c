@@ -1,5 +1,6 @@
 /* Keys of an index: the order of their bytes is SQLite's own, and the values come back as they were. */
 #include "daemon/migrate/index_key.h"
+#include "tests/unit/run_suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -342,9 +343,5 @@ int main(void)
 	tcase_add_test(tc, test_damaged_keys_are_refused);
 	tcase_add_test(tc, test_only_sqlites_own_collations);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed > 0;
+	return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/migrate/index_log.h"
+#include "tests/unit/run_suite.h"
 
 static void add(struct index_log *log, int64_t rowid, size_t bytes)
 {
@@ -101,9 +102,5 @@ int main(void)
 	tcase_add_test(t, test_what_was_read_can_be_dropped);
 	tcase_add_test(t, test_without_room_it_is_lost_and_says_so);
 	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -1,5 +1,6 @@
 /* The sorter: in memory and with runs on disk the same keys come out, in order, within the memory it was given. */
 #include "daemon/migrate/index_sort.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/scratch_folder.h"
 
 #include <check.h>
@@ -194,9 +195,5 @@ int main(void)
 	tcase_add_test(tc, test_identical_keys_do_not_hang_it);
 	tcase_add_test(tc, test_a_missing_folder_is_an_error);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed > 0;
+	return run_suite(suite);
 }

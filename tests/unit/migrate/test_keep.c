@@ -1,11 +1,11 @@
 /* What converts, what is refused, and that the result is what a column of SQLite's would hold. */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/migrate/keep.h"
 #include "daemon/migrate/schema.h"
+#include "tests/unit/run_suite.h"
 
 static const char *const values[] = {
 	"NULL",
@@ -151,9 +151,5 @@ int main(void)
 	tcase_add_test(c, test_value_is_what_a_column_holds);
 	tcase_add_loop_test(c, test_loss_is_seen, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

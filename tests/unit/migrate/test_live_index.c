@@ -1,6 +1,7 @@
 /* CREATE INDEX beside live writes, where something gets lost: it begins anew, or says why not, and leaves nothing. */
 #include "daemon/migrate/live_index.h"
 #include "tests/unit/migrate/world.h"
+#include "tests/unit/run_suite.h"
 
 #define SETUP                                                                                                          \
 	"CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b);"                                                           \
@@ -147,9 +148,5 @@ int main(void)
 	tcase_add_loop_test(t, test_it_begins_anew_after_a_restart, 0, 4);
 	tcase_add_test(t, test_a_difference_fails_it);
 	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

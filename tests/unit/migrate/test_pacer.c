@@ -1,9 +1,9 @@
 /* The pacer's arithmetic, with times made up. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/pacer.h"
+#include "tests/unit/run_suite.h"
 
 START_TEST(test_chunk_grows_to_a_quarter_of_the_hold_time)
 {
@@ -112,9 +112,5 @@ int main(void)
 	tcase_add_test(c, test_rate_looks_back_ten_seconds);
 	tcase_add_test(c, test_backoff_is_bounded);
 	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

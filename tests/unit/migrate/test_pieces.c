@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/migrate/pieces.h"
+#include "tests/unit/run_suite.h"
 
 /* "1-2@3 5@7": pieces by the numbers of their statements, from 1, and their line; or the error. */
 static void describe(struct pool *pool, const char *text, size_t from, struct buf *out)
@@ -139,9 +140,5 @@ int main(void)
 	tcase_add_test(c, test_pieces_keep_temp_objects_in_a_transaction);
 	tcase_add_test(c, test_pieces_rest_is_one);
 	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/migrate/plan.h"
+#include "tests/unit/run_suite.h"
 
 #define FOLDERS_MAX 200
 /* Allocations of each plan that are tried. */
@@ -232,9 +233,5 @@ int main(void)
 	tcase_add_loop_test(c, test_plan_is_as_expected, 0, nfolders);
 	tcase_add_loop_test(c, test_plan_is_none_where_memory_is_short, 0, nfolders);
 	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/migrate/script.h"
+#include "tests/unit/run_suite.h"
 
 #define FOLDERS_MAX 200
 
@@ -185,9 +186,5 @@ int main(void)
 	tcase_add_test(c, test_script_has_the_length_it_is_given);
 	tcase_add_test(c, test_script_has_a_most);
 	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/migrate/script_data.h"
+#include "tests/unit/run_suite.h"
 
 static const struct {
 	const char *sql;
@@ -92,9 +93,5 @@ int main(void)
 	tcase_add_test(c, test_a_copying_create_can_be_made_without_rows);
 	tcase_add_test(c, test_what_is_added_and_what_is_named);
 	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

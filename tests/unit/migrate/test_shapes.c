@@ -4,6 +4,7 @@
  * when it fails; how many writes fall into which phase is up to the machine.
  */
 #include "tests/unit/migrate/world.h"
+#include "tests/unit/run_suite.h"
 
 struct shape {
 	const char *name;
@@ -506,9 +507,5 @@ int main(void)
 	tcase_add_loop_test(c, test_shape_is_rebuilt_under_writes, 0, half);
 	tcase_add_loop_test(c, test_shape_is_rebuilt_through_restarts, half < n ? half : 0, n);
 	suite_add_tcase(s, c);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/migrate/statement.h"
+#include "tests/unit/run_suite.h"
 
 static const struct {
 	const char *sql;
@@ -131,9 +132,5 @@ int main(void)
 	tcase_add_test(t, test_update_is_taken_apart);
 	tcase_add_loop_test(t, test_refusals, 0, (int)(sizeof(bad) / sizeof(bad[0])));
 	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

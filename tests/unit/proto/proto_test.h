@@ -8,22 +8,17 @@
 
 #include "proto/buf.h"
 #include "proto/request.h"
+#include "tests/unit/run_suite.h"
 
 #define TEST_SECONDS 60
 
 static inline int run_case(TCase *tc)
 {
 	Suite *suite = suite_create("proto");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, TEST_SECONDS);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }
 
 /* Compares the content and empties the buffer. */

@@ -1,4 +1,5 @@
 /* Denials in the log: a few lines in a window, the rest counted and told when it is over; and the table of users. */
+#include "tests/unit/run_suite.h"
 #include "tests/unit/server/fake_rooms.h"
 
 #include <fcntl.h>
@@ -223,8 +224,6 @@ int main(void)
 {
 	Suite *suite = suite_create("server");
 	TCase *tc = tcase_create("denial");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -239,9 +238,5 @@ int main(void)
 	tcase_add_test(tc, test_a_stranger_is_told_so_under_its_id_and_closed);
 	tcase_add_test(tc, test_a_stranger_that_asks_nothing_is_told_in_time);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

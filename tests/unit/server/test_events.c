@@ -1,5 +1,6 @@
 /* Subscriptions and their queues, with sources that speak when the test says so. */
 #include "daemon/lib/log.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/server/fake_rooms.h"
 
 #define SUBSCRIBE(id, topics) "{\"id\":" #id ",\"method\":\"subscribe\",\"params\":{\"topics\":[" topics "]}}\n"
@@ -268,8 +269,6 @@ int main(void)
 {
 	Suite *s = suite_create("server");
 	TCase *tc = tcase_create("events");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, fake_set_up, fake_tear_down);
 	tcase_set_timeout(tc, 60);
@@ -284,9 +283,5 @@ int main(void)
 	tcase_add_test(tc, test_log_lines_on_their_way_are_bounded);
 	tcase_add_test(tc, test_half_closed_goes_on_while_it_is_subscribed);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

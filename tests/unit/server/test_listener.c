@@ -2,7 +2,6 @@
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/server/listener.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/scratch_folder.h"
 
 static char folder[64], path[96];
@@ -205,8 +205,6 @@ int main(void)
 {
 	Suite *suite = suite_create("server");
 	TCase *tc = tcase_create("listener");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 10);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -219,9 +217,5 @@ int main(void)
 	tcase_add_test(tc, test_stop_leaves_the_file_of_a_successor);
 	tcase_add_test(tc, test_without_descriptors_a_client_is_still_told);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/server/notify.h"
+#include "tests/unit/run_suite.h"
 
 static int manager = -1;
 static char name[64];
@@ -194,8 +195,6 @@ int main(void)
 {
 	Suite *suite = suite_create("server");
 	TCase *tc = tcase_create("notify");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 10);
 	tcase_add_test(tc, test_notify_sends_one_datagram_a_message);
@@ -212,9 +211,5 @@ int main(void)
 		tcase_add_test(tc, test_listen_fd_that_does_not_listen_is_refused);
 	}
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/server/peer.h"
+#include "tests/unit/run_suite.h"
 
 static int pair[2];
 
@@ -120,8 +121,6 @@ int main(void)
 {
 	Suite *suite = suite_create("server");
 	TCase *tc = tcase_create("peer");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 10);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -133,9 +132,5 @@ int main(void)
 	tcase_add_test(tc, test_roles_by_user);
 	tcase_add_test(tc, test_roles_by_group);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

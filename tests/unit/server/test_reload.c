@@ -1,4 +1,5 @@
 /* Settings: where they come from, and what a reload takes. */
+#include "tests/unit/run_suite.h"
 #include "tests/unit/server/fake_rooms.h"
 
 static char path[64];
@@ -119,8 +120,6 @@ int main(void)
 {
 	Suite *suite = suite_create("server");
 	TCase *tc = tcase_create("reload");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -130,9 +129,5 @@ int main(void)
 	tcase_add_test(tc, test_what_waits_for_a_restart_is_shown);
 	tcase_add_test(tc, test_reload_of_a_broken_file_changes_nothing);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 /* A session's line, its limits and its end, with a store that answers when the test says so. */
+#include "tests/unit/run_suite.h"
 #include "tests/unit/server/fake_rooms.h"
 
 START_TEST(test_every_method_has_a_handler_of_its_kind)
@@ -609,8 +610,6 @@ int main(void)
 {
 	Suite *suite = suite_create("server");
 	TCase *tc = tcase_create("session");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 20);
 	tcase_add_checked_fixture(tc, fake_set_up, fake_tear_down);
@@ -653,9 +652,5 @@ int main(void)
 	tcase_add_test(tc, test_draining_answers_what_came_late);
 	tcase_add_test(tc, test_second_signal_stops_what_runs);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

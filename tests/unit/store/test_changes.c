@@ -1,5 +1,6 @@
 /* Counting what transactions change: when it begins and ends, savepoints within each other, bounds, the schema. */
 #include "daemon/store/changes.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/store/store_test.h"
 
 /* What was told, a transaction a line: "t+1~0-0 u+2~1-0". */
@@ -310,8 +311,6 @@ int main(void)
 {
 	Suite *s = suite_create("store");
 	TCase *tc = tcase_create("changes");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_nothing_is_told_unless_it_is_counted);
@@ -323,9 +322,5 @@ int main(void)
 	tcase_add_test(tc, test_a_client_cannot_reach_the_counts);
 	tcase_add_test(tc, test_the_schema_is_told_after_its_commit);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? 0 : 1;
+	return run_suite(s);
 }

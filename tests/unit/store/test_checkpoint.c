@@ -1,5 +1,6 @@
 /* The write-ahead log is copied back and begun anew, whoever writes and whoever reads meanwhile. */
 #include "daemon/store/internal.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/store/store_test.h"
 
 /* 25 pages. */
@@ -190,9 +191,5 @@ int main(void)
 	tcase_add_test(tc, test_beside_reads_without_end);
 	tcase_add_test(tc, test_beside_a_reader_that_stays);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 /* What a client's SQL may not do, what is bounded, and that the daemon's own stand-ins answer as SQLite's do. */
+#include "tests/unit/run_suite.h"
 #include "tests/unit/store/store_test.h"
 
 START_TEST(test_escapes_are_denied)
@@ -210,9 +211,5 @@ int main(void)
 	tcase_add_test(tc, test_a_protected_table_refuses_ddl);
 	tcase_add_test(tc, test_what_a_statement_is_does_not_depend_on_the_schema);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "daemon/store/heap.h"
+#include "tests/unit/run_suite.h"
 
 #define LIMIT (64 << 20)
 #define PIECE (1 << 20)
@@ -115,9 +116,5 @@ int main(void)
 	tcase_add_test(tc, the_reserve_is_no_way_around);
 	tcase_add_test(tc, what_must_not_fail);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* Queues and their limits, background work beside clients, snapshots and the WAL, opening and closing. */
 #include <sysexits.h>
 
+#include "tests/unit/run_suite.h"
 #include "tests/unit/store/store_test.h"
 
 #define ENDLESS "WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM x) SELECT count(*) FROM x"
@@ -396,9 +397,5 @@ int main(void)
 	tcase_add_test(tc, test_what_cannot_be_opened_is_told_by_exit_code);
 	tcase_add_test(tc, test_closing_stops_what_runs_and_keeps_what_was_committed);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 
 #include "daemon/store/internal.h"
 #include "daemon/store/wal_index.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/store/store_test.h"
 
 #define BUMP "INSERT INTO _litestream_seq VALUES(1,1) ON CONFLICT(id) DO UPDATE SET seq=seq+1"
@@ -171,15 +172,11 @@ int main(void)
 {
 	TCase *t = tcase_create("outside");
 	Suite *suite = suite_create("outside");
-	SRunner *runner = srunner_create(suite);
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, test_commits_are_told_apart);
 	tcase_add_test(t, test_the_log_is_left_at_the_end);
 	tcase_add_test(t, test_far_above_its_bounds_the_log_is_copied_back);
 	suite_add_tcase(suite, t);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

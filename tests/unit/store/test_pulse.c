@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "daemon/store/pulse.h"
+#include "tests/unit/run_suite.h"
 
 #define S UINT64_C(1000000000)
 
@@ -57,16 +58,10 @@ int main(void)
 {
 	Suite *suite = suite_create("store");
 	TCase *tc = tcase_create("pulse");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 10);
 	tcase_add_test(tc, test_only_the_thread_itself_moves_it);
 	tcase_add_test(tc, test_a_sync_counts_for_its_time);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -1,5 +1,6 @@
 /* Reads that the loop does itself: what gets there, what gets out again, and that nobody can tell but by the time. */
 #include "daemon/store/class_cache.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/store/store_test.h"
 
 /*
@@ -286,9 +287,5 @@ int main(void)
 	tcase_add_test(tc, test_a_change_of_the_schema_is_read_on_a_lane);
 	tcase_add_test(tc, test_a_cursor_takes_the_connection_along);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

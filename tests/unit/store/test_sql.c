@@ -1,4 +1,5 @@
 /* Statements, transactions and cursors of sessions, against a real store. */
+#include "tests/unit/run_suite.h"
 #include "tests/unit/store/store_test.h"
 
 START_TEST(test_write_then_read_sees_it)
@@ -257,9 +258,5 @@ int main(void)
 	tcase_add_test(tc, test_returning_rows_beyond_a_page_come_by_cursor);
 	tcase_add_test(tc, test_a_batch_is_all_or_nothing);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include "daemon/store/db.h"
 #include "daemon/store/normalise.h"
 #include "daemon/store/statements.h"
+#include "tests/unit/run_suite.h"
 
 static void same(const char *sql, bool strings, const char *want)
 {
@@ -164,9 +165,5 @@ int main(void)
 	tcase_add_test(cases, test_reset_forgets_and_goes_on);
 	tcase_add_test(cases, test_none_are_kept_where_none_may_be);
 	suite_add_tcase(suite, cases);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

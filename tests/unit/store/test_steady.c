@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "daemon/store/internal.h"
+#include "tests/unit/run_suite.h"
 #include "tests/unit/scratch_folder.h"
 
 /* Pages of 4 KiB that the log holds: 8 MiB, 32 times what is synced at once. */
@@ -104,9 +105,5 @@ int main(void)
 	tcase_add_test(tc, test_without_clients_it_is_not);
 	tcase_add_test(tc, test_a_log_that_has_run_away_is_copied_at_full_speed);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

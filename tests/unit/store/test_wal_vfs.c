@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "tests/unit/run_suite.h"
 #include "tests/unit/scratch_folder.h"
 
 #define ROWS 40
@@ -329,9 +330,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_what_cannot_be_written_leaves_nothing, 0, 4);
 	tcase_add_test(tc, test_a_commit_is_few_writes);
 	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }
