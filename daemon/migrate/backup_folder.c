@@ -63,10 +63,22 @@ static const char *skip_digits(const char *p, size_t least, size_t most)
 	return n >= least && n <= most ? p + n : NULL;
 }
 
-bool backup_name_automatic(const char *name)
+void backup_owner(const char *path, char ret[BACKUP_OWNER_MAX + 1])
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	size_t n = strlen(name);
+
+	if (n > BACKUP_OWNER_MAX)
+		name += n - BACKUP_OWNER_MAX;
+	for (; *name; name++)
+		*ret++ = *name > ' ' && *name < 127 ? *name : '_';
+	*ret = '\0';
+}
+
+const char *backup_name_owner(const char *name)
 {
 	if (strncmp(name, "before-", 7) != 0)
-		return false;
+		return NULL;
 	const char *p = skip_digits(name + 7, 1, 19);
 	if (p)
 		p = *p == '-' ? skip_digits(p + 1, 8, 8) : NULL;
@@ -75,13 +87,13 @@ bool backup_name_automatic(const char *name)
 	if (p && *p == 'Z')
 		p++;
 	else
-		return false;
+		return NULL;
 	if (*p == '-')
 		p = skip_digits(p + 1, 1, 4);
-	return p && strcmp(p, ".db") == 0;
+	return p && *p == '.' && p[1] ? p + 1 : NULL;
 }
 
-void backup_name_make(int64_t version, bool before, int64_t wall_ms, int nth, char ret[BACKUP_NAME_MAX + 1])
+void backup_name_make(const char *owner, int64_t version, int64_t wall_ms, int nth, char ret[BACKUP_NAME_MAX + 1])
 {
 	char time[32], compact[32], prefix[40] = "backup", more[16] = "";
 	size_t n = 0;
@@ -91,11 +103,11 @@ void backup_name_make(int64_t version, bool before, int64_t wall_ms, int nth, ch
 		if (*p != '-' && *p != ':')
 			compact[n++] = *p;
 	compact[n] = '\0';
-	if (before)
+	if (owner)
 		snprintf(prefix, sizeof(prefix), "before-%lld", (long long)version);
 	if (nth > 0)
 		snprintf(more, sizeof(more), "-%d", nth + 1);
-	snprintf(ret, BACKUP_NAME_MAX + 1, "%s-%s%s.db", prefix, compact, more);
+	snprintf(ret, BACKUP_NAME_MAX + 1, "%s-%s%s.%s", prefix, compact, more, owner ? owner : "db");
 }
 
 void backup_path(const char *folder, const char *name, struct buf *out) { buf_printf(out, "%s/%s", folder, name); }
@@ -268,7 +280,7 @@ int backup_list(const char *folder, struct buf *out, struct error *err)
 		jw_str(out, "name", l.at[i].name);
 		jw_int(out, "bytes", l.at[i].bytes);
 		jw_str(out, "created", time);
-		jw_bool(out, "automatic", backup_name_automatic(l.at[i].name));
+		jw_bool(out, "automatic", backup_name_owner(l.at[i].name) != NULL);
 		jw_close(out, '}');
 	}
 	jw_close(out, ']');
@@ -369,7 +381,14 @@ int backup_delete(const char *folder, const char *name, struct error *err)
 	return error_is_set(err) ? -1 : 0;
 }
 
-void backup_prune(const char *folder, int64_t keep)
+static bool is_of(const char *name, const char *owner)
+{
+	const char *whose = backup_name_owner(name);
+
+	return whose && strcmp(whose, owner) == 0;
+}
+
+void backup_prune(const char *folder, const char *owner, int64_t keep)
 {
 	struct listing l;
 	struct error err = {0};
@@ -381,9 +400,9 @@ void backup_prune(const char *folder, int64_t keep)
 		return;
 	}
 	for (size_t i = 0; i < l.n; i++)
-		more += backup_name_automatic(l.at[i].name);
+		more += is_of(l.at[i].name, owner);
 	for (size_t i = 0; i < l.n && more > 0; i++) {
-		if (!backup_name_automatic(l.at[i].name))
+		if (!is_of(l.at[i].name, owner))
 			continue;
 		more--;
 		if (backup_delete(folder, l.at[i].name, &err) == 0)

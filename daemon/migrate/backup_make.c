@@ -13,11 +13,12 @@
 /* Names of one second that are tried. */
 #define TRIES 1000
 
-static int choose_name(const struct backup_wish *wish, char ret[BACKUP_NAME_MAX + 1], struct error *err)
+static int choose_name(const struct backup_wish *wish, const char *owner, char ret[BACKUP_NAME_MAX + 1],
+		       struct error *err)
 {
 	if (wish->name && (backup_name_check(wish->name, err) != 0))
 		return -1;
-	if (wish->name && backup_name_automatic(wish->name))
+	if (wish->name && backup_name_owner(wish->name))
 		return error_set(err, ERRC_INVALID_PARAMS,
 				 "%.128s is a name that only the backups before a run of migrations have", wish->name);
 	if (wish->name && backup_exists(wish->folder, wish->name))
@@ -28,7 +29,7 @@ static int choose_name(const struct backup_wish *wish, char ret[BACKUP_NAME_MAX 
 	}
 	int64_t now = clock_wall_ms();
 	for (int nth = 0; nth < TRIES; nth++) {
-		backup_name_make(wish->version, wish->before, now, nth, ret);
+		backup_name_make(wish->before ? owner : NULL, wish->version, now, nth, ret);
 		if (!backup_exists(wish->folder, ret))
 			return 0;
 	}
@@ -65,9 +66,11 @@ int backup_make(const struct backup_wish *wish, struct backup_made *ret, struct 
 {
 	struct backup_made made = {0};
 	uint64_t begun = clock_now_ns();
+	char owner[BACKUP_OWNER_MAX + 1];
 	int fd = -1;
 
-	if (choose_name(wish, made.name, err) != 0 || backup_folder_make(wish->folder, err) != 0 ||
+	backup_owner(store_get_config(wish->store)->path, owner);
+	if (choose_name(wish, owner, made.name, err) != 0 || backup_folder_make(wish->folder, err) != 0 ||
 	    backup_part_make(wish->folder, made.name, &fd, err) != 0)
 		return -1;
 	int rc = fill(wish, fd, &made, err);
@@ -79,7 +82,7 @@ int backup_make(const struct backup_wish *wish, struct backup_made *ret, struct 
 		  "%s/%s is made: %lld bytes, version %lld, %.0f ms", wish->folder, made.name, (long long)made.bytes,
 		  (long long)made.version, made.ms);
 	if (wish->before)
-		backup_prune(wish->folder, wish->keep);
+		backup_prune(wish->folder, owner, wish->keep);
 	*ret = made;
 	return 0;
 }

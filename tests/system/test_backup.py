@@ -490,7 +490,7 @@ def files(*versions):
     return [{"name": "%04d_v.sql" % v, "sql": FILES[v]} for v in versions]
 
 
-AUTOMATIC = re.compile(r"before-(\d+)-\d{8}T\d{6}Z(-\d+)?\.db$")
+AUTOMATIC = re.compile(r"before-(\d+)-\d{8}T\d{6}Z(-\d+)?\.app\.db$")
 
 
 @suite.section
@@ -521,6 +521,13 @@ def before():
     same("none more", [n for n in names(c) if AUTOMATIC.match(n)], made)
     c("migrate.alter", sql="ALTER TABLE one ADD COLUMN w TEXT", wait=True)
     same("nor for a change without a version", [n for n in names(c) if AUTOMATIC.match(n)], made)
+    other = Daemon(db=os.path.join(d.folder, "other.db"), settings={"migrate.backup": "before", "migrate.backup_keep": "1"})
+    o = other.client()
+    for to in (1, 0, 1):
+        o("migrate.to", version=to, files=files(1), allow_data_loss=True, wait=True)
+    same("a database beside it keeps its newest", len([n for n in names(o) if n.endswith(".other.db")]), 1)
+    same("and deletes nobody else's", [n for n in names(o) if AUTOMATIC.match(n)], made)
+    other.finish()
     d.finish()
 
     # The folder cannot be made: its parent is a file.

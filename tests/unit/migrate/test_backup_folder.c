@@ -79,23 +79,22 @@ START_TEST(test_made_names_are_names_and_automatic_ones_are_known)
 					     "before-15-20260301T100000Z-.db",
 					     "before-15-20260301T100000Z-12345.db",
 					     "before-15-2026030T100000Z.db",
-					     "before-15-20260301T100000Z.dbx",
+					     "before-15-20260301T100000Z.",
 					     "xbefore-15-20260301T100000Z.db",
 					     "before-15-20260301T100000ZZ.db"};
 	char name[BACKUP_NAME_MAX + 1];
 
-	backup_name_make(15, true, INT64_C(1772359200123), 0, name);
-	ck_assert_str_eq(name, "before-15-20260301T100000Z.db");
-	ck_assert(backup_name_automatic(name));
-	backup_name_make(20260301095900, true, INT64_C(1772359200123), 3, name);
-	ck_assert_str_eq(name, "before-20260301095900-20260301T100000Z-4.db");
-	ck_assert(backup_name_automatic(name));
-	ck_assert_int_eq(backup_name_check(name, &err), 0);
-	backup_name_make(0, false, INT64_C(1772359200123), 1, name);
+	backup_name_make("app.db", 15, INT64_C(1772359200123), 0, name);
+	ck_assert_str_eq(name, "before-15-20260301T100000Z.app.db");
+	ck_assert_str_eq(backup_name_owner(name), "app.db");
+	backup_name_make("data", 20260301095900, INT64_C(1772359200123), 3, name);
+	ck_assert_str_eq(name, "before-20260301095900-20260301T100000Z-4.data");
+	ck_assert_str_eq(backup_name_owner(name), "data");
+	backup_name_make(NULL, 0, INT64_C(1772359200123), 1, name);
 	ck_assert_str_eq(name, "backup-20260301T100000Z-2.db");
-	ck_assert(!backup_name_automatic(name));
+	ck_assert_ptr_null(backup_name_owner(name));
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		ck_assert_msg(!backup_name_automatic(others[i]), "%s", others[i]);
+		ck_assert_msg(!backup_name_owner(others[i]), "%s", others[i]);
 }
 END_TEST
 
@@ -142,23 +141,47 @@ START_TEST(test_reading_stays_within_the_file_and_the_folder)
 }
 END_TEST
 
-START_TEST(test_pruning_takes_the_oldest_automatic_ones_alone)
+START_TEST(test_an_owner_is_the_end_of_a_file_name_that_fits_into_any_name)
+{
+	char owner[BACKUP_OWNER_MAX + 1], name[BACKUP_NAME_MAX + 1], path[256];
+
+	backup_owner("/srv/a b/app.db", owner);
+	ck_assert_str_eq(owner, "app.db");
+	backup_owner("app", owner);
+	ck_assert_str_eq(owner, "app");
+	backup_owner("./\xc3\xa9\n x.db", owner);
+	ck_assert_str_eq(owner, "____x.db");
+	snprintf(path, sizeof path, "/%0200d.db", 7);
+	backup_owner(path, owner);
+	ck_assert_uint_eq(strlen(owner), BACKUP_OWNER_MAX);
+	ck_assert_str_eq(owner + BACKUP_OWNER_MAX - 5, "07.db");
+	backup_name_make(owner, INT64_MAX, INT64_C(1772359200123), 9998, name);
+	ck_assert_int_eq(backup_name_check(name, &err), 0);
+	ck_assert_str_eq(backup_name_owner(name), owner);
+}
+END_TEST
+
+START_TEST(test_pruning_takes_the_oldest_automatic_ones_of_its_database_alone)
 {
 	char name[BACKUP_NAME_MAX + 1];
 
 	put("mine.db", "", 100);
 	for (int i = 0; i < 5; i++) {
-		backup_name_make(i, true, 0, 0, name);
+		backup_name_make("app.db", i, 0, 0, name);
 		put(name, "", i == 2 ? 90 : i);
+		backup_name_make("other.db", i, 0, 0, name);
+		put(name, "", 95);
 	}
-	backup_prune(folder, 2);
+	backup_prune(folder, "app.db", 2);
 	ck_assert(backup_exists(folder, "mine.db"));
 	for (int i = 0; i < 5; i++) {
-		backup_name_make(i, true, 0, 0, name);
+		backup_name_make("app.db", i, 0, 0, name);
 		ck_assert_int_eq(backup_exists(folder, name), i < 2);
+		backup_name_make("other.db", i, 0, 0, name);
+		ck_assert(backup_exists(folder, name));
 	}
-	backup_prune(folder, 2);
-	backup_name_make(1, true, 0, 0, name);
+	backup_prune(folder, "app.db", 2);
+	backup_name_make("app.db", 1, 0, 0, name);
 	ck_assert(backup_exists(folder, name));
 }
 END_TEST
@@ -199,7 +222,8 @@ int main(void)
 	tcase_add_test(t, test_made_names_are_names_and_automatic_ones_are_known);
 	tcase_add_test(t, test_a_list_has_files_with_a_name_the_oldest_first);
 	tcase_add_test(t, test_reading_stays_within_the_file_and_the_folder);
-	tcase_add_test(t, test_pruning_takes_the_oldest_automatic_ones_alone);
+	tcase_add_test(t, test_an_owner_is_the_end_of_a_file_name_that_fits_into_any_name);
+	tcase_add_test(t, test_pruning_takes_the_oldest_automatic_ones_of_its_database_alone);
 	tcase_add_test(t, test_a_part_is_swept_once_nobody_has_it_and_published_over_nothing);
 	suite_add_tcase(s, t);
 	return run_suite(s);
