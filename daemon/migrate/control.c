@@ -115,6 +115,9 @@ static void letter_done(struct mail *mail)
 	if (error_is_set(&l->err))
 		log_warning("migrate", "m%lld: what was asked for is not written: %s", (long long)l->id,
 			    l->err.message);
+	/* Its next save has it, and is tried until it works; a queued job is saved when it begins. */
+	if (error_is_set(&l->err) && !e && m->running && m->m.r->id == l->id)
+		m->unsaved = true;
 	if (e && error_is_set(&l->err)) {
 		not_aborted(m, e, &l->err);
 	} else if (e) {
@@ -125,7 +128,7 @@ static void letter_done(struct mail *mail)
 	}
 	if (w && error_is_set(&l->err))
 		error_set(&w->err, l->ran ? ERRC_INTERNAL : ERRC_SHUTTING_DOWN,
-			  "in force, but lost if the daemon ends now: it is not written: %s", l->err.message);
+			  "in force, but lost if the daemon ends before it is written: %s", l->err.message);
 	error_clear(&l->err);
 	free(l);
 	if (w)

@@ -86,8 +86,9 @@ void migrator_forget(struct migrator *m, struct migrator_wait *w);
 
 /*
  * migrate.pause, resume, throttle, cutover: in force at once, answered when it is in the file, so that what was
- * answered survives a kill; but at once where a client's transaction has the writer. Where it cannot be written the
- * error says that it is in force all the same.
+ * answered survives a kill; but at once where a client's transaction has the writer. `out` has the answer from the
+ * beginning: who does not want to wait until it is written forgets it. Where it cannot be written the error says that
+ * it is in force all the same.
  */
 void migrator_control(struct migrator *m, const struct request *request, struct migrator_wait *w);
 /* migrate.abort: answers once the shadow is gone. */

@@ -48,7 +48,7 @@ static const struct handler table[OP_COUNT] = {
 	[OP_MIGRATE_HISTORY] = {.answer = handle_migrate_history},
 	[OP_MIGRATE_PAUSE] = {.start = handle_migrate_control},
 	[OP_MIGRATE_RESUME] = {.start = handle_migrate_control},
-	[OP_MIGRATE_ABORT] = {.start = handle_migrate_control},
+	[OP_MIGRATE_ABORT] = {.start = handle_migrate_abort},
 	[OP_MIGRATE_THROTTLE] = {.start = handle_migrate_control},
 	[OP_MIGRATE_CUTOVER] = {.start = handle_migrate_control},
 	[OP_BACKUP] = {.start = handle_backup},

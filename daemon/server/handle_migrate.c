@@ -59,16 +59,22 @@ void handle_migrate_files(struct slot *slot)
 	migrator_files(s->server->migrator, slot->request, s->peer.uid, &slot->wait);
 }
 
-/* pause, resume, throttle, cutover, abort: what is asked of a job is answered when the writer has written it. */
+/* How long who steers waits for the writer, which a client's transaction or one long statement may have. */
+#define WRITTEN_MS 100
+
+void handle_migrate_abort(struct slot *slot)
+{
+	slot_begin_wait(slot);
+	migrator_abort(slot->session->server->migrator, &slot->request->params, &slot->wait);
+}
+
+/* pause, resume, throttle, cutover: in force at once; answered when it is written, or the writer does not get to it. */
 void handle_migrate_control(struct slot *slot)
 {
-	struct migrator *m = slot->session->server->migrator;
-
 	slot_begin_wait(slot);
-	if (slot->request->op == OP_MIGRATE_ABORT)
-		migrator_abort(m, &slot->request->params, &slot->wait);
-	else
-		migrator_control(m, slot->request, &slot->wait);
+	slot->in_force = true;
+	slot->deadline_ms = uv_now(slot->session->server->loop) + WRITTEN_MS;
+	migrator_control(slot->session->server->migrator, slot->request, &slot->wait);
 }
 
 int handle_migrate_status(struct session *s, const struct request *r, struct buf *out, struct error *err)

@@ -118,6 +118,8 @@ int handle_cancel(struct session *s, const struct request *r, struct buf *out, s
 	struct slot *slot = line_find(s, &r->params.id);
 
 	(void)err;
+	if (slot && slot->in_force)
+		slot = NULL;
 	jw_open(out, '{');
 	jw_bool(out, "cancelled", slot != NULL);
 	jw_close(out, '}');

@@ -37,7 +37,7 @@ handler_answer handle_status, handle_stats, handle_stats_recent, handle_discover
 handler_start handle_advise;
 handler_answer handle_stats_statements, handle_stats_reset, handle_metrics;
 /* handle_migrate.c */
-handler_start handle_migrate_alter, handle_migrate_control, handle_migrate_files;
+handler_start handle_migrate_abort, handle_migrate_alter, handle_migrate_control, handle_migrate_files;
 handler_answer handle_migrate_status, handle_migrate_history;
 /* handle_backup.c */
 handler_start handle_backup;

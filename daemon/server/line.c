@@ -171,7 +171,10 @@ void slot_give_up(struct slot *slot, const char *reason)
 {
 	PRE(slot->waits);
 	slot_forget(slot);
-	slot_interrupted(slot, reason);
+	if (slot->in_force)
+		slot_finish(slot);
+	else
+		slot_interrupted(slot, reason);
 }
 
 static void put_in_line(struct slot *slot)

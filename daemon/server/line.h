@@ -48,7 +48,7 @@ void slot_begin_wait(struct slot *slot);
 void slot_waited(struct migrator_wait *wait);
 /* Nobody waits for it any more; it is not finished. */
 void slot_forget(struct slot *slot);
-/* Gives up a wait for the migrator and answers SQLITE_INTERRUPT with this reason. */
+/* Gives up a wait for the migrator and answers SQLITE_INTERRUPT with this reason, or what stands already. */
 void slot_give_up(struct slot *slot, const char *reason);
 void slot_interrupted(struct slot *slot, const char *reason);
 /* A lasting freelist's end. */

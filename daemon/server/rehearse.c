@@ -173,6 +173,7 @@ int server_rehearse(const char *path)
 	struct error err = {0};
 
 	step_back();
+	store_init(); /* the copy is made before there is a store */
 	if (work(&o, &config, path, &out, &err) == 0)
 		(void)printf("done\n%s", buf_cstr(&out));
 	else

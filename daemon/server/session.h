@@ -38,6 +38,7 @@ struct slot {
 	bool undecodable;        /* sql.err tells why */
 	bool unwanted;           /* its session was closed before it was decoded */
 	bool waits;              /* it waits for the migrator (`wait`), not for a lane (`sql`) */
+	bool in_force;           /* waits, but its answer stands already: see handle_migrate_control() */
 	const char *text;        /* its line, while it is decoded; the connection's */
 	size_t bytes;            /* of its line */
 	size_t charged;          /* in the server's input budget */

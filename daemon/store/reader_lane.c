@@ -101,7 +101,6 @@ static bool run_job(struct store *s, struct reader_lane *lane, struct job *job, 
 	db->lane = lane;
 	db->moved = false;
 	db->looks = 0;
-	heap_begin();
 	job->run(job, db);
 	readers_end_turn(lane);
 	db->job = NULL;
@@ -192,6 +191,7 @@ static struct db *serve_one(struct store *s, struct reader_lane *lane, struct jo
 	lane->job = job;
 	lane->running = db;
 	pthread_mutex_unlock(&r->lock);
+	heap_begin();
 	if (!db && (db = lane->db = readers_take_db(s)) != NULL) {
 		pthread_mutex_lock(&r->lock);
 		lane->running = db;

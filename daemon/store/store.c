@@ -309,11 +309,13 @@ static void open_handles(struct store *s)
 	}
 }
 
+void store_init(void) { heap_install(); }
+
 int store_open(const struct store_config *config, uv_loop_t *loop, struct store **ret, int *ret_exit, struct error *err)
 {
 	struct store *s = xcalloc(1, sizeof *s);
 
-	heap_install();
+	store_init();
 	fault_vfs_install();
 	*ret_exit = EX_SOFTWARE;
 	set_settings(s, config, xstrdup(config->path));

@@ -84,6 +84,9 @@ struct store_stats {
 int store_open(const struct store_config *config, uv_loop_t *loop, struct store **ret, int *ret_exit,
 	       struct error *err);
 
+/* Makes SQLite's memory store_open()'s to limit. Before SQLite is used; store_open() does it where nobody has. */
+void store_init(void);
+
 /* Refuses new client jobs (SHUTTING_DOWN); those queued and running go on. */
 void store_drain(struct store *s);
 /* True when no client job is queued or running and no transaction is open. */

@@ -85,7 +85,6 @@ static void run_background(struct store *s)
 	w->job = job;
 	w->db->job = job;
 	pthread_mutex_unlock(&w->lock);
-	heap_begin();
 	job->run(job, w->db);
 	if (db_in_transaction(w->db)) {
 		log_error("store", "a background job left its transaction open; rolled back");
@@ -164,6 +163,7 @@ static void *writer_main(void *arg)
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		pulse_beat();
+		heap_begin();
 		if (w->holder.session_id) {
 			serve_holder(s);
 			continue;

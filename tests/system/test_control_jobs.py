@@ -65,6 +65,32 @@ def queued():
 
 
 @suite.section
+def beside_a_long_statement():
+    """Who steers is answered though the writer does not get to it; and it is written once it does."""
+    d = Daemon(settings={"limits.write_time": "60s"})
+    c, other = d.client(), d.client()
+    seed(c, 5_000)
+    c.exec("CREATE TABLE n(i)")
+    c("migrate.alter", sql=CHANGE, allow_data_loss=True, postpone_cutover=True)
+    until_job(c, "it waits", lambda j: j["phase"] == "ready")
+    endless = other.send("exec", sql="INSERT INTO n WITH g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g) SELECT i FROM g")
+    until("it is at work", lambda: any((s["statement"] or "").startswith("INSERT INTO n") for s in c("sessions")["sessions"]))
+    suite.same("pause", c("migrate.pause"), {"state": "paused", "phase": "ready"})
+    throttle = c.send("migrate.throttle", duty_percent=33)
+    suite.same("what is in force cannot be cancelled", c("cancel", id=throttle)["cancelled"], False)
+    suite.same("throttle", c.message(throttle)["result"]["duty_percent"], 33)
+    suite.same("the statement goes on", other("cancel", id=endless)["cancelled"], True)
+    suite.same("until now", other.message(endless)["error"]["data"]["reason"], "cancel")
+    # Behind what steered in the writer's order.
+    c.exec("INSERT INTO n VALUES(1)")
+    d.kill()
+    d.start()
+    c = d.client()
+    suite.same("written", (job(c)["state"], job(c)["duty_percent"]), ("paused", 33))
+    c("migrate.abort")
+
+
+@suite.section
 def retiring():
     d = Daemon(settings={"migrate.retire_pause": "20ms", "migrate.hold": "1ms"})
     c = d.client()

@@ -9,6 +9,7 @@ sys.dont_write_bytecode = True
 import os
 import time
 
+from bombs import DOUBLED
 from daemon import Daemon, memory_counts
 from limits import scaled
 from load import Load, Noise, together
@@ -228,14 +229,6 @@ def schema_and_own_tables():
         suite.same("the FTS table itself works", c.value("SELECT count(*) FROM ft WHERE ft MATCH 'two'"), 1)
 
 
-DOUBLED = (
-    "WITH "
-    + ", ".join(
-        "c%d(x) AS (SELECT x FROM c%d UNION ALL SELECT x FROM c%d)" % (i, i - 1, i - 1) if i else "c0(x) AS (SELECT 1)"
-        for i in range(24)
-    )
-    + " SELECT count(*) FROM c23"
-)
 BOMBS = [
     ("printf of 1e9", "SELECT length(printf('%.*c', 1000000000, 'x'))"),
     ("printf, many", "SELECT printf('%.*c%.*c%.*c', 1000000000, 'x', 1000000000, 'x', 1000000000, 'x')"),

@@ -12,6 +12,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
 sys.dont_write_bytecode = True
 
+from bombs import DOUBLED
 from daemon import Daemon
 from limits import SANITIZER, scaled, until
 from suite import Suite
@@ -303,6 +304,17 @@ def no_room_later():
                           "FAILED_MIGRATION")
         suite.check("says so", "the rehearsal" in e.message, e.message)
         suite.same("the database is as it was", c.value("SELECT count(*) FROM sqlite_schema WHERE name='x'"), 0)
+        gone(d)
+    d.finish()
+
+
+@suite.section
+def no_memory():
+    d = filled(rows=10, settings={"store.memory": "32MiB"})
+    with d.client() as c:
+        e = suite.refused("it has as much memory as the daemon", lambda: rehearse(
+            c, files("SELECT 1;", "INSERT INTO t(v) %s;\n" % DOUBLED)), "FAILED_MIGRATION", "SQLITE_NOMEM")
+        suite.check("says so", "the rehearsal" in e.message and "out of memory" in e.message, e.message)
         gone(d)
     d.finish()
 

@@ -547,6 +547,36 @@ START_TEST(test_who_steers_does_not_wait_for_a_transaction)
 }
 END_TEST
 
+START_TEST(test_what_could_not_be_written_is_written_later)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+	struct buf paused = {0};
+	sqlite3 *other;
+
+	world_init(&w, SETUP);
+	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL", false, true);
+	until(&w, &wait, PHASE_READY);
+	ck_assert_int_eq(sqlite3_open(w.path, &other), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_int_eq(world_control(&w, OP_MIGRATE_PAUSE, NULL), errc_code(ERRC_INTERNAL));
+	check_query(&w, "SELECT paused FROM _alterd_job", "0|\n");
+	ck_assert_int_eq(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(other);
+	while (strcmp(buf_cstr(&paused), "1|\n") != 0) {
+		buf_reset(&paused, 0);
+		world_turn(&w);
+		world_query(w.path, "SELECT paused FROM _alterd_job", &paused);
+	}
+	ck_assert_int_eq(world_control(&w, OP_MIGRATE_RESUME, NULL), 0);
+	ck_assert_int_eq(world_control(&w, OP_MIGRATE_CUTOVER, NULL), 0);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	buf_free(&paused);
+	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(test_jobs_queue_and_the_queue_is_bounded)
 {
 	struct world w = {0};
@@ -782,6 +812,7 @@ int main(void)
 	tcase_add_loop_test(c, test_abort_leaves_nothing, 0, 5);
 	tcase_add_test(c, test_paused_stays_paused_over_a_restart);
 	tcase_add_test(c, test_who_steers_does_not_wait_for_a_transaction);
+	tcase_add_test(c, test_what_could_not_be_written_is_written_later);
 	tcase_add_test(c, test_jobs_queue_and_the_queue_is_bounded);
 	tcase_add_loop_test(c, test_huge_statements_are_captured, HUGE_FROM, 2);
 	tcase_add_test(c, test_transactions_and_savepoints_are_captured);
