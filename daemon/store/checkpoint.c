@@ -133,6 +133,7 @@ static bool hand_over(struct store *s)
 	if (store_long_snapshot(s))
 		return true;
 	atomic_store(&s->checkpointer.writer_turn, 1);
+	writer_wake(s); /* it may have nothing else to do: background work waits for the log to become shorter */
 	return false;
 }
 

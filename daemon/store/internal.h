@@ -282,6 +282,7 @@ bool quick_over(struct db *db, uint64_t now_ns); /* progress handler: it is not 
 /* writer.c */
 int writer_start(struct store *s, struct error *err);
 void writer_stop(struct store *s);
+void writer_wake(struct store *s); /* any thread: it looks round for a turn to take */
 /* Any thread. Where the queue is full the job comes back with BUSY. */
 void writer_push(struct store *s, struct sql_job *job);
 void writer_push_list(struct store *s, struct list *jobs); /* empties the list */

@@ -188,7 +188,7 @@ static void *writer_main(void *arg)
 		else if (w->closing)
 			break;
 		else
-			wait_until(w, clock_now_ns() + NS_PER_S); /* the checkpointer does not knock */
+			wait_until(w, CLOCK_NEVER);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -231,15 +231,21 @@ void writer_stop(struct store *s)
 	pthread_mutex_destroy(&w->lock);
 }
 
-/* A woken lane looks once round and sleeps again: a turn, if it can take one. */
-uint64_t store_pulse(struct store *s)
+void writer_wake(struct store *s)
 {
 	struct writer *w = &s->writer;
-	uint64_t pulse = pulse_read(&s->pulse, clock_now_ns());
 
 	pthread_mutex_lock(&w->lock);
 	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
+}
+
+/* A woken lane looks once round and sleeps again: a turn, if it can take one. */
+uint64_t store_pulse(struct store *s)
+{
+	uint64_t pulse = pulse_read(&s->pulse, clock_now_ns());
+
+	writer_wake(s);
 	return pulse;
 }
 

@@ -148,6 +148,24 @@ START_TEST(test_beside_reads_without_end)
 }
 END_TEST
 
+/* What waits for a shorter log waits for the writer's turn, so nobody else wakes that one. */
+START_TEST(test_with_nothing_more_to_write)
+{
+	struct rig rig;
+	struct client c;
+	struct checkpointer *k;
+
+	open_with_table(&rig, &c);
+	k = &rig.store->checkpointer;
+	do
+		ck_assert_int_eq(run(&c, FAT_ROW), 0);
+	while (atomic_load(&k->wal_frames) * rig.store->page_size < store_get_config(rig.store)->checkpoint_bytes);
+	while (atomic_load(&k->wal_frames) != 0)
+		sched_yield();
+	close_and_check(&rig, &c);
+}
+END_TEST
+
 /* A reader that stays keeps the log, and is not asked at every commit whether it has gone. */
 START_TEST(test_beside_a_reader_that_stays)
 {
@@ -188,6 +206,7 @@ int main(void)
 	tcase_add_test(tc, test_statements_alone);
 	tcase_add_test(tc, test_transactions_alone);
 	tcase_add_test(tc, test_background_work_alone);
+	tcase_add_test(tc, test_with_nothing_more_to_write);
 	tcase_add_test(tc, test_beside_reads_without_end);
 	tcase_add_test(tc, test_beside_a_reader_that_stays);
 	suite_add_tcase(suite, tc);
