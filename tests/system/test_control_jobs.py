@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Steering a job: each control in each state, what is kept over a restart, and what alterctl says of it."""
+import contextlib
 import os
+import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
@@ -81,12 +83,12 @@ def beside_a_long_statement():
     suite.same("throttle", c.message(throttle)["result"]["duty_percent"], 33)
     suite.same("the statement goes on", other("cancel", id=endless)["cancelled"], True)
     suite.same("until now", other.message(endless)["error"]["data"]["reason"], "cancel")
-    # Behind what steered in the writer's order.
-    c.exec("INSERT INTO n VALUES(1)")
+    with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % d.db, uri=True)) as plain:
+        until("it is written", lambda: plain.execute("SELECT paused, duty_percent FROM _alterd_job").fetchone() == (1, 33))
     d.kill()
     d.start()
     c = d.client()
-    suite.same("written", (job(c)["state"], job(c)["duty_percent"]), ("paused", 33))
+    suite.same("and there after kill -9", (job(c)["state"], job(c)["duty_percent"]), ("paused", 33))
     c("migrate.abort")
 
 

@@ -129,8 +129,12 @@ def one_at_a_time_and_not_for_ever():
     c, k = d.client(), d.client()
     c.exec("CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT)")
     c.exec("CREATE INDEX t_a ON t(a)")
-    for _ in range(12):
-        c.exec("INSERT INTO t(a) " + NUMBERS % fewer(20000) + "SELECT hex(randomblob(20)) FROM g")
+
+    def grow():
+        for _ in range(12):
+            c.exec("INSERT INTO t(a) " + NUMBERS % fewer(20000) + "SELECT hex(randomblob(20)) FROM g")
+
+    grow()
     want = c.send("check")
     seen = until("status tells", lambda: k("status")["upkeep"], 10, every=0.001)
     same("what is under way", seen["what"], "check")
@@ -145,7 +149,16 @@ def one_at_a_time_and_not_for_ever():
     same("it can be cancelled", c("cancel", id=want)["cancelled"], True)
     suite.refused("and is answered so", lambda: c.answer(want), "SQLITE_INTERRUPT")
     until("it has ended", lambda: k("status")["upkeep"] is None, 10)
-    suite.refused("its time is the client's to set", lambda: c("check", timeout_ms=1), "SQLITE_INTERRUPT")
+    # It is looked at a few times a second: on a fast machine a check may be over by then.
+    given_up = None
+    for _ in range(6):
+        try:
+            c("check", timeout_ms=1)
+            grow()
+        except RpcError as e:
+            given_up = e
+            break
+    check("its time is the client's to set", given_up and given_up.name == "SQLITE_INTERRUPT", given_up)
     until("so it ends", lambda: k("status")["upkeep"] is None, 10)
     gone = d.client()
     gone.send("check")
