@@ -128,6 +128,8 @@ def json_everywhere():
             ok = False
         # JSON counts and nothing besides: no hints, no progress.
         suite.check(" ".join(args)[:60], ok and r.returncode == code and not r.stderr, (r.returncode, r.stdout, r.stderr))
+    with d.client() as c:
+        until("it has cut over", lambda: c("migrate.status")["job"]["state"] == "done")
     for args, code, name in REFUSED:
         r = d.ctl("--json", *args)
         said.add(args[0])
