@@ -520,11 +520,31 @@ START_TEST(test_paused_stays_paused_over_a_restart)
 }
 END_TEST
 
+static void until_paused_is_written(struct world *w)
+{
+	struct buf paused = {0};
+
+	while (strcmp(buf_cstr(&paused), "1|\n") != 0) {
+		buf_reset(&paused, 0);
+		world_turn(w);
+		world_query(w->path, "SELECT paused FROM _alterd_job", &paused);
+	}
+	buf_free(&paused);
+}
+
+static void cut_over(struct world *w, struct world_wait *wait)
+{
+	ck_assert_int_eq(world_control(w, OP_MIGRATE_RESUME, NULL), 0);
+	ck_assert_int_eq(world_control(w, OP_MIGRATE_CUTOVER, NULL), 0);
+	ck_assert_int_eq(world_await(w, wait), 0);
+	world_wait_free(wait);
+	world_free(w);
+}
+
 START_TEST(test_who_steers_does_not_wait_for_a_transaction)
 {
 	struct world w = {.batch_rows = 10};
 	struct world_wait wait;
-	struct buf paused = {0};
 
 	world_init(&w, SETUP);
 	world_alter(&w, &wait, "ALTER TABLE t ALTER amount TYPE REAL", false, true);
@@ -533,17 +553,8 @@ START_TEST(test_who_steers_does_not_wait_for_a_transaction)
 	ck_assert_int_eq(world_control(&w, OP_MIGRATE_PAUSE, NULL), 0);
 	check_query(&w, "SELECT paused FROM _alterd_job", "0|\n");
 	world_ok(&w, "COMMIT");
-	while (strcmp(buf_cstr(&paused), "1|\n") != 0) {
-		buf_reset(&paused, 0);
-		world_turn(&w);
-		world_query(w.path, "SELECT paused FROM _alterd_job", &paused);
-	}
-	ck_assert_int_eq(world_control(&w, OP_MIGRATE_RESUME, NULL), 0);
-	ck_assert_int_eq(world_control(&w, OP_MIGRATE_CUTOVER, NULL), 0);
-	ck_assert_int_eq(world_await(&w, &wait), 0);
-	buf_free(&paused);
-	world_wait_free(&wait);
-	world_free(&w);
+	until_paused_is_written(&w);
+	cut_over(&w, &wait);
 }
 END_TEST
 
@@ -551,7 +562,6 @@ START_TEST(test_what_could_not_be_written_is_written_later)
 {
 	struct world w = {.batch_rows = 10};
 	struct world_wait wait;
-	struct buf paused = {0};
 	sqlite3 *other;
 
 	world_init(&w, SETUP);
@@ -564,17 +574,8 @@ START_TEST(test_what_could_not_be_written_is_written_later)
 	check_query(&w, "SELECT paused FROM _alterd_job", "0|\n");
 	ck_assert_int_eq(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(other);
-	while (strcmp(buf_cstr(&paused), "1|\n") != 0) {
-		buf_reset(&paused, 0);
-		world_turn(&w);
-		world_query(w.path, "SELECT paused FROM _alterd_job", &paused);
-	}
-	ck_assert_int_eq(world_control(&w, OP_MIGRATE_RESUME, NULL), 0);
-	ck_assert_int_eq(world_control(&w, OP_MIGRATE_CUTOVER, NULL), 0);
-	ck_assert_int_eq(world_await(&w, &wait), 0);
-	buf_free(&paused);
-	world_wait_free(&wait);
-	world_free(&w);
+	until_paused_is_written(&w);
+	cut_over(&w, &wait);
 }
 END_TEST
 
