@@ -8,16 +8,18 @@
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migration.h"
 
-/* Takes the shadow's indexes away from it, if it still has any. */
+/* Takes the shadow's indexes away from it, if it still has any; WITHOUT ROWID it becomes one of their kind itself. */
 static int give_up(struct migration *m, struct db *db, struct error *err)
 {
 	struct pool pool = {0};
 	struct error why = {0};
-	int64_t indexes = 0;
-	int rc = db_int(db, &indexes, err, "SELECT count(*) FROM main.sqlite_schema WHERE type='index' AND tbl_name=%Q",
-			m->r->shadow);
+	int64_t trees = 0;
+	int rc = db_int(db, &trees, err,
+			"SELECT (SELECT count(*) FROM main.sqlite_schema WHERE type='index' AND tbl_name=%Q)+"
+			"(SELECT count(*) FROM pragma_table_list(%Q) WHERE schema='main' AND wr)",
+			m->r->shadow, m->r->shadow);
 
-	if (rc == 0 && indexes > 0) {
+	if (rc == 0 && trees > 0) {
 		db_forget_statements(db);
 		rc = db_schema_edit_begin(db, err);
 		if (rc == 0) {

@@ -43,42 +43,6 @@ static int part_with_index(struct db *db, struct pool *pool, const struct plan *
 	return disown_index(db, pool, x, x->name, pool_printf(pool, "%s_x%zu", plan->shadow, i), err);
 }
 
-struct layout {
-	struct pool *pool;
-	struct buf columns, keys;
-	size_t n;
-};
-
-static int row_key(void *arg, sqlite3_stmt *stmt)
-{
-	struct layout *l = arg;
-	const char *collation = quote_name(l->pool, (const char *)sqlite3_column_text(stmt, 0));
-
-	buf_printf(&l->columns, "k%zu,", l->n);
-	buf_printf(&l->keys, "%sk%zu COLLATE %s%s", l->n ? "," : "", l->n, collation,
-		   sqlite3_column_int(stmt, 1) ? " DESC" : "");
-	l->n++;
-	return 0;
-}
-
-/* What the b-tree of a WITHOUT ROWID table is when nothing is known of it but its order. */
-static int without_rowid_sql(struct db *db, struct pool *pool, const char *table, const char *as, const char **ret,
-			     struct error *err)
-{
-	struct layout l = {.pool = pool};
-	const char *texts[] = {table, NULL};
-
-	int rc = schema_each(db_handle(db), err, row_key, &l,
-			     "SELECT x.coll,x.\"desc\" FROM pragma_index_list(?1,'main') l,"
-			     " pragma_index_xinfo(l.name,'main') x WHERE l.origin='pk' ORDER BY x.seqno",
-			     texts);
-	*ret = pool_printf(pool, "CREATE TABLE %s(%sPRIMARY KEY(%s)) WITHOUT ROWID", quote_name(pool, as),
-			   buf_cstr(&l.columns), buf_cstr(&l.keys));
-	buf_free(&l.columns);
-	buf_free(&l.keys);
-	return rc;
-}
-
 static int part_with_table(struct db *db, struct pool *pool, const struct plan *plan, struct error *err)
 {
 	const struct schema_table *t = plan->source;
@@ -87,8 +51,7 @@ static int part_with_table(struct db *db, struct pool *pool, const struct plan *
 	if (t->without_rowid) {
 		/* RETIRING takes a table of that name to be one of keys. */
 		name = pool_printf(pool, "%s_o0", plan->shadow);
-		if (without_rowid_sql(db, pool, t->name, name, &sql, err) != 0)
-			return -1;
+		sql = disowned_sql(pool, &t->primary, name);
 	}
 	for (size_t i = 0; i < t->nindexes; i++)
 		if (part_with_index(db, pool, plan, i, err) != 0)

@@ -105,12 +105,6 @@ void index_build_free(struct index_build *b);
  */
 int index_build_abandon(struct db *db, const char *table, uint64_t budget_ns, bool *ret_more, struct error *err);
 
-/*
- * Deletes up to `rows` rows from the front of a WITHOUT ROWID table with columns k0, k1, .. that is an index's b-tree,
- * NULLs and all; *ret_deleted 0: it is empty. Writer lane, in a transaction.
- */
-int index_shrink(struct db *db, const char *table, int64_t rows, int64_t *ret_deleted, struct error *err);
-
 /* True if sidecars of `table` are there: a build was begun and neither adopted nor abandoned. Any lane. */
 int index_build_begun(struct db *db, const char *table, bool *ret, struct error *err);
 

@@ -11,6 +11,7 @@
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/index_feed.h"
 #include "daemon/migrate/index_state.h"
+#include "daemon/migrate/shrink.h"
 
 /* How often a slice looks whether its turn is over. */
 #define LOOK_EVERY_ROWS 16
@@ -240,82 +241,24 @@ int index_build_begun(struct db *db, const char *table, bool *ret, struct error 
 	return result;
 }
 
-/*
- * Deletes up to `rows` rows from the front, one by one by IS: what DELETE .. LIMIT leaves, since that compares keys by
- * IN and never finds one with a NULL in it.
- */
-static int delete_singly(struct db *db, const char *sidecar, int64_t rows, int64_t *ret_deleted, struct error *err)
-{
-	struct buf get = {0}, take = {0};
-	sqlite3_stmt *first = NULL, *gone = NULL;
-	int row = 1;
-
-	buf_puts(&get, "SELECT * FROM main.");
-	sql_quote_name(&get, sidecar);
-	buf_puts(&get, " LIMIT 1");
-	if (db_prepare(db, buf_cstr(&get), &first, err) != 0)
-		row = -1;
-	buf_puts(&take, "DELETE FROM main.");
-	sql_quote_name(&take, sidecar);
-	for (int i = 0; row > 0 && i < sqlite3_column_count(first); i++)
-		buf_printf(&take, "%sk%d IS ?%d", i > 0 ? " AND " : " WHERE ", i, i + 1);
-	if (row > 0 && db_prepare(db, buf_cstr(&take), &gone, err) != 0)
-		row = -1;
-	for (*ret_deleted = 0; row > 0 && *ret_deleted < rows; ++*ret_deleted) {
-		row = db_step(db, first, err);
-		for (int i = 0; row > 0 && i < sqlite3_column_count(first); i++)
-			sqlite3_bind_value(gone, i + 1, sqlite3_column_value(first, i));
-		sqlite3_reset(first);
-		if (row <= 0 || db_step(db, gone, err) < 0) {
-			row = row == 0 ? 0 : -1;
-			break;
-		}
-		sqlite3_reset(gone);
-	}
-	db_done(db, gone);
-	db_done(db, first);
-	buf_free(&take);
-	buf_free(&get);
-	return row < 0 ? -1 : 0;
-}
-
-int index_shrink(struct db *db, const char *table, int64_t rows, int64_t *ret_deleted, struct error *err)
-{
-	struct buf sql = {0};
-	sqlite3_stmt *stmt = NULL;
-	int64_t singly = 0;
-
-	buf_puts(&sql, "DELETE FROM main.");
-	sql_quote_name(&sql, table);
-	buf_puts(&sql, " LIMIT ?1");
-	int rc = db_prepare(db, buf_cstr(&sql), &stmt, err);
-	buf_free(&sql);
-	if (rc != 0)
-		return -1;
-	sqlite3_bind_int64(stmt, 1, rows);
-	rc = db_step(db, stmt, err);
-	int64_t deleted = rc < 0 ? 0 : sqlite3_changes64(db_handle(db));
-	db_done(db, stmt);
-	if (rc < 0 || (deleted < rows && delete_singly(db, table, rows - deleted, &singly, err) != 0))
-		return -1;
-	*ret_deleted = deleted + singly;
-	return 0;
-}
-
 /* One slice: rows as long as the turn lasts, then the empty table itself. */
 static int shrink_sidecar(struct db *db, const char *sidecar, uint64_t budget_ns, struct error *err)
 {
+	struct pool pool = {0};
+	struct shrink shrink;
 	int64_t deleted = 0;
+	int rc = shrink_open(&pool, db, sidecar, &shrink, err);
 
 	do {
-		if (index_shrink(db, sidecar, DELETE_ROWS, &deleted, err) != 0)
-			return -1;
-		if (deleted == 0) {
-			db_forget_statements(db);
-			return db_exec(db, err, "DROP TABLE main.\"%w\"", sidecar);
-		}
-	} while (!db_turn_over(db, budget_ns));
-	return 0;
+		if (rc == 0)
+			rc = shrink_rows(db, &shrink, DELETE_ROWS, &deleted, err);
+	} while (rc == 0 && deleted > 0 && !db_turn_over(db, budget_ns));
+	if (rc == 0 && deleted == 0) {
+		db_forget_statements(db);
+		rc = db_exec(db, err, "DROP TABLE main.\"%w\"", sidecar);
+	}
+	pool_free(&pool);
+	return rc;
 }
 
 int index_build_abandon(struct db *db, const char *table, uint64_t budget_ns, bool *ret_more, struct error *err)

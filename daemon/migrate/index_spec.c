@@ -11,6 +11,7 @@
 
 #include "daemon/lib/check.h"
 #include "daemon/migrate/index_feed.h"
+#include "daemon/migrate/rowkey.h"
 #include "daemon/migrate/tokenize.h"
 #include "daemon/store/engine.h"
 
@@ -345,38 +346,24 @@ static int read_rowid_cursor(struct reading *r)
 	return 0;
 }
 
-/* The primary key as a row value; compared and ordered by the key's own collations. */
+/* The primary key, compared and ordered by its own collations. */
 static int read_key_cursor(struct reading *r)
 {
-	static const char sql[] = "SELECT x.name, x.\"desc\", x.coll FROM pragma_index_list(?1) AS l,"
-				  " pragma_index_xinfo(l.name) AS x WHERE l.origin = 'pk' AND x.key ORDER BY x.seqno";
-	sqlite3_stmt *stmt = NULL;
-	struct buf left = {0}, right = {0}, order = {0};
-	int result = prepare(r, &stmt, sql, r->spec->table);
-	bool desc = false;
+	struct schema_table *t = NULL;
+	struct rowkey_shape key;
 
-	while (result == 0 && (result = next_row(r, stmt)) == 1) {
-		result = 0;
-		const char *name = quoted(r->pool, column_text(r, stmt, 0));
-		const char *coll = (const char *)sqlite3_column_text(stmt, 2);
-		size_t at = r->spec->cursor_count++;
-		if (at > 0 && desc != (sqlite3_column_int(stmt, 1) != 0))
-			result = error_set(r->err, ERRC_INTERNAL, "the primary key of %s has mixed orders",
-					   r->spec->table);
-		desc = sqlite3_column_int(stmt, 1) != 0;
-		if (value_number(r, name) != at && result == 0)
-			result = error_set(r->err, ERRC_INTERNAL, "the primary key of %s names a column twice",
-					   r->spec->table);
-		buf_printf(&left, "%s%s COLLATE %s", at > 0 ? ", " : "", name, coll);
-		buf_printf(&right, "%s?%zu", at > 0 ? ", " : "", at + 1);
-		buf_printf(&order, "%s%s COLLATE %s%s", at > 0 ? ", " : " ORDER BY ", name, coll, desc ? " DESC" : "");
-	}
-	sqlite3_finalize(stmt);
-	const char *columns = pool_take(r->pool, &left), *parameters = pool_take(r->pool, &right),
-		   *by = pool_take(r->pool, &order);
-	r->spec->scan_sql[0] = by;
-	r->spec->scan_sql[1] = pool_printf(r->pool, " WHERE (%s) %s (%s)%s", columns, desc ? "<" : ">", parameters, by);
-	return result;
+	if (schema_read(r->pool, r->scratch, r->spec->table, &t, r->err) != 0)
+		return -1;
+	rowkey_of_table(r->pool, t, &key);
+	for (size_t i = 0; i < key.n; i++)
+		if (value_number(r, key.names[i]) != i)
+			return error_set(r->err, ERRC_INTERNAL, "the primary key of %s names a column twice",
+					 r->spec->table);
+	r->spec->cursor_count = key.n;
+	const char *order = rowkey_order(r->pool, &key, "", false);
+	r->spec->scan_sql[0] = pool_printf(r->pool, " ORDER BY %s", order);
+	r->spec->scan_sql[1] = pool_printf(r->pool, " WHERE %s ORDER BY %s", rowkey_after(r->pool, &key, "", 1), order);
+	return 0;
 }
 
 /* Puts the values in front of the cursor's part. NOT INDEXED: the way is the table, whatever the planner thinks. */

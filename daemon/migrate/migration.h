@@ -236,6 +236,8 @@ bool offending(const struct error *err);
 int disown(struct db *db, struct pool *pool, const char *table, struct error *err);
 /* The row `row` of sqlite_schema, whose b-tree is that of table `t`, becomes a table with nothing but rows. */
 int disown_table(struct db *db, struct pool *pool, const struct schema_table *t, const char *row, struct error *err);
+/* The CREATE TABLE by which the b-tree of an index, or of a table WITHOUT ROWID, stands in the file as `as`. */
+const char *disowned_sql(struct pool *pool, const struct schema_index *x, const char *as);
 /* The same for one row of an index that is laid out like `x`; it and its table are called `as` afterwards. */
 int disown_index(struct db *db, struct pool *pool, const struct schema_index *x, const char *row, const char *as,
 		 struct error *err);

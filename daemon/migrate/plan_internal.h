@@ -94,6 +94,9 @@ int plan_series(struct planning *p, const struct script *script, const struct sc
 int plan_rules(struct planning *p, const struct schema_table *target);
 void plan_in_place(struct planning *p, const struct schema_table *target);
 
+/* A CREATE INDEX that is built on a copy of the table, which takes its place. */
+int plan_index_copy(struct planning *p, const struct statement *st);
+
 /* Statements that are no ALTER TABLE. */
 int plan_index(struct planning *p, const struct statement *st);
 int plan_drop(struct planning *p, const struct statement *st);

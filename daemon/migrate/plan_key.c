@@ -98,8 +98,11 @@ static void map_shape(struct planning *p, struct rowkey_shape *ret)
 	*ret = p->plan->source_key;
 	ret->access = "NOT INDEXED";
 	ret->names = pool_alloc(pool, (ret->n + 1) * sizeof(*ret->names));
-	for (size_t i = 0; i < ret->n; i++)
+	ret->plain = pool_alloc(pool, ret->n + 1);
+	for (size_t i = 0; i < ret->n; i++) {
 		ret->names[i] = pool_printf(pool, "k%zu", i);
+		ret->plain[i] = true;
+	}
 }
 
 static int plan_key_map(struct planning *p, const struct schema_table *target)

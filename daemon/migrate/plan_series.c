@@ -1,5 +1,5 @@
 /*
- * Several statements about one table as one rebuild.
+ * Several statements about one table as one rebuild; or a CREATE INDEX alone, where it takes one.
  *
  * The mapping is over the row as it is before the first of them. So an UPDATE, or a USING, may use a column only as
  * long as no statement before it has given it other values; one that was added has its default until then. What uses
@@ -377,4 +377,12 @@ int plan_series(struct planning *p, const struct script *script, const struct sc
 
 	*ret_not = !series_read(p->pool, script, kinds, &k.series);
 	return *ret_not ? 0 : make(&k);
+}
+
+int plan_index_copy(struct planning *p, const struct statement *st)
+{
+	struct statement one = *st;
+	struct making k = {.p = p, .series = {.table = st->table, .n = 1, .at = &one}};
+
+	return make(&k);
 }

@@ -199,8 +199,8 @@ static int row_text(void *arg, sqlite3_stmt *stmt)
 	return 0;
 }
 
-/* Why the index cannot be built beside live writes; *ret NULL: it can. */
-static int unfit(struct planning *p, const char *sql, const char **ret)
+/* Why the index cannot be built beside the live table, *ret NULL: it can; and whether it can be beside a copy of it. */
+static int unfit(struct planning *p, const char *sql, const char **ret, bool *ret_copy)
 {
 	const struct schema_table *t = p->source;
 	const char **have = pool_alloc(p->pool, (t->nindexes + 1) * sizeof(*have)), *utf8 = NULL;
@@ -213,41 +213,57 @@ static int unfit(struct planning *p, const char *sql, const char **ret)
 	struct index_spec spec = {0};
 	struct error why = {0};
 
-	*ret = index_watch_unfit(t);
+	*ret_copy = false;
 	for (size_t i = 0; i < t->nindexes; i++)
 		have[i] = t->indexes[i].name;
 	if (schema_each(p->db, p->err, row_text, &utf8, "SELECT encoding='UTF-8' FROM pragma_encoding", NULL) != 0)
 		return -1;
-	if (*ret)
-		return 0;
-	if (!utf8)
+	if (!utf8) {
 		*ret = "the database is not UTF-8";
-	else if (index_spec_read(p->pool, &as, &spec, &why) != 0)
+	} else if (index_spec_read(p->pool, &as, &spec, &why) != 0) {
+		(void)trial_ok(p, why.code);
 		*ret = pool_str(p->pool, why.message);
-	else if (spec.count != 1 || !spec.one_sql)
-		*ret = "the index cannot be read";
+	} else {
+		*ret = index_watch_unfit(t);
+		*ret_copy = *ret != NULL;
+		if (!*ret && (spec.count != 1 || !spec.one_sql))
+			*ret = "the index cannot be read";
+	}
 	error_clear(&why);
 	return 0;
 }
 
-/* What cannot be built beside live writes is left to SQLite where that takes no time to speak of. */
-static int fallback(struct planning *p, const char *why)
+static int has_many(struct planning *p, bool *ret)
 {
-	bool many = false;
 	const char *sql = pool_printf(p->pool, "SELECT 1 FROM main.%s LIMIT 1 OFFSET %d",
 				      quote_name(p->pool, p->source->name), FEW_ROWS);
 
-	if (p->options->rows)
-		many = p->options->rows(p->options->rows_arg, p->source->name) > FEW_ROWS;
-	else if (schema_each(p->db, p->err, schema_row_exists, &many, sql, NULL) != 0)
+	*ret = false;
+	if (!p->options->rows)
+		return schema_each(p->db, p->err, schema_row_exists, ret, sql, NULL);
+	*ret = p->options->rows(p->options->rows_arg, p->source->name) > FEW_ROWS;
+	return 0;
+}
+
+/*
+ * What cannot be built beside the live table is left to SQLite where that takes no time to speak of, else built on a
+ * copy of the table.
+ */
+static int fallback(struct planning *p, const struct statement *st, const char *why, bool copy)
+{
+	bool many = false;
+
+	if (has_many(p, &many) != 0)
 		return -1;
+	if (many && copy)
+		return plan_index_copy(p, st);
 	if (many)
 		return error_set(
 			p->err, ERRC_MIGRATION_INVALID,
 			"an index of %.100s, which has more than %d rows, cannot be built beside live writes: %s",
 			p->source->name, FEW_ROWS, why);
 	p->plan->strategy = STRATEGY_INSTANT;
-	p->plan->instant_sql = p->plan->index_sql;
+	p->plan->instant_sql = st->sql;
 	return 0;
 }
 
@@ -255,6 +271,7 @@ int plan_index(struct planning *p, const struct statement *st)
 {
 	struct object o;
 	const char *why = NULL;
+	bool copy = false;
 
 	if (reserved(st->name))
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "the name %.100s is reserved", st->name);
@@ -269,12 +286,14 @@ int plan_index(struct planning *p, const struct statement *st)
 	if (sqlite3_prepare_v2(p->db, st->sql, -1, &stmt, NULL) != SQLITE_OK)
 		return error_set(p->err, ERRC_MIGRATION_INVALID, "%s", sqlite3_errmsg(p->db));
 	sqlite3_finalize(stmt);
+	if (unfit(p, st->sql, &why, &copy) != 0)
+		return -1;
+	if (why)
+		return fallback(p, st, why, copy);
 	p->plan->index_name = st->name;
 	p->plan->index_sql = st->sql;
 	p->plan->strategy = STRATEGY_INDEX;
-	if (unfit(p, st->sql, &why) != 0)
-		return -1;
-	return why ? fallback(p, why) : 0;
+	return 0;
 }
 
 /* Several statements as one change; *ret_not: they are none that is known. */
@@ -336,6 +355,7 @@ int plan_statement(struct pool *pool, sqlite3 *db, const char *sql, const struct
 	default:
 		rc = plan_object(&p, &st);
 	}
+	rc = plan_finish(&p, rc);
 	if (rc == 0)
 		*ret = plan;
 	return rc;

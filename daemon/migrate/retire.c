@@ -12,6 +12,7 @@
 #include "daemon/lib/clock.h"
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migration.h"
+#include "daemon/migrate/shrink.h"
 
 /* Rows a DELETE statement. */
 #define SLICE_ROWS 500
@@ -23,17 +24,16 @@ static int secure_delete(struct db *db, int64_t mode, struct error *err)
 	return db_exec(db, err, "PRAGMA main.secure_delete=%s", words[mode >= 0 && mode <= 2 ? mode : 1]);
 }
 
-/* A table of all columns of the b-tree, the first `n` of which are its key, in its order and collation. */
-static const char *keys_sql(struct pool *pool, const struct schema_index *x, size_t n, const char *as)
+const char *disowned_sql(struct pool *pool, const struct schema_index *x, const char *as)
 {
+	/* Of an index all columns are its key, of a table WITHOUT ROWID those of its PRIMARY KEY. */
+	size_t n = x->name ? x->nkeys : x->nuser;
 	struct buf columns = {0}, keys = {0};
 
 	for (size_t k = 0; k < x->nkeys; k++) {
-		buf_printf(&columns, "k%zu,", k);
-		if (k >= n)
-			continue;
-		buf_printf(&keys, "%sk%zu COLLATE %s%s", k ? "," : "", k, quote_name(pool, x->keys[k].collation),
-			   x->keys[k].desc ? " DESC" : "");
+		buf_printf(&columns, "k%zu COLLATE %s,", k, quote_name(pool, x->keys[k].collation));
+		if (k < n)
+			buf_printf(&keys, "%sk%zu%s", k ? "," : "", k, x->keys[k].desc ? " DESC" : "");
 	}
 	const char *sql = pool_printf(pool, "CREATE TABLE %s(%sPRIMARY KEY(%s)) WITHOUT ROWID", quote_name(pool, as),
 				      buf_cstr(&columns), buf_cstr(&keys));
@@ -48,7 +48,7 @@ int disown_index(struct db *db, struct pool *pool, const struct schema_index *x,
 	return db_exec(
 		db, err,
 		"UPDATE main.sqlite_schema SET type='table',name=%Q,tbl_name=%Q,sql=%Q WHERE type='index' AND name=%Q",
-		as, as, keys_sql(pool, x, x->nkeys, as), row);
+		as, as, disowned_sql(pool, x, as), row);
 }
 
 int disown_table(struct db *db, struct pool *pool, const struct schema_table *t, const char *row, struct error *err)
@@ -61,7 +61,7 @@ int disown_table(struct db *db, struct pool *pool, const struct schema_table *t,
 	const char *as = pool_printf(pool, "%s_o_rows", row);
 	return db_exec(db, err,
 		       "UPDATE main.sqlite_schema SET name=%Q,tbl_name=%Q,sql=%Q WHERE type='table' AND name=%Q", as,
-		       as, keys_sql(pool, &t->primary, t->primary.nuser, as), row);
+		       as, disowned_sql(pool, &t->primary, as), row);
 }
 
 int disown(struct db *db, struct pool *pool, const char *table, struct error *err)
@@ -97,7 +97,7 @@ int retire_next(struct db *db, struct pool *pool, const char *shadow, const char
 	return rc < 0 ? -1 : 0;
 }
 
-/* Rows from the front of the old table. */
+/* Rows from the front of a table by its rowids. */
 static int delete_rows(struct db *db, const char *sql, int64_t *ret_rows, struct error *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -115,24 +115,19 @@ static int delete_rows(struct db *db, const char *sql, int64_t *ret_rows, struct
 static int empty(struct migration *m, struct db *db, struct pool *pool, const char *table, bool *ret_empty,
 		 struct error *err)
 {
-	bool shadow = strcmp(table, m->r->shadow) == 0;
+	bool keyed = strcmp(table, m->r->shadow) != 0;
 	const char *name = quote_name(pool, table);
-	int64_t keyed = 0;
-
-	/* A shadow that is given up can be WITHOUT ROWID: it has no NULL in its key. */
-	if (shadow && db_int(db, &keyed, err, "SELECT wr FROM pragma_table_list(%Q) WHERE schema='main'", table) != 0)
-		return -1;
-	const char *sql =
-		keyed ? pool_printf(pool, "DELETE FROM main.%s LIMIT ?1", name)
-		      : pool_printf(
-				pool,
-				"DELETE FROM main.%s WHERE rowid<=(SELECT max(rowid) FROM (SELECT rowid FROM main.%s"
-				" ORDER BY rowid LIMIT ?1))",
-				name, name);
+	const char *sql = pool_printf(pool,
+				      "DELETE FROM main.%s WHERE rowid<=(SELECT max(rowid) FROM (SELECT rowid FROM"
+				      " main.%s ORDER BY rowid LIMIT ?1))",
+				      name, name);
+	struct shrink shrink = {0};
 	int64_t rows = 0;
 
+	if (keyed && shrink_open(pool, db, table, &shrink, err) != 0)
+		return -1;
 	do {
-		if ((shadow ? delete_rows(db, sql, &rows, err) : index_shrink(db, table, SLICE_ROWS, &rows, err)) != 0)
+		if ((keyed ? shrink_rows(db, &shrink, SLICE_ROWS, &rows, err) : delete_rows(db, sql, &rows, err)) != 0)
 			return -1;
 		m->step_rows += rows;
 	} while (rows > 0 && !db_turn_over(db, m->allow.hold_ns));

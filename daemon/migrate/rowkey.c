@@ -2,6 +2,7 @@
 #include "daemon/migrate/rowkey.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "daemon/lib/check.h"
 
@@ -12,6 +13,7 @@ static void make(struct pool *pool, struct rowkey_shape *s, size_t n)
 	*s = (struct rowkey_shape){.n = n, .access = "NOT INDEXED"};
 	s->names = pool_alloc(pool, (n + 1) * sizeof(*s->names));
 	s->collations = pool_alloc(pool, (n + 1) * sizeof(*s->collations));
+	s->plain = pool_alloc(pool, n + 1);
 	s->desc = pool_alloc(pool, n + 1);
 	s->columns = pool_alloc(pool, (n + 1) * sizeof(*s->columns));
 }
@@ -22,6 +24,7 @@ void rowkey_of_column(struct pool *pool, const char *name, int column, struct ro
 	ret->rowid = true;
 	ret->names[0] = quote_name(pool, name);
 	ret->collations[0] = "\"BINARY\"";
+	ret->plain[0] = true;
 	ret->columns[0] = column;
 }
 
@@ -33,7 +36,9 @@ void rowkey_of_index(struct pool *pool, const struct schema_table *t, const stru
 		ret->access = pool_printf(pool, "INDEXED BY %s", quote_name(pool, x->name));
 	for (size_t i = 0; i < x->nuser; i++) {
 		PRE(x->keys[i].column >= 0);
-		ret->names[i] = quote_name(pool, t->columns[x->keys[i].column].name);
+		const struct schema_column *c = &t->columns[x->keys[i].column];
+		ret->names[i] = quote_name(pool, c->name);
+		ret->plain[i] = c->collation && strcasecmp(c->collation, x->keys[i].collation) == 0;
 		ret->collations[i] = quote_name(pool, x->keys[i].collation);
 		ret->desc[i] = x->keys[i].desc;
 		ret->columns[i] = x->keys[i].column;
@@ -100,17 +105,57 @@ const char *rowkey_equals(struct pool *pool, const struct rowkey_shape *s, const
 	return out;
 }
 
-/* a>=?1 AND (a>?1 OR (a=?1 AND ..)): the first condition is what an index serves. */
-const char *rowkey_after(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first)
+size_t rowkey_run(const struct rowkey_shape *s, size_t from)
+{
+	size_t to = from + 1;
+
+	while (s->plain[from] && to < s->n && s->plain[to] && s->desc[to] == s->desc[from])
+		to++;
+	return to;
+}
+
+const char *rowkey_bound(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first, size_t from,
+			 enum rowkey_side side)
+{
+	size_t to = rowkey_run(s, from);
+	bool behind = side == ROWKEY_BEHIND || side == ROWKEY_FROM, equal = side == ROWKEY_FROM || side == ROWKEY_UNTIL;
+	const char *than = behind != s->desc[from] ? ">" : "<", *or_equal = equal ? "=" : "", *marks = "";
+
+	if (to == from + 1)
+		return pool_printf(pool, "%s%s%s?%zu", part(pool, s, prefix, from), than, or_equal, first + from);
+	const struct rowkey_shape run = {.n = to - from, .names = s->names + from};
+	for (size_t i = from; i < to; i++)
+		marks = pool_printf(pool, "%s%s?%zu", marks, i > from ? "," : "", first + i);
+	return pool_printf(pool, "(%s)%s%s(%s)", rowkey_list(pool, &run, prefix), than, or_equal, marks);
+}
+
+/* (a>?1 OR (a=?1 AND (b<?2 OR ..))): each part in its own direction and collation. A + keeps the planner from it. */
+static const char *part_by_part(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first)
 {
 	const char *out = NULL;
 	for (size_t i = s->n; i-- > 0;) {
 		const char *p = part(pool, s, prefix, i), *than = s->desc[i] ? "<" : ">";
-		out = out ? pool_printf(pool, "%s%s=?%zu AND (%s%s?%zu OR (%s=?%zu AND %s))", p, than, first + i, p,
-					than, first + i, p, first + i, out)
+		out = out ? pool_printf(pool, "(%s%s?%zu OR (%s=?%zu AND %s))", p, than, first + i, p, first + i, out)
 			  : pool_printf(pool, "%s%s?%zu", p, than, first + i);
 	}
 	return out;
+}
+
+const char *rowkey_after(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first)
+{
+	if (rowkey_run(s, 0) == s->n)
+		return rowkey_bound(pool, s, prefix, first, 0, ROWKEY_BEHIND);
+	return pool_printf(pool, "%s AND +%s", rowkey_bound(pool, s, prefix, first, 0, ROWKEY_FROM),
+			   part_by_part(pool, s, prefix, first));
+}
+
+const char *rowkey_until(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first)
+{
+	const char *head = rowkey_bound(pool, s, prefix, first, 0, ROWKEY_UNTIL);
+
+	if (rowkey_run(s, 0) == s->n)
+		return head;
+	return pool_printf(pool, "%s AND NOT +%s", head, part_by_part(pool, s, prefix, first));
 }
 
 const char *rowkey_compare(struct pool *pool, const struct rowkey_shape *s)

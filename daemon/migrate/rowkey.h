@@ -23,6 +23,7 @@ struct rowkey_shape {
 	size_t n;
 	const char **names;      /* quoted */
 	const char **collations; /* quoted */
+	bool *plain;             /* it is compared so by its name alone */
 	bool *desc;
 	int *columns;       /* of the table; NULL for a rowid that is no column */
 	const char *access; /* NOT INDEXED, or INDEXED BY where the key's order is that of an index */
@@ -45,7 +46,21 @@ void rowkey_of_index(struct pool *pool, const struct schema_table *t, const stru
 const char *rowkey_list(struct pool *pool, const struct rowkey_shape *s, const char *prefix);
 const char *rowkey_order(struct pool *pool, const struct rowkey_shape *s, const char *prefix, bool backwards);
 const char *rowkey_equals(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first);
+/*
+ * Behind a key, and up to it. An index on the key finds either end at once where the whole key is one run, else by the
+ * first run of it.
+ */
 const char *rowkey_after(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first);
+const char *rowkey_until(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first);
+/*
+ * The end of the run that begins with part `from`: parts that go in one direction and are compared as their columns
+ * are. SQLite looks such up together, as a row value.
+ */
+size_t rowkey_run(const struct rowkey_shape *s, size_t from);
+/* That run alone against the same parts of a key, in the index's order. */
+enum rowkey_side { ROWKEY_BEFORE, ROWKEY_UNTIL, ROWKEY_FROM, ROWKEY_BEHIND };
+const char *rowkey_bound(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first, size_t from,
+			 enum rowkey_side side);
 /* A SELECT of -1, 0 or 1: how the key in the first n parameters stands to that in the next n. */
 const char *rowkey_compare(struct pool *pool, const struct rowkey_shape *s);
 

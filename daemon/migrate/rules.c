@@ -68,11 +68,11 @@ static int check_one(struct migration *m, struct db *db, const struct look *l, s
 	sqlite3_stmt *stmt = NULL;
 	const struct rowkey_shape *shape = &m->plan->source_key;
 	size_t n = range.from ? shape->n : 0;
-	const char *sql = pool_printf(&pool, "SELECT %s,%s FROM main.%s %s WHERE %s AND NOT (%s) AND (%s)",
+	const char *sql = pool_printf(&pool, "SELECT %s,%s FROM main.%s %s WHERE %s AND %s AND (%s)",
 				      rowkey_list(&pool, shape, ""), l->value ? l->value : "NULL",
 				      quote_name(&pool, m->plan->table), shape->access,
 				      n ? rowkey_after(&pool, shape, "", 1) : "1",
-				      range.to ? rowkey_after(&pool, shape, "", n + 1) : "0", l->bad);
+				      range.to ? rowkey_until(&pool, shape, "", n + 1) : "1", l->bad);
 	int rc = db_prepare(db, sql, &stmt, err);
 	if (rc == 0) {
 		if (n)

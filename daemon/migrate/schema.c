@@ -251,6 +251,22 @@ static int read_primary(struct reading *r, sqlite3 *db, struct error *err)
 	return 0;
 }
 
+static int read_collations(struct reading *r, sqlite3 *db, struct error *err)
+{
+	const char *collation = NULL;
+
+	for (size_t i = 0; i < r->t->ncolumns; i++) {
+		struct schema_column *c = &r->t->columns[i];
+		if (c->pk == 0)
+			continue;
+		if (sqlite3_table_column_metadata(db, "main", r->t->name, c->name, NULL, &collation, NULL, NULL,
+						  NULL) != SQLITE_OK)
+			return failed(db, err);
+		c->collation = pool_str(r->pool, collation);
+	}
+	return 0;
+}
+
 /* A name that means the rowid and is no column's. */
 static void find_rowid(struct schema_table *t)
 {
@@ -327,7 +343,7 @@ static int read_rest(struct reading *r, sqlite3 *db, struct error *err)
 		    db, err, row_column, r,
 		    "SELECT name,type,\"notnull\",dflt_value,pk,hidden FROM pragma_table_xinfo(?1,'main') ORDER BY cid",
 		    texts) != 0 ||
-	    read_indexes(r, db, err) != 0 || read_primary(r, db, err) != 0)
+	    read_collations(r, db, err) != 0 || read_indexes(r, db, err) != 0 || read_primary(r, db, err) != 0)
 		return -1;
 	if (schema_each(db, err, row_trigger, r,
 			"SELECT name,sql FROM main.sqlite_schema WHERE type='trigger' AND lower(tbl_name)=lower(?1) "

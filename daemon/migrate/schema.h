@@ -24,8 +24,9 @@ struct schema_column {
 	const char *dflt; /* the default's text, NULL if none */
 	enum affinity affinity;
 	bool notnull;
-	int pk;     /* place in the primary key from 1; 0: not in it */
-	int hidden; /* 0 ordinary, 2 generated virtual, 3 generated stored */
+	int pk;                /* place in the primary key from 1; 0: not in it */
+	const char *collation; /* as it compares; of a column of the primary key, else NULL */
+	int hidden;            /* 0 ordinary, 2 generated virtual, 3 generated stored */
 };
 
 /* One column of an index's b-tree. */

@@ -841,6 +841,21 @@ statement(
     fill=PARENTS + ["UPDATE OR IGNORE t SET p = 1 + id % 60"],
 )
 statement("CREATE INDEX, WITHOUT ROWID", WR % "INT", "CREATE INDEX t_v ON t(v, b)", rows=200)
+# More rows than are left to SQLite's own.
+statement("CREATE INDEX, WITHOUT ROWID, many rows", WR % "INT", "CREATE INDEX t_v ON t(v DESC, b)", rows=2000)
+statement(
+    "CREATE UNIQUE INDEX, WITHOUT ROWID, many rows",
+    "CREATE TABLE t(a TEXT, b INT, v INT, PRIMARY KEY(b DESC, a)) WITHOUT ROWID ;; CREATE UNIQUE INDEX t_v ON t(v)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS [t va] ON t(v, a COLLATE NOCASE) WHERE b > 3",
+    domains={"v": "int:4000"},
+    rows=2000,
+)
+statement(
+    "CREATE INDEX, a virtual column before the key, many rows",
+    "CREATE TABLE t(g AS (v + 1) VIRTUAL, id INTEGER PRIMARY KEY, r REAL, v INT)",
+    "CREATE INDEX t_g ON t(g, r)",
+    rows=2000,
+)
 statement(
     "CREATE INDEX IF NOT EXISTS that is there",
     ABC + " ;; CREATE INDEX t_n ON t(n)",

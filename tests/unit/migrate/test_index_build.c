@@ -76,6 +76,11 @@ static const struct kind {
 	 NULL,
 	 "(p, q, v) SELECT (i % 300) * 0.5, 'q' || i || '  ', " MIXED("0") " FROM n",
 	 {"(v)"}},
+	{"without rowid, both ways",
+	 "(p INT, q TEXT, v, PRIMARY KEY(p, q COLLATE NOCASE DESC)) WITHOUT ROWID",
+	 NULL,
+	 "(p, q, v) SELECT i % 3, 'q' || i, " MIXED("0") " FROM n",
+	 {"(v, p)"}},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -694,18 +699,18 @@ START_TEST(test_names_that_are_taken_and_foreign_collations_are_refused)
 	struct work w = {.config = {.table = "s", .sql = taken, .count = 1}};
 	struct work x = {.config = {.table = "s", .sql = bad, .count = 1}};
 	struct work missing = {.config = {.table = "nosuch", .sql = taken, .count = 1}};
-	struct work mixed = {.config = {.table = "m", .sql = NULL, .count = 0}};
+	struct work twice = {.config = {.table = "m", .sql = NULL, .count = 0}};
 	struct error err = {0};
 
 	sql(&fixture, "CREATE TABLE s(a); CREATE TABLE o(a); CREATE INDEX o_1 ON o(a);"
-		      "CREATE TABLE m(a, b, PRIMARY KEY(a, b DESC)) WITHOUT ROWID");
+		      "CREATE TABLE m(a, b, PRIMARY KEY(b, a, b COLLATE NOCASE)) WITHOUT ROWID");
 	ck_assert_int_eq(call(&fixture, true, do_open, &w, &err, NULL), -1);
 	error_clear(&err);
 	ck_assert_int_eq(call(&fixture, true, do_open, &x, &err, NULL), -1);
 	error_clear(&err);
 	ck_assert_int_eq(call(&fixture, true, do_open, &missing, &err, NULL), -1);
 	error_clear(&err);
-	ck_assert_int_eq(call(&fixture, true, do_open, &mixed, &err, NULL), -1);
+	ck_assert_int_eq(call(&fixture, true, do_open, &twice, &err, NULL), -1);
 	error_clear(&err);
 	sqlite3 *db = open_file();
 	check_integrity(db, "refused");

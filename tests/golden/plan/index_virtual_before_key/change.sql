@@ -1,0 +1,1 @@
+CREATE INDEX tg ON t(g)

@@ -1,0 +1,2 @@
+instant
+CREATE INDEX tv ON t(v)

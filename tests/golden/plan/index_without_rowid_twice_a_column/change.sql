@@ -1,0 +1,1 @@
+CREATE INDEX tv ON t(v)
