@@ -320,6 +320,12 @@ static int read_indexes(struct reading *r, const struct index_source *source)
 	return result;
 }
 
+/* All of the table. NOT INDEXED: the way is the table, whatever the planner thinks. */
+static const char *whole(struct reading *r)
+{
+	return pool_printf(r->pool, "main.%s NOT INDEXED", quote_name(r->pool, r->spec->table));
+}
+
 /* The rowid's name: one of the three that no column has, else the column that is the rowid. */
 static int read_rowid_cursor(struct reading *r)
 {
@@ -330,7 +336,6 @@ static int read_rowid_cursor(struct reading *r)
 		"   (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'))"
 		" WHERE lower(name) NOT IN (SELECT lower(name) FROM pragma_table_xinfo(?1)) LIMIT 1";
 	const char *name;
-	struct buf b = {0};
 
 	if (one_text(r, sql, r->spec->table, &name) != 0)
 		return -1;
@@ -338,11 +343,9 @@ static int read_rowid_cursor(struct reading *r)
 		return error_set(r->err, ERRC_INTERNAL, "the rowid of %s cannot be named", r->spec->table);
 	value_number(r, name);
 	r->spec->cursor_count = 1;
-	buf_printf(&b, " WHERE %s > ?1 ORDER BY %s", name, name);
-	r->spec->scan_sql[1] = pool_take(r->pool, &b);
-	buf_printf(&b, " ORDER BY %s", name);
-	r->spec->scan_sql[0] = pool_take(r->pool, &b);
-	r->spec->one_sql = pool_printf(r->pool, " WHERE %s = ?1", name);
+	r->spec->scan_sql[0] = pool_printf(r->pool, "%s ORDER BY %s", whole(r), name);
+	r->spec->scan_sql[1] = pool_printf(r->pool, "%s WHERE %s > ?1 ORDER BY %s", whole(r), name, name);
+	r->spec->one_sql = pool_printf(r->pool, "%s WHERE %s = ?1", whole(r), name);
 	return 0;
 }
 
@@ -351,6 +354,7 @@ static int read_key_cursor(struct reading *r)
 {
 	struct schema_table *t = NULL;
 	struct rowkey_shape key;
+	struct rowkey_rows rows;
 
 	if (schema_read(r->pool, r->scratch, r->spec->table, &t, r->err) != 0)
 		return -1;
@@ -361,12 +365,13 @@ static int read_key_cursor(struct reading *r)
 					 r->spec->table);
 	r->spec->cursor_count = key.n;
 	const char *order = rowkey_order(r->pool, &key, "", false);
-	r->spec->scan_sql[0] = pool_printf(r->pool, " ORDER BY %s", order);
-	r->spec->scan_sql[1] = pool_printf(r->pool, " WHERE %s ORDER BY %s", rowkey_after(r->pool, &key, "", 1), order);
+	rowkey_behind(r->pool, &key, quote_name(r->pool, r->spec->table), NULL, 1, &rows);
+	r->spec->scan_sql[0] = pool_printf(r->pool, "%s ORDER BY %s", whole(r), order);
+	r->spec->scan_sql[1] = pool_printf(r->pool, "%s WHERE %s%s", rows.from, rows.where, rows.order);
 	return 0;
 }
 
-/* Puts the values in front of the cursor's part. NOT INDEXED: the way is the table, whatever the planner thinks. */
+/* Puts the values in front of the cursor's part. */
 static const char *scan(struct reading *r, const char *rest)
 {
 	struct buf b = {0};
@@ -374,9 +379,7 @@ static const char *scan(struct reading *r, const char *rest)
 	buf_puts(&b, "SELECT ");
 	for (size_t i = 0; i < r->value_count; i++)
 		buf_printf(&b, "%s%s\n", i > 0 ? "," : "", r->values[i]);
-	buf_puts(&b, " FROM main.");
-	sql_quote_name(&b, r->spec->table);
-	buf_printf(&b, " NOT INDEXED%s", rest);
+	buf_printf(&b, " FROM %s", rest);
 	return pool_take(r->pool, &b);
 }
 

@@ -85,10 +85,14 @@ enum step_outcome plan_step(struct migration *m, struct db *db, struct error *er
 static const char *chunk_sql(struct migration *m, struct pool *pool, const char *what, const char *limit)
 {
 	const struct rowkey_shape *key = &m->plan->source_key;
+	const char *table = quote_name(pool, m->plan->table);
+	struct rowkey_rows rows;
 
-	return pool_printf(pool, "SELECT %s FROM main.%s %s WHERE %s ORDER BY %s LIMIT %s", what,
-			   quote_name(pool, m->plan->table), key->access,
-			   m->has_checked ? rowkey_after(pool, key, "", 1) : "1", rowkey_order(pool, key, "", false),
+	if (!m->has_checked)
+		return pool_printf(pool, "SELECT %s FROM main.%s %s ORDER BY %s LIMIT %s", what, table, key->access,
+				   rowkey_order(pool, key, "", false), limit);
+	rowkey_behind(pool, key, table, NULL, 1, &rows);
+	return pool_printf(pool, "SELECT %s FROM %s WHERE %s%s LIMIT %s", what, rows.from, rows.where, rows.order,
 			   limit);
 }
 

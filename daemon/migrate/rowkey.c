@@ -118,7 +118,7 @@ const char *rowkey_bound(struct pool *pool, const struct rowkey_shape *s, const 
 			 enum rowkey_side side)
 {
 	size_t to = rowkey_run(s, from);
-	bool behind = side == ROWKEY_BEHIND || side == ROWKEY_FROM, equal = side == ROWKEY_FROM || side == ROWKEY_UNTIL;
+	bool behind = side == ROWKEY_BEHIND, equal = side == ROWKEY_UNTIL;
 	const char *than = behind != s->desc[from] ? ">" : "<", *or_equal = equal ? "=" : "", *marks = "";
 
 	if (to == from + 1)
@@ -129,33 +129,68 @@ const char *rowkey_bound(struct pool *pool, const struct rowkey_shape *s, const 
 	return pool_printf(pool, "(%s)%s%s(%s)", rowkey_list(pool, &run, prefix), than, or_equal, marks);
 }
 
-/* (a>?1 OR (a=?1 AND (b<?2 OR ..))): each part in its own direction and collation. A + keeps the planner from it. */
-static const char *part_by_part(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first)
+/* What has the same parts before `from`, and is behind in the run that begins there. */
+static const char *behind_in(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first,
+			     size_t from)
+{
+	struct rowkey_shape before = *s;
+
+	before.n = from;
+	return pool_printf(pool, "%s%s%s", rowkey_equals(pool, &before, prefix, first), from ? " AND " : "",
+			   rowkey_bound(pool, s, prefix, first, from, ROWKEY_BEHIND));
+}
+
+/* One part of the table behind the other: first what has most of the key's parts in common. */
+static const char *runs_behind(struct pool *pool, const struct rowkey_shape *s, const char *table, size_t first)
+{
+	const char *order = rowkey_order(pool, s, "", false), *out = NULL;
+
+	for (size_t from = 0; from < s->n; from = rowkey_run(s, from)) {
+		const char *rows = pool_printf(pool, "SELECT * FROM (SELECT * FROM main.%s %s WHERE %s ORDER BY %s)",
+					       table, s->access, behind_in(pool, s, "", first, from), order);
+		out = out ? pool_printf(pool, "%s UNION ALL %s", rows, out) : rows;
+	}
+	return out;
+}
+
+void rowkey_behind(struct pool *pool, const struct rowkey_shape *s, const char *table, const char *alias, size_t first,
+		   struct rowkey_rows *ret)
+{
+	const char *prefix = alias ? pool_printf(pool, "%s.", alias) : "";
+	const char *as = alias ? pool_printf(pool, " AS %s", alias) : "";
+
+	if (rowkey_run(s, 0) < s->n) {
+		*ret = (struct rowkey_rows){.from = pool_printf(pool, "(%s) AS %s", runs_behind(pool, s, table, first),
+								alias ? alias : table),
+					    .where = "1",
+					    .order = ""};
+		return;
+	}
+	*ret = (struct rowkey_rows){.from = pool_printf(pool, "main.%s%s %s", table, as, s->access),
+				    .where = behind_in(pool, s, prefix, first, 0),
+				    .order = pool_printf(pool, " ORDER BY %s", rowkey_order(pool, s, prefix, false))};
+}
+
+/* (a>?1 OR (a=?1 AND (b<?2 OR ..))): each part in its own direction and collation. */
+static const char *part_by_part(struct pool *pool, const struct rowkey_shape *s, size_t first)
 {
 	const char *out = NULL;
 	for (size_t i = s->n; i-- > 0;) {
-		const char *p = part(pool, s, prefix, i), *than = s->desc[i] ? "<" : ">";
+		const char *p = part(pool, s, "", i), *than = s->desc[i] ? "<" : ">";
 		out = out ? pool_printf(pool, "(%s%s?%zu OR (%s=?%zu AND %s))", p, than, first + i, p, first + i, out)
 			  : pool_printf(pool, "%s%s?%zu", p, than, first + i);
 	}
 	return out;
 }
 
-const char *rowkey_after(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first)
+/* A + keeps the planner from what is to be asked of each row alone. */
+const char *rowkey_until(struct pool *pool, const struct rowkey_shape *s, size_t first)
 {
-	if (rowkey_run(s, 0) == s->n)
-		return rowkey_bound(pool, s, prefix, first, 0, ROWKEY_BEHIND);
-	return pool_printf(pool, "%s AND +%s", rowkey_bound(pool, s, prefix, first, 0, ROWKEY_FROM),
-			   part_by_part(pool, s, prefix, first));
-}
-
-const char *rowkey_until(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first)
-{
-	const char *head = rowkey_bound(pool, s, prefix, first, 0, ROWKEY_UNTIL);
+	const char *head = rowkey_bound(pool, s, "", first, 0, ROWKEY_UNTIL);
 
 	if (rowkey_run(s, 0) == s->n)
 		return head;
-	return pool_printf(pool, "%s AND NOT +%s", head, part_by_part(pool, s, prefix, first));
+	return pool_printf(pool, "%s AND NOT +%s", head, part_by_part(pool, s, first));
 }
 
 const char *rowkey_compare(struct pool *pool, const struct rowkey_shape *s)

@@ -47,20 +47,27 @@ const char *rowkey_list(struct pool *pool, const struct rowkey_shape *s, const c
 const char *rowkey_order(struct pool *pool, const struct rowkey_shape *s, const char *prefix, bool backwards);
 const char *rowkey_equals(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first);
 /*
- * Behind a key, and up to it. An index on the key finds either end at once where the whole key is one run, else by the
- * first run of it.
- */
-const char *rowkey_after(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first);
-const char *rowkey_until(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first);
-/*
  * The end of the run that begins with part `from`: parts that go in one direction and are compared as their columns
  * are. SQLite looks such up together, as a row value.
  */
 size_t rowkey_run(const struct rowkey_shape *s, size_t from);
 /* That run alone against the same parts of a key, in the index's order. */
-enum rowkey_side { ROWKEY_BEFORE, ROWKEY_UNTIL, ROWKEY_FROM, ROWKEY_BEHIND };
+enum rowkey_side { ROWKEY_BEFORE, ROWKEY_UNTIL, ROWKEY_BEHIND };
 const char *rowkey_bound(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first, size_t from,
 			 enum rowkey_side side);
+
+/*
+ * What is behind a key in main."table" (quoted), in the key's order: "SELECT .. FROM `from` WHERE `where` `order`".
+ * Where the whole key is one run it is a range; else a range for each run, one behind the other, which is a subquery
+ * with the table's columns. So the first row is found at once, whatever the key is like.
+ */
+struct rowkey_rows {
+	const char *from, *where, *order; /* the last with a blank before it, or empty */
+};
+void rowkey_behind(struct pool *pool, const struct rowkey_shape *s, const char *table, const char *alias, size_t first,
+		   struct rowkey_rows *ret);
+/* A condition: up to a key. Of several runs the first is looked up. */
+const char *rowkey_until(struct pool *pool, const struct rowkey_shape *s, size_t first);
 /* A SELECT of -1, 0 or 1: how the key in the first n parameters stands to that in the next n. */
 const char *rowkey_compare(struct pool *pool, const struct rowkey_shape *s);
 

@@ -68,11 +68,14 @@ static int check_one(struct migration *m, struct db *db, const struct look *l, s
 	sqlite3_stmt *stmt = NULL;
 	const struct rowkey_shape *shape = &m->plan->source_key;
 	size_t n = range.from ? shape->n : 0;
-	const char *sql = pool_printf(&pool, "SELECT %s,%s FROM main.%s %s WHERE %s AND %s AND (%s)",
-				      rowkey_list(&pool, shape, ""), l->value ? l->value : "NULL",
-				      quote_name(&pool, m->plan->table), shape->access,
-				      n ? rowkey_after(&pool, shape, "", 1) : "1",
-				      range.to ? rowkey_until(&pool, shape, "", n + 1) : "1", l->bad);
+	const char *table = quote_name(&pool, m->plan->table);
+	struct rowkey_rows rows = {.from = pool_printf(&pool, "main.%s %s", table, shape->access), .where = "1"};
+
+	if (n)
+		rowkey_behind(&pool, shape, table, NULL, 1, &rows);
+	const char *sql = pool_printf(&pool, "SELECT %s,%s FROM %s WHERE %s AND %s AND (%s)",
+				      rowkey_list(&pool, shape, ""), l->value ? l->value : "NULL", rows.from,
+				      rows.where, range.to ? rowkey_until(&pool, shape, n + 1) : "1", l->bad);
 	int rc = db_prepare(db, sql, &stmt, err);
 	if (rc == 0) {
 		if (n)

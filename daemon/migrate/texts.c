@@ -26,6 +26,7 @@ struct writing {
 	struct pool *pool;
 	const struct plan *plan;
 	const struct rowkey_shape *key;
+	const char *table;                 /* the source's name, quoted */
 	const char *source, *shadow, *map; /* main."t" with what says how it is read */
 	size_t n;                          /* parts of the key */
 };
@@ -37,10 +38,12 @@ static void ranges(struct writing *w, const char *head, const char *filter, cons
 	const char *from = pool_printf(w->pool, "%s FROM %s", head, w->source);
 	const char *order = rowkey_order(w->pool, w->key, "", false);
 	const char *where = filter ? pool_printf(w->pool, "(%s) AND ", filter) : "";
+	struct rowkey_rows rows;
 
+	rowkey_behind(w->pool, w->key, w->table, NULL, 1, &rows);
 	*first = pool_printf(w->pool, "%s WHERE %s1 ORDER BY %s LIMIT ?%zu", from, where, order, w->n + 1);
-	*next = pool_printf(w->pool, "%s WHERE %s%s ORDER BY %s LIMIT ?%zu", from, where,
-			    rowkey_after(w->pool, w->key, "", 1), order, w->n + 1);
+	*next = pool_printf(w->pool, "%s FROM %s WHERE %s%s%s LIMIT ?%zu", head, rows.from, where, rows.where,
+			    rows.order, w->n + 1);
 	*one = pool_printf(w->pool, "%s WHERE %s%s", from, where, rowkey_equals(w->pool, w->key, "", 1));
 }
 
@@ -61,9 +64,8 @@ static void copying_filtered(struct writing *w, const char *copy, struct texts *
 		return;
 	}
 	ranges(w, "SELECT *", NULL, &all, &behind, &unused);
-	const char *name = quote_name(pool, w->plan->table);
-	t->copy_first = pool_printf(pool, "%s FROM (%s) AS %s WHERE (%s)", copy, all, name, filter);
-	t->copy_next = pool_printf(pool, "%s FROM (%s) AS %s WHERE (%s)", copy, behind, name, filter);
+	t->copy_first = pool_printf(pool, "%s FROM (%s) AS %s WHERE (%s)", copy, all, w->table, filter);
+	t->copy_next = pool_printf(pool, "%s FROM (%s) AS %s WHERE (%s)", copy, behind, w->table, filter);
 }
 
 static void copying(struct writing *w, struct texts *t)
@@ -114,31 +116,31 @@ static void mapping(struct writing *w, struct texts *t)
 	t->unmap_one = pool_printf(pool, "DELETE FROM %s WHERE %s", w->map, rowkey_equals(pool, &plan->map_key, "", 1));
 }
 
-/* The shadow in the order of the source's keys. */
+/* The shadow in the order of the source's keys: by itself, or found through the key map. */
 static void shadow_side(struct writing *w, struct texts *t)
 {
 	struct pool *pool = w->pool;
 	const struct plan *plan = w->plan;
 	const struct rowkey_shape *key = plan->key_map ? &plan->map_key : &plan->shadow_key;
-	const char *alias = plan->key_map ? "m." : "", *join = "";
+	const char *table = quote_name(pool, plan->key_map ? plan->key_map : plan->shadow);
+	const char *alias = plan->key_map ? "m." : "", *join = "", *with = "";
 	const char *head = pool_printf(pool, "SELECT %s",
 				       both(pool, rowkey_list(pool, key, alias), joined(pool, plan, 0)));
+	struct rowkey_rows rows;
 
-	if (plan->key_map) {
-		for (size_t i = 0; i < plan->shadow_key.n; i++)
-			join = pool_printf(pool, "%ss.%s COLLATE %s=m.k%zu AND ", join, plan->shadow_key.names[i],
-					   plan->shadow_key.collations[i], w->n + i);
-		head = pool_printf(pool, "%s FROM main.%s m NOT INDEXED CROSS JOIN main.%s s %s", head,
-				   quote_name(pool, plan->key_map), quote_name(pool, plan->shadow),
+	for (size_t i = 0; plan->key_map && i < plan->shadow_key.n; i++)
+		join = pool_printf(pool, "%ss.%s COLLATE %s=m.k%zu AND ", join, plan->shadow_key.names[i],
+				   plan->shadow_key.collations[i], w->n + i);
+	if (plan->key_map)
+		with = pool_printf(pool, " CROSS JOIN main.%s s %s", quote_name(pool, plan->shadow),
 				   plan->shadow_key.access);
-	} else {
-		head = pool_printf(pool, "%s FROM %s", head, w->shadow);
-	}
-	const char *order = rowkey_order(pool, key, alias, false);
-	t->shadow_first = pool_printf(pool, "%s WHERE %s1 ORDER BY %s", head, join, order);
-	t->shadow_next = pool_printf(pool, "%s WHERE %s%s ORDER BY %s", head, join, rowkey_after(pool, key, alias, 1),
-				     order);
-	t->shadow_one = pool_printf(pool, "%s WHERE %s%s", head, join, rowkey_equals(pool, key, alias, 1));
+	const char *all = pool_printf(pool, "%s FROM main.%s %s%s%s WHERE %s", head, table, plan->key_map ? "m " : "",
+				      key->access, with, join);
+	rowkey_behind(pool, key, table, plan->key_map ? "m" : NULL, 1, &rows);
+	t->shadow_first = pool_printf(pool, "%s1 ORDER BY %s", all, rowkey_order(pool, key, alias, false));
+	t->shadow_next = pool_printf(pool, "%s FROM %s%s WHERE %s%s%s", head, rows.from, with, join, rows.where,
+				     rows.order);
+	t->shadow_one = pool_printf(pool, "%s%s", all, rowkey_equals(pool, key, alias, 1));
 	t->last_key = pool_printf(pool, "SELECT %s FROM %s ORDER BY %s LIMIT 1", rowkey_list(pool, key, ""),
 				  plan->key_map ? w->map : w->shadow, rowkey_order(pool, key, "", true));
 }
@@ -149,10 +151,14 @@ void texts_make(struct migration *m)
 	const struct plan *plan = m->plan;
 	struct texts *t = &m->texts;
 	const char *unused = NULL;
-	struct writing w = {.pool = pool, .plan = plan, .key = &plan->source_key, .n = plan->source_key.n};
+	struct writing w = {.pool = pool,
+			    .plan = plan,
+			    .key = &plan->source_key,
+			    .table = quote_name(pool, plan->table),
+			    .n = plan->source_key.n};
 
 	*t = (struct texts){0};
-	w.source = pool_printf(pool, "main.%s %s", quote_name(pool, plan->table), plan->source_key.access);
+	w.source = pool_printf(pool, "main.%s %s", w.table, plan->source_key.access);
 	w.shadow = pool_printf(pool, "main.%s %s", quote_name(pool, plan->shadow), plan->shadow_key.access);
 	copying(&w, t);
 	if (plan->key_map) {

@@ -136,6 +136,14 @@ case(
 )
 CASES[-1].schema.append("CREATE TABLE other(id INTEGER PRIMARY KEY, v)")
 case(
+    "PRIMARY KEY both ways, another one, many rows",
+    "CREATE TABLE t(a TEXT, b INT, c INT, v INT, PRIMARY KEY(b, c DESC, a)) WITHOUT ROWID",
+    "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY(a DESC, c, b), ALTER v TYPE TEXT",
+    "CREATE TABLE {T}(a TEXT, b INT, c INT, v TEXT, PRIMARY KEY(a DESC, c, b)) WITHOUT ROWID",
+    domains={"a": "text!:60", "b": "int!:4", "c": "int!:60"},
+    rows=2000,
+)
+case(
     "ADD PRIMARY KEY that is the rowid",
     "CREATE TABLE t(a INTEGER, v TEXT)",
     "ALTER TABLE t ADD PRIMARY KEY(a)",
