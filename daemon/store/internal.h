@@ -281,7 +281,8 @@ bool quick_over(struct db *db, uint64_t now_ns); /* progress handler: it is not 
 
 /* writer.c */
 int writer_start(struct store *s, struct error *err);
-void writer_stop(struct store *s);
+void writer_stop(struct store *s); /* it runs no more; who wakes it does no harm */
+void writer_free(struct store *s); /* behind checkpointer_stop(): nobody wakes it any more */
 void writer_wake(struct store *s); /* any thread: it looks round for a turn to take */
 /* Any thread. Where the queue is full the job comes back with BUSY. */
 void writer_push(struct store *s, struct sql_job *job);

@@ -387,6 +387,7 @@ void store_close(struct store *s)
 	readers_stop(s);
 	writer_stop(s);
 	checkpointer_stop(s);
+	writer_free(s);
 	mailbox_drain(s->mailbox);
 	quick_stop(s);
 	quoted_stop(s);

@@ -227,8 +227,12 @@ void writer_stop(struct store *s)
 	pthread_cond_broadcast(&w->work);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
-	pthread_cond_destroy(&w->work);
-	pthread_mutex_destroy(&w->lock);
+}
+
+void writer_free(struct store *s)
+{
+	pthread_cond_destroy(&s->writer.work);
+	pthread_mutex_destroy(&s->writer.lock);
 }
 
 void writer_wake(struct store *s)
