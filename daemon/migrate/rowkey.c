@@ -114,8 +114,9 @@ size_t rowkey_run(const struct rowkey_shape *s, size_t from)
 	return to;
 }
 
-const char *rowkey_bound(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first, size_t from,
-			 enum rowkey_side side)
+/* (a,b)>(?1,?2) */
+static const char *run_bound(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first,
+			     size_t from, enum rowkey_side side)
 {
 	size_t to = rowkey_run(s, from);
 	bool behind = side == ROWKEY_BEHIND, equal = side == ROWKEY_UNTIL;
@@ -129,15 +130,14 @@ const char *rowkey_bound(struct pool *pool, const struct rowkey_shape *s, const 
 	return pool_printf(pool, "(%s)%s%s(%s)", rowkey_list(pool, &run, prefix), than, or_equal, marks);
 }
 
-/* What has the same parts before `from`, and is behind in the run that begins there. */
-static const char *behind_in(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first,
-			     size_t from)
+const char *rowkey_bound(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first, size_t from,
+			 enum rowkey_side side)
 {
 	struct rowkey_shape before = *s;
 
 	before.n = from;
 	return pool_printf(pool, "%s%s%s", rowkey_equals(pool, &before, prefix, first), from ? " AND " : "",
-			   rowkey_bound(pool, s, prefix, first, from, ROWKEY_BEHIND));
+			   run_bound(pool, s, prefix, first, from, side));
 }
 
 /* One part of the table behind the other: first what has most of the key's parts in common. */
@@ -147,7 +147,8 @@ static const char *runs_behind(struct pool *pool, const struct rowkey_shape *s, 
 
 	for (size_t from = 0; from < s->n; from = rowkey_run(s, from)) {
 		const char *rows = pool_printf(pool, "SELECT * FROM (SELECT * FROM main.%s %s WHERE %s ORDER BY %s)",
-					       table, s->access, behind_in(pool, s, "", first, from), order);
+					       table, s->access, rowkey_bound(pool, s, "", first, from, ROWKEY_BEHIND),
+					       order);
 		out = out ? pool_printf(pool, "%s UNION ALL %s", rows, out) : rows;
 	}
 	return out;
@@ -167,7 +168,7 @@ void rowkey_behind(struct pool *pool, const struct rowkey_shape *s, const char *
 		return;
 	}
 	*ret = (struct rowkey_rows){.from = pool_printf(pool, "main.%s%s %s", table, as, s->access),
-				    .where = behind_in(pool, s, prefix, first, 0),
+				    .where = rowkey_bound(pool, s, prefix, first, 0, ROWKEY_BEHIND),
 				    .order = pool_printf(pool, " ORDER BY %s", rowkey_order(pool, s, prefix, false))};
 }
 

@@ -51,7 +51,7 @@ const char *rowkey_equals(struct pool *pool, const struct rowkey_shape *s, const
  * are. SQLite looks such up together, as a row value.
  */
 size_t rowkey_run(const struct rowkey_shape *s, size_t from);
-/* That run alone against the same parts of a key, in the index's order. */
+/* The rows that have a key's parts before `from`, and stand so to it by that run, in the index's order. */
 enum rowkey_side { ROWKEY_BEFORE, ROWKEY_UNTIL, ROWKEY_BEHIND };
 const char *rowkey_bound(struct pool *pool, const struct rowkey_shape *s, const char *prefix, size_t first, size_t from,
 			 enum rowkey_side side);

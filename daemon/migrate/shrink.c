@@ -10,16 +10,12 @@
 
 static void make_ranges(struct pool *pool, const char *name, const struct rowkey_shape *key, struct shrink *s)
 {
-	struct rowkey_shape before = *key;
-
 	for (size_t from = 0, to; from < key->n; from = to) {
 		to = rowkey_run(key, from);
-		before.n = from;
+		enum rowkey_side side = to == key->n ? ROWKEY_UNTIL : ROWKEY_BEFORE;
 		s->range_sql = pool_grow(pool, s->range_sql, s->nranges, sizeof(*s->range_sql));
-		s->range_sql[s->nranges++] = pool_printf(
-			pool, "DELETE FROM main.%s WHERE %s%s%s", name, rowkey_equals(pool, &before, "", 1),
-			from ? " AND " : "",
-			rowkey_bound(pool, key, "", 1, from, to == key->n ? ROWKEY_UNTIL : ROWKEY_BEFORE));
+		s->range_sql[s->nranges++] = pool_printf(pool, "DELETE FROM main.%s WHERE %s", name,
+							 rowkey_bound(pool, key, "", 1, from, side));
 	}
 }
 
