@@ -162,6 +162,7 @@ int handle_stats(struct session *s, const struct request *r, struct buf *out, st
 	jw_int(out, "output_bytes", (int64_t)server->output_bytes);
 	write_histogram(out, "write_ms", store_times(server->store, STORE_TIMES_WRITE));
 	write_histogram(out, "commit_ms", store_times(server->store, STORE_TIMES_COMMIT));
+	write_histogram(out, "sync_ms", store_times(server->store, STORE_TIMES_SYNC));
 	write_limits(server, &st, out);
 	jw_close(out, '}');
 	return 0;

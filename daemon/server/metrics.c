@@ -170,6 +170,8 @@ static void write_store(struct server *server, const struct store_stats *st, str
 		  store_times(s, STORE_TIMES_WAIT));
 	histogram(out, "writer_hold_seconds", "Time pieces of background work had the writer.",
 		  store_times(s, STORE_TIMES_HOLD));
+	histogram(out, "writer_sync_seconds", "Time of syncs the writer waited for: the disk's.",
+		  store_times(s, STORE_TIMES_SYNC));
 	gauge(out, "reader_lanes", "Reader threads.", st->reader_lanes);
 	gauge(out, "readers_busy", "Of them, those at work.", st->readers_busy);
 	gauge(out, "pinned_connections", "Connections held by cursors and read transactions.", st->pinned);

@@ -215,7 +215,7 @@ struct store {
 		checkpoints_blocked;
 	struct pulse pulse; /* the writer lane's */
 	atomic_int_fast64_t freelist_pages;
-	struct histogram wait, query, hold, write, commit;
+	struct histogram wait, query, hold, write, commit, sync;
 	uint64_t stopped[STOP_SHUTDOWN + 1];                  /* loop: clients' jobs that were stopped, by the reason */
 	atomic_uint_fast64_t pinned_refused, readers_expired; /* for store.pinned_max, for store.wal_hard_cap */
 	atomic_uint_fast64_t copy_since_ns; /* when the snapshot of a backup began, 0: there is none. Any thread */

@@ -17,6 +17,9 @@ void pulse_sync_ends(void)
 {
 	if (!pulse_mine)
 		return;
+	uint64_t since = atomic_load_explicit(&pulse_mine->sync_since_ns, memory_order_relaxed);
+	if (pulse_mine->syncs)
+		histogram_add(pulse_mine->syncs, clock_now_ns() - since);
 	atomic_store_explicit(&pulse_mine->sync_since_ns, 0, memory_order_relaxed);
 	pulse_beat();
 }

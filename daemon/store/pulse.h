@@ -12,13 +12,16 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "daemon/lib/histogram.h"
+
 /* A sync that lasts longer is taken for one that will not come back. */
 #define PULSE_SYNC_NS (UINT64_C(300) * 1000000000)
 
-/* Zeroed before its thread starts. */
+/* Zeroed, but for `syncs`, before its thread starts. */
 struct pulse {
 	atomic_uint_fast64_t beats;
 	atomic_uint_fast64_t sync_since_ns; /* monotonic; 0: no sync is under way */
+	struct histogram *syncs;            /* borrowed; takes down how long each sync took. NULL: nothing does */
 };
 
 /* The calling thread's; NULL (as at the start of each thread): it has none, and the functions below do nothing. */

@@ -163,6 +163,7 @@ enum store_times {
 	STORE_TIMES_WAIT,   /* clients' jobs waiting for the writer */
 	STORE_TIMES_WRITE,  /* clients' jobs on the writer, without the commit */
 	STORE_TIMES_COMMIT, /* commits of clients' writes */
+	STORE_TIMES_SYNC,   /* syncs the writer waited for: what the disk takes, of commits and of background work */
 	STORE_TIMES_HOLD,   /* pieces of background work on the writer */
 };
 struct histogram;

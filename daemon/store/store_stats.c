@@ -48,6 +48,8 @@ const struct histogram *store_times(const struct store *s, enum store_times whic
 		return &s->write;
 	case STORE_TIMES_COMMIT:
 		return &s->commit;
+	case STORE_TIMES_SYNC:
+		return &s->sync;
 	case STORE_TIMES_HOLD:
 		break;
 	}

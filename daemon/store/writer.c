@@ -159,6 +159,7 @@ static void *writer_main(void *arg)
 	struct store *s = arg;
 	struct writer *w = &s->writer;
 
+	s->pulse.syncs = &s->sync;
 	pulse_mine = &s->pulse;
 	pthread_mutex_lock(&w->lock);
 	for (;;) {

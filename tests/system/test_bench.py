@@ -60,6 +60,7 @@ def alterd_under_load():
     suite.check("the clock's requests before the change", 0 < int(got["open_before_ops"]) <= 200, got)
     suite.check("the swap is told apart", float(got["took_s"]) > 0 and float(got["swap_ms"]) > 0, got)
     suite.check("the writer's holds", 0 < float(got["hold_p99_ms"]) <= float(got["hold_max_ms"]), got)
+    suite.check("the disk's syncs", 0 < float(got["sync_p99_ms"]) and 0 < float(got["sync_max_ms"]), got)
     suite.check("memory", int(got["rss_peak_kb"]) > 1000, got)
     waits = [float(got[k + w + "_max_ms"]) for k in ("closed_", "open_") for w in ("during", "retire")]
     suite.same("the longest wait is that of all", float(got["longest_ms"]), max(waits))

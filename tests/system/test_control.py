@@ -279,6 +279,7 @@ def status_and_stats():
         ("writer_queue", int),
         ("writer_wait_ms", dict),
         ("writer_hold_ms", dict),
+        ("sync_ms", dict),
         ("query_ms", dict),
         ("db_bytes", int),
         ("wal_bytes", int),

@@ -84,6 +84,7 @@ def the_text():
     suite.check("reads", 40 <= grown("alterd_queries_total", kind="read") <= 44, m["alterd_queries_total"])
     suite.same("errors by name", m.value("alterd_errors_total", name="SQLITE_CONSTRAINT_PRIMARYKEY"), 3.0)
     suite.same("as many in the histogram of writes", grown("alterd_write_duration_seconds_count"), 43.0)
+    suite.check("each of the good ones had its sync", grown("alterd_writer_sync_seconds_count") >= 40, "")
     suite.check("reads in theirs", grown("alterd_query_duration_seconds_count") >= 40, "")
     suite.check("sums", 0 < grown("alterd_query_duration_seconds_sum") < 60, m.value("alterd_query_duration_seconds_sum"))
     suite.check("db_bytes", m.value("alterd_db_bytes") > 0 and m.value("alterd_wal_bytes") > 0, "")

@@ -62,8 +62,11 @@ static void tell(void *conn)
 	printf(" swap_ms=%.3f hold_ms=%.3f verified=%lld", job.swap_ms, job.hold_ms, (long long)job.verified);
 	struct doc *d = job_call(conn, "stats", NULL);
 	const struct doc_node *hold = d ? doc_get(doc_root(d), "writer_hold_ms") : NULL;
+	const struct doc_node *sync = d ? doc_get(doc_root(d), "sync_ms") : NULL;
 	printf(" hold_p50_ms=%.3f hold_p99_ms=%.3f hold_max_ms=%.3f", doc_real(doc_get(hold, "p50"), -1),
 	       doc_real(doc_get(hold, "p99"), -1), doc_real(doc_get(hold, "max"), -1));
+	printf(" sync_p50_ms=%.3f sync_p99_ms=%.3f sync_max_ms=%.3f", doc_real(doc_get(sync, "p50"), -1),
+	       doc_real(doc_get(sync, "p99"), -1), doc_real(doc_get(sync, "max"), -1));
 	doc_free(d);
 }
 

@@ -1,11 +1,14 @@
 # Parts change, scale and statements: alterd's online changes against the same work offline. Sourced by run.sh.
 # shellcheck shell=bash disable=SC2154,SC2034 # names are shared with run.sh
 
-# tell_holds NAME WHAT: how long a piece of background work had the writer.
+# tell_holds NAME WHAT: how long a piece of background work had the writer, and how long the disk had it: a client waits
+# for a sync as for a hold, but what the disk takes is not alterd's. The run's, with what was before the change.
 tell_holds() {
 	figure "$1.hold_p50_ms" "$2: writer held at once, p50" ms
 	figure "$1.hold_p99_ms" "$2: writer held at once, p99" ms '<=' 5
 	figure "$1.hold_max_ms" "$2: writer held at once, longest" ms
+	figure "$1.sync_p99_ms" "$2: a sync of the disk, p99" ms
+	figure "$1.sync_max_ms" "$2: a sync of the disk, longest" ms
 }
 
 # The figures that one run under load has, with their aims.

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <pthread.h>
 
+#include "daemon/lib/clock.h"
 #include "daemon/store/pulse.h"
 #include "tests/unit/run_suite.h"
 
@@ -54,6 +55,24 @@ START_TEST(test_a_sync_counts_for_its_time)
 }
 END_TEST
 
+START_TEST(test_a_sync_is_timed)
+{
+	struct histogram syncs = {0};
+	struct pulse p = {.syncs = &syncs};
+
+	pulse_mine = &p;
+	uint64_t before = clock_now_ns();
+	pulse_sync_begins();
+	pulse_sync_ends();
+	pulse_sync_begins();
+	ck_assert_uint_eq(histogram_count(&syncs), 1);
+	pulse_sync_ends();
+	ck_assert_uint_eq(histogram_count(&syncs), 2);
+	ck_assert_uint_le(histogram_max(&syncs), clock_now_ns() - before);
+	pulse_mine = NULL;
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store");
@@ -62,6 +81,7 @@ int main(void)
 	tcase_set_timeout(tc, 10);
 	tcase_add_test(tc, test_only_the_thread_itself_moves_it);
 	tcase_add_test(tc, test_a_sync_counts_for_its_time);
+	tcase_add_test(tc, test_a_sync_is_timed);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
