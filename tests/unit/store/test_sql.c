@@ -73,6 +73,9 @@ static void on_expired(void *arg, uint64_t serial, const char *text)
 {
 	struct client *c = arg;
 
+	/* With a job in flight the session is the lane's, and the lane tells it, as sql.h has it. */
+	if (c->busy)
+		return;
 	sql_session_expire(&c->session, serial, text);
 }
 
