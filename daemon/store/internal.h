@@ -375,6 +375,13 @@ struct db *cursor_db(const struct sql_session *session, const char *name); /* th
 bool cursors_due(const struct sql_session *session, uint64_t now);
 
 /* outside.c */
+/*
+ * Once, before anything is read. A kill may fall between a commit's last frame and its publication in the log's index.
+ * If nobody else has the file open SQLite reads the log anew at the next start, and the commit is there. Beside
+ * litestream the old index lives on, the frames count for nothing and are written over - but litestream has copied
+ * them: it would keep a commit that never was, or lose its place. So the index is made anew from the log here, too.
+ */
+int outside_begin(struct db *db, struct error *err);
 /* The checkpointer's thread, where another process checkpoints: how the log stands. True: it is far too long. */
 bool outside_watch(struct store *s);
 void outside_tell(struct store *s, uint64_t now); /* loop: the log is told if nobody can shorten it */

@@ -11,6 +11,8 @@
  * written what is copied; these commits are told from others by their count. SQLite counts all commits in the log's
  * index, the daemon its own, and the neighbour its own too: each adds 1 to a number in its table _litestream_seq, or
  * makes one of its tables. What is left over are commits of others.
+ *
+ * And it goes by what the log holds, where SQLite goes by the index: see outside_begin().
  */
 #include "daemon/lib/log.h"
 #include "daemon/store/internal.h"
@@ -20,6 +22,18 @@
 #define TELL_EVERY_NS (60 * NS_PER_S)
 
 #define HARD "the write-ahead log is above store.wal_hard_cap: "
+
+/* --- at the start --- */
+
+int outside_begin(struct db *db, struct error *err)
+{
+	if (!store_get_config(db->store)->checkpoint_external)
+		return 0;
+	if (db_begin(db, err))
+		return -1;
+	wal_index_spoil(db->handle);
+	return db_run(db, "COMMIT", err);
+}
 
 /* --- who has written --- */
 

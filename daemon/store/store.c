@@ -273,7 +273,7 @@ static int open_writer(struct store *s, int *ret_exit, struct error *err)
 	bool was_rollback = false;
 	int64_t page_size = 4096, freelist = 0;
 
-	if (db_open(s, true, &s->writer.db, &was_rollback, err) ||
+	if (db_open(s, true, &s->writer.db, &was_rollback, err) || outside_begin(s->writer.db, err) ||
 	    db_int(s->writer.db, &page_size, err, "PRAGMA page_size") ||
 	    db_int(s->writer.db, &freelist, err, "PRAGMA freelist_count")) {
 		*ret_exit = exit_code_of(err->code);

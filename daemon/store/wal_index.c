@@ -13,9 +13,9 @@
 #define HEADER_WORDS 12
 #define TRIES 10
 
-enum word { WORD_VERSION = 0, WORD_COMMITS = 2, WORD_FRAMES = 4, WORD_COPIED = 2 * HEADER_WORDS };
+enum word { WORD_VERSION = 0, WORD_COMMITS = 2, WORD_FRAMES = 4, WORD_CHECKSUM = 10, WORD_COPIED = 2 * HEADER_WORDS };
 
-static const volatile uint32_t *map(sqlite3 *handle)
+static volatile uint32_t *map(sqlite3 *handle)
 {
 	sqlite3_file *file = NULL;
 	void volatile *piece = NULL;
@@ -45,4 +45,13 @@ bool wal_index_read(sqlite3 *handle, struct wal_index *ret)
 		return true;
 	}
 	return false;
+}
+
+void wal_index_spoil(sqlite3 *handle)
+{
+	volatile uint32_t *words = map(handle);
+
+	/* As one leaves it who dies between the two copies. The lock that is given back next is the barrier. */
+	if (words && words[HEADER_WORDS + WORD_VERSION] == VERSION)
+		words[HEADER_WORDS + WORD_CHECKSUM] = ~words[WORD_CHECKSUM];
 }

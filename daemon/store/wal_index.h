@@ -18,4 +18,10 @@ struct wal_index {
  */
 bool wal_index_read(sqlite3 *handle, struct wal_index *ret);
 
+/*
+ * Within a write transaction that changes nothing else: whoever reads the index next, in any process, finds it broken
+ * and makes it anew from the log, as after a crash. Snapshots that are open stay.
+ */
+void wal_index_spoil(sqlite3 *handle);
+
 #endif
