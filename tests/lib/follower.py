@@ -36,7 +36,7 @@ class Follower(threading.Thread):
         self.path, self.to, self.frames, self.every = path, copy, frames, every
         self.generations, self.commits, self.checkpoints, self.restarts = 0, 0, 0, 0
         self.problems, self.error = [], None
-        self.stopping, self.lock = threading.Event(), threading.Lock()
+        self.stopping, self.lock = threading.Event(), threading.RLock()
         # For as long as it lives: a close would take this process's locks on the file away.
         self.fd = os.open(path, os.O_RDONLY)
         self.copy_fd = os.open(copy, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)

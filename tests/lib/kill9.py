@@ -2,6 +2,7 @@
 import random
 
 from daemon import Daemon
+from follower import Follower, differing
 from limits import lasting, pause, until
 from owner import Owner, seed
 
@@ -20,16 +21,21 @@ NEW_COLUMNS = [
 ]
 
 
+def settled(suite, what, db, owners, columns, mapping):
+    """The table of a plain connection holds what each owner was told. `columns` are its, `mapping` makes them of OLD."""
+    for o in owners:
+        rows = db.execute("SELECT %s FROM big WHERE w = ? ORDER BY id" % columns, (o.w,)).fetchall()
+        wrong = o.settle(rows, mapping)
+        suite.check(
+            "%s: owner %d: what was acknowledged is there (%d operations)" % (what, o.w, o.acked), not wrong, wrong
+        )
+
+
 def judge(suite, what, d, owners, columns, mapping):
     """The file of a daemon that is gone."""
     suite.same(what + ": integrity", d.integrity(), "ok")
     with d.file() as f:
-        for o in owners:
-            rows = f.execute("SELECT %s FROM big WHERE w = ? ORDER BY id" % columns, (o.w,)).fetchall()
-            wrong = o.settle(rows, mapping)
-            suite.check(
-                "%s: owner %d: what was acknowledged is there (%d operations)" % (what, o.w, o.acked), not wrong, wrong
-            )
+        settled(suite, what, f, owners, columns, mapping)
     f.close()
 
 
@@ -55,6 +61,42 @@ def plain_rounds(suite, rounds, number, rows=2000):
         d.start()
         owners = [o.again() for o in owners]
     suite.same("ends in good order", d.stop(), 0)
+
+
+def followed_rounds(suite, rounds, number, rows=2000):
+    """
+    Kills beside one that copies the log away: the copy stays the file, page by page.
+
+    It does not checkpoint while no daemon is there: see the README, "A copy off the machine".
+    """
+    rng = random.Random(number * 17)
+    d = Daemon(settings={"store.checkpoint": "external"})
+    with d.client() as c:
+        c.exec("CREATE TABLE first(x)")
+        f = Follower(d.db, d.folder + "/copy.db", frames=300)
+        seed(c, rows)
+    f.start()
+    owners = [Owner(d, w, rows, number, patient=True) for w in range(4)]
+    for i in range(rounds):
+        before = sum(o.acked for o in owners)
+        for o in owners:
+            o.start()
+        until("some operations", lambda: sum(o.acked for o in owners) > before + 20, 20)
+        pause(rng.uniform(0, lasting(0.8)))
+        with f.lock:
+            d.kill()
+            for o in owners:
+                o.end()
+            f.sync()
+            d.start()
+            settled(suite, "round %d, with a follower" % i, f.db, owners, OLD, OLD)
+            suite.same("round %d: the copy is the live file" % i, differing(f, d.folder)[:5], [])
+        bad = [e for o in owners for e in o.errors]
+        suite.check("round %d: nobody saw an error before the end" % i, not bad and not f.error, (bad[:2], f.error))
+        owners = [o.again() for o in owners]
+    suite.note("%d checkpoints, %d times anew, %d generations" % (f.checkpoints, f.restarts, f.generations))
+    suite.same("ends in good order", d.stop(), 0)
+    f.end().close()
 
 
 def job_of(d):

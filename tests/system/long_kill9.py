@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""kill -9 under four writing clients, twenty rounds, and ten online changes killed three times each.
+"""kill -9 under four writing clients, twenty rounds, with and without one that copies the log; ten online changes killed
+three times each.
 
 SEED may be set in the environment; it is printed.
 """
@@ -9,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "lib"))
 sys.dont_write_bytecode = True
 
-from kill9 import change_rounds, plain_rounds
+from kill9 import change_rounds, followed_rounds, plain_rounds
 from suite import Suite
 
 number = int(os.environ.get("SEED", "7"))
@@ -20,6 +21,11 @@ print("     SEED=%d" % number)
 @suite.section
 def under_writing_clients():
     plain_rounds(suite, 20, number)
+
+
+@suite.section
+def beside_one_that_copies_the_log():
+    followed_rounds(suite, 20, number)
 
 
 @suite.section

@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 from change import ended, job
 from daemon import Daemon
 from follower import BUMP, Follower, differing
-from kill9 import CHANGE, NEW, OLD
+from kill9 import CHANGE, NEW, OLD, settled
 from limits import fewer, until
 from owner import Owner, seed
 from suite import Suite
@@ -46,13 +46,6 @@ def whole(what, d, follower):
     copy.close()
 
 
-def kept(where, db, owners, columns, mapping):
-    for o in owners:
-        got = db.execute("SELECT %s FROM big WHERE w = ? ORDER BY id" % columns, (o.w,)).fetchall()
-        wrong = o.settle(got, mapping)
-        check("%s: owner %d: what was acknowledged is there (%d)" % (where, o.w, o.acked), not wrong, wrong)
-
-
 @suite.section
 def follows_whole_changes():
     rows = fewer(9_000)
@@ -79,7 +72,7 @@ def follows_whole_changes():
             o.end()
         f.sync()
         d.start()
-        kept("after the kill", f.db, owners, OLD, OLD)
+        settled(suite, "after the kill", f.db, owners, OLD, OLD)
     c = d.client()
     owners = [o.again() for o in owners]
     for o in owners:
@@ -103,7 +96,7 @@ def follows_whole_changes():
     check("but did so with its checkpoints", f.restarts > turned, (f.restarts, turned))
     whole("in the end", d, f)
     copy = sqlite3.connect("file:%s?immutable=1" % f.to, uri=True)
-    kept("in the copy", copy, owners, "id, w, amount, note, u, currency", NEW)
+    settled(suite, "in the copy", copy, owners, "id, w, amount, note, u, currency", NEW)
     copy.close()
     suite.note("%d commits, %d checkpoints, %d times anew, %d generations" % (
         f.commits, f.checkpoints, f.restarts, f.generations))
