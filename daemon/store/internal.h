@@ -284,7 +284,7 @@ int writer_start(struct store *s, struct error *err);
 void writer_stop(struct store *s); /* it runs no more; who wakes it does no harm */
 void writer_free(struct store *s); /* behind checkpointer_stop(): nobody wakes it any more */
 void writer_wake(struct store *s); /* any thread: it looks round for a turn to take */
-/* Any thread. Where the queue is full the job comes back with BUSY. */
+/* Any thread. Where the queue is full the job comes back with BUSY; at once, too, one that was given up already. */
 void writer_push(struct store *s, struct sql_job *job);
 void writer_push_list(struct store *s, struct list *jobs); /* empties the list */
 void writer_push_held(struct store *s, struct sql_job *job);

@@ -107,3 +107,12 @@ void store_stats(struct store *s, struct store_stats *ret)
 	lane_stats(s, ret);
 	loop_stats(s, ret);
 }
+
+/* A woken lane looks once round and sleeps again: a turn, if it can take one. */
+uint64_t store_pulse(struct store *s)
+{
+	uint64_t pulse = pulse_read(&s->pulse, clock_now_ns());
+
+	writer_wake(s);
+	return pulse;
+}

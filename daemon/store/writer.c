@@ -245,13 +245,15 @@ void writer_wake(struct store *s)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* A woken lane looks once round and sleeps again: a turn, if it can take one. */
-uint64_t store_pulse(struct store *s)
+/*
+ * Under the lock. Whoever gives a job up looks for it in the queues: one that was on its way here, from the lane that
+ * has prepared it, was in none of them, and must not wait for a turn now.
+ */
+static bool may_queue(const struct store *s, const struct sql_job *job)
 {
-	uint64_t pulse = pulse_read(&s->pulse, clock_now_ns());
-
-	writer_wake(s);
-	return pulse;
+	if (job->kind == SQL_END || job->kind == SQL_ROLLBACK)
+		return true;
+	return atomic_load(&job->job.stop) == STOP_NONE && (int)s->writer.queue.count < store_get_config(s)->queue_max;
 }
 
 void writer_push_list(struct store *s, struct list *jobs)
@@ -263,20 +265,18 @@ void writer_push_list(struct store *s, struct list *jobs)
 	if (list_empty(jobs))
 		return;
 	pthread_mutex_lock(&w->lock);
-	for (struct list_node *n; (n = list_pop(jobs));) {
-		struct sql_job *job = sql_job_of(n);
-		bool full = (int)w->queue.count >= store_get_config(s)->queue_max && job->kind != SQL_END &&
-			    job->kind != SQL_ROLLBACK;
-		list_push(full ? &refused : &w->queue, n);
-	}
+	for (struct list_node *n; (n = list_pop(jobs));)
+		list_push(may_queue(s, sql_job_of(n)) ? &w->queue : &refused, n);
 	note_waiting(w);
 	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
 	for (struct list_node *n; (n = list_pop(&refused));) {
 		struct sql_job *job = sql_job_of(n);
-		atomic_fetch_add(&s->busy, 1);
-		error_set(&job->err, ERRC_BUSY, "%d writes are waiting, no more at a time",
-			  store_get_config(s)->queue_max);
+		if (atomic_load(&job->job.stop) == STOP_NONE) {
+			atomic_fetch_add(&s->busy, 1);
+			error_set(&job->err, ERRC_BUSY, "%d writes are waiting, no more at a time",
+				  store_get_config(s)->queue_max);
+		}
 		sql_finish(job);
 	}
 }

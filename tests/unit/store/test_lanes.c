@@ -1,6 +1,7 @@
 /* Queues and their limits, background work beside clients, snapshots and the WAL, opening and closing. */
 #include <sysexits.h>
 
+#include "daemon/store/internal.h"
 #include "tests/unit/run_suite.h"
 #include "tests/unit/store/store_test.h"
 
@@ -64,6 +65,36 @@ START_TEST(test_a_waiting_write_can_be_given_up)
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&c.job.err.data), "\"reason\":\"cancel\""));
 	run(&holder, "COMMIT");
 	ck_assert_int_eq(number(&c, "SELECT count(*) FROM t"), 1);
+	client_close(&c);
+	client_close(&holder);
+	rig_close(&rig);
+}
+END_TEST
+
+/* Cancelled while a reader lane has it, to know its text: it must not queue behind the transaction then. */
+START_TEST(test_a_write_can_be_given_up_on_its_way_to_the_writer)
+{
+	struct rig rig;
+	struct client holder, c;
+
+	rig_open(&rig);
+	client_open(&rig, &holder);
+	client_open(&rig, &c);
+	run(&holder, "CREATE TABLE t(a)");
+	run(&holder, "BEGIN");
+	set_sql(&c, "INSERT INTO t VALUES(0)");
+	client_send(&c, SQL_STATEMENT);
+	/* The lane's part: it takes the job, and passes it on when it has been prepared. */
+	ck_assert_ptr_eq(list_pop(&rig.store->to_readers), &c.job.job.mail.node);
+	store_stop(rig.store, &c.job.job, STOP_CANCEL);
+	ck_assert(c.busy);
+	c.job.job.run = NULL;
+	writer_push(rig.store, &c.job);
+	client_wait(&c);
+	ck_assert_int_eq(c.job.err.code, 9);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&c.job.err.data), "\"reason\":\"cancel\""));
+	ck_assert_int_eq(run(&holder, "COMMIT"), 0);
+	ck_assert_int_eq(number(&c, "SELECT count(*) FROM t"), 0);
 	client_close(&c);
 	client_close(&holder);
 	rig_close(&rig);
@@ -387,6 +418,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, test_a_full_queue_answers_busy);
 	tcase_add_test(tc, test_a_waiting_write_can_be_given_up);
+	tcase_add_test(tc, test_a_write_can_be_given_up_on_its_way_to_the_writer);
 	tcase_add_test(tc, test_background_has_its_share_under_a_closed_loop);
 	tcase_add_test(tc, test_a_begin_that_would_not_wait_is_not_refused_for_background_work);
 	tcase_add_test(tc, test_pinned_connections_are_capped);
