@@ -586,9 +586,9 @@ def random_case(rng, name):
         free_rowids=change.free_rowids,
         fuzzy=True,
         steer=rng.choice([None] * 8 + ["abort", "pause", "throttle", "kill", "kill"]),
-        # With auto_vacuum nothing tells where UPDATE and DELETE took place.
+        # With auto_vacuum only the schema's text tells where the change took place.
         pragmas=[]
-        if change.statements
+        if change.statements or change.new.create("{T}") == shape.create("{T}")
         else rng.choice(
             [[]] * 8
             + [["page_size = 512"], ["auto_vacuum = FULL"], ["auto_vacuum = INCREMENTAL"], ["encoding = 'UTF-16'"]]
