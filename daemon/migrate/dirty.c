@@ -197,8 +197,11 @@ static int each_key(struct migration *m, struct db *db, int gone,
 
 int dirty_purge(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err)
 {
-	return each_key(m, db, 0, !m->plan->shadow || anything_unique(m->plan) ? purge_one : apply_one, max, ret_left,
-			err);
+	if (each_key(m, db, 0, !m->plan->shadow || anything_unique(m->plan) ? purge_one : apply_one, max, ret_left,
+		     err) != 0)
+		return -1;
+	m->dirty_left = *ret_left ? READY_KEYS + 1 : 0;
+	return 0;
 }
 
 int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err)

@@ -30,12 +30,11 @@ enum step_outcome catch_up_step(struct migration *m, struct db *db, struct error
 		return live_lost(m, db, err);
 	if (live_apply(m, db, &left, err) != 0 || (!left && live_settle(m, db, err) != 0))
 		return step_failed(m, db);
-	if (left)
-		m->dirty_left = READY_KEYS + 1;
-	else
+	if (!left)
 		m->next.phase = next_phase(m);
-	if (m->next.phase == PHASE_CATCH_UP && !left)
-		m->dirty_left = 0;
+	/* Whether nothing is left for ADOPT it will see itself. */
+	if (left || m->next.phase == PHASE_ADOPT)
+		m->dirty_left = READY_KEYS + 1;
 	/* An idle wait writes nothing: no commit, no WAL. */
 	if (m->next.phase == m->p.phase && live->applied.at == at) {
 		db_rollback(db);

@@ -30,7 +30,7 @@ enum step_outcome {
 	STEP_FAILED, /* the migration cannot go on: err says why. The step has left no transaction open */
 };
 
-/* READY: keys that may be left for the swap's own transaction. */
+/* Keys that may be left for the swap's own transaction. */
 #define READY_KEYS 100
 
 /* What the loop allows the next step. */
@@ -122,9 +122,11 @@ struct migration {
 	int looks; /* how often it was begun anew because of what the watch saw */
 
 	/* What the step tells the loop's pacer. */
-	int64_t step_rows;  /* rows copied, compared or deleted */
-	uint64_t step_ns;   /* time in the copying statements, without begin and commit; 0: not measured */
-	int64_t dirty_left; /* keys waiting, as far as the step has counted */
+	int64_t step_rows; /* rows copied, compared or deleted */
+	uint64_t step_ns;  /* time in the copying statements, without begin and commit; 0: not measured */
+	/* Keys that wait to be applied before there is a way on, as far as the step has counted: more than READY_KEYS
+	 * for long, and clients are held back. */
+	int64_t dirty_left;
 };
 
 /* One file each. Each runs on the lane that stepper.c names for its phase. */

@@ -285,7 +285,7 @@ static void step_done(struct mail *mail)
 		if (m->idle)
 			m->due_ns = clock_now_ns() + MIGRATOR_POLL_NS;
 	}
-	if (!phase_catches_up(r->p.phase) || !phase_catches_up(before) || m->m.dirty_left <= READY_KEYS)
+	if (m->m.dirty_left <= READY_KEYS)
 		m->level_ns = clock_now_ns();
 	entered(m, before);
 	asides_share(m);

@@ -113,7 +113,7 @@ struct migrator {
 	char trouble[200]; /* why the last step failed for now; "" if it did not */
 	unsigned retries;
 	uint64_t due_ns;       /* the next step not before */
-	uint64_t level_ns;     /* READY: when the dirty keys were last few; else now and then */
+	uint64_t level_ns;     /* the last step that left few dirty keys, or had none to apply */
 	uint64_t writes_seen;  /* store's writes_total at the last step */
 	uint64_t clients_ns;   /* the last step beside which clients wrote */
 	uint64_t owed_ns;      /* pause that is still to be made: less than a millisecond */

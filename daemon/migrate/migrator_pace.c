@@ -52,7 +52,7 @@ void migrator_set_pace(struct migrator *m)
 	pacer_limits(&m->pacer, (uint64_t)c->hold_ms * NS_PER_MS, batch_rows(m),
 		     w->duty_percent ? w->duty_percent : c->duty_percent);
 	/* Who asked for a pace by name gets that one, whatever it leads to. */
-	bool behind = phase_catches_up(m->m.p.phase) && !w->duty_percent && m->level_ns;
+	bool behind = m->m.dirty_left > READY_KEYS && !w->duty_percent && m->level_ns;
 	pacer_press(&m->pacer, behind ? clock_now_ns() - m->level_ns : 0);
 	m->m.allow = (struct allowance){
 		.hold_ns = pacer_hold(&m->pacer),

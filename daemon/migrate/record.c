@@ -49,8 +49,6 @@ const char *job_state_name(enum job_state s)
 	return names[s];
 }
 
-bool phase_catches_up(enum phase p) { return p == PHASE_READY || p == PHASE_CATCH_UP || p == PHASE_ADOPT; }
-
 bool phase_indexes(enum phase p) { return p == PHASE_INDEX || p == PHASE_SORT; }
 
 const char *phase_name(enum phase p)

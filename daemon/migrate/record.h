@@ -132,8 +132,6 @@ void record_free(struct record *r); /* NULL is fine */
 /* Replaces an owned string; NULL clears it. */
 void record_set(char **field, const char *text);
 
-/* Phases that end only when what clients change has been applied: they may have to be held back for that. */
-bool phase_catches_up(enum phase p);
 /* Phases in which indexes are written in order while reader lanes go on with what comes next. */
 bool phase_indexes(enum phase p);
 const char *job_state_name(enum job_state s);

@@ -76,7 +76,7 @@ static enum step_outcome framed_step(struct migration *m, struct db *db, struct 
 {
 	const struct phase_info *i = info(m);
 
-	m->step_rows = 0;
+	m->step_rows = m->dirty_left = 0;
 	m->step_ns = 0;
 	if (FAULT_IN(phase_name(m->p.phase), "enter"))
 		return error_set_sqlite(err, SQLITE_IOERR, "SQLITE_IOERR", "fault point"), STEP_FAILED;

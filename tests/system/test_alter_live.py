@@ -203,6 +203,34 @@ def cutover_under_closed_loop():
 
 
 @suite.section
+def keys_come_faster_than_they_go():
+    """
+    A UNIQUE index is built on what clients have left alone, so what they change has to go from the shadow first. They
+    change more of it than the pace that is set can take away: they are held back then, for else it would never end.
+    """
+    rows = fewer(3_000)
+    d = Daemon(settings={"migrate.duty": "1", "migrate.hold": "1ms", "store.synchronous": "normal"})
+    c = d.client()
+    c.exec("CREATE TABLE hot(id INTEGER PRIMARY KEY, v INTEGER, n INTEGER UNIQUE)")
+    c.exec(
+        "INSERT INTO hot WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g LIMIT %d) SELECT x, 0, x FROM g"
+        % rows
+    )
+    change = "UPDATE hot SET v = v + 1 WHERE id BETWEEN ? AND ? + 49"
+    loads = [
+        Load(d, lambda k, i, w=w: k.exec(change, *[1 + (i * 4 + w) * 9973 % rows] * 2)).started() for w in range(4)
+    ]
+    c("migrate.alter", sql="ALTER TABLE hot ALTER v TYPE TEXT")
+    until("the change ends beside them", lambda: job(c)["state"] == "done", 60)
+    for x in loads:
+        x.end()
+    suite.check("no client failed", not [x for x in loads if x.error or x.closed], [x.error for x in loads])
+    suite.same("every row has the new type", c.rows("SELECT DISTINCT typeof(v) FROM hot"), [["text"]])
+    suite.same("exit", d.stop(), 0)
+    suite.same("the file", d.integrity(), "ok")
+
+
+@suite.section
 def steering():
     d = Daemon(settings={"migrate.batch_rows": "500", "migrate.duty": "10"})
     c = d.client()
