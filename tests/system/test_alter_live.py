@@ -216,9 +216,9 @@ def keys_come_faster_than_they_go():
         "INSERT INTO hot WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g LIMIT %d) SELECT x, 0, x FROM g"
         % rows
     )
-    change = "UPDATE hot SET v = v + 1 WHERE id BETWEEN ? AND ? + 49"
+    change = "UPDATE hot SET v = v + 1 WHERE id BETWEEN ? AND ? + 9"
     loads = [
-        Load(d, lambda k, i, w=w: k.exec(change, *[1 + (i * 4 + w) * 9973 % rows] * 2)).started() for w in range(4)
+        Load(d, lambda k, i, w=w: k.exec(change, *[1 + (i * 2 + w) * 9973 % rows] * 2)).started() for w in range(2)
     ]
     c("migrate.alter", sql="ALTER TABLE hot ALTER v TYPE TEXT")
     until("the change ends beside them", lambda: job(c)["state"] == "done", 60)
