@@ -63,6 +63,16 @@ def plain_rounds(suite, rounds, number, rows=2000):
     suite.same("ends in good order", d.stop(), 0)
 
 
+def killed_beside(suite, what, d, f, owners):
+    """Kill and start; its neighbour copies the log in between, and its lock is held: it does not checkpoint."""
+    d.kill()
+    for o in owners:
+        o.end()
+    f.sync()
+    d.start()
+    settled(suite, what, f.db, owners, OLD, OLD)
+
+
 def followed_rounds(suite, rounds, number, rows=2000):
     """
     Kills beside one that copies the log away: the copy stays the file, page by page.
@@ -84,12 +94,7 @@ def followed_rounds(suite, rounds, number, rows=2000):
         until("some operations", lambda: sum(o.acked for o in owners) > before + 20, 20)
         pause(rng.uniform(0, lasting(0.8)))
         with f.lock:
-            d.kill()
-            for o in owners:
-                o.end()
-            f.sync()
-            d.start()
-            settled(suite, "round %d, with a follower" % i, f.db, owners, OLD, OLD)
+            killed_beside(suite, "round %d, with a follower" % i, d, f, owners)
             suite.same("round %d: the copy is the live file" % i, differing(f, d.folder)[:5], [])
         bad = [e for o in owners for e in o.errors]
         suite.check("round %d: nobody saw an error before the end" % i, not bad and not f.error, (bad[:2], f.error))

@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 from change import ended, job
 from daemon import Daemon
 from follower import BUMP, Follower, differing
-from kill9 import CHANGE, NEW, OLD, settled
+from kill9 import CHANGE, NEW, killed_beside, settled
 from limits import fewer, until
 from owner import Owner, seed
 from suite import Suite
@@ -67,12 +67,7 @@ def follows_whole_changes():
     check("none of them was taken for another's", job(c)["restarts"] == 0, job(c))
     # What has not swapped yet is killed, and goes on. The neighbour does not checkpoint meanwhile.
     with f.lock:
-        d.kill()
-        for o in owners:
-            o.end()
-        f.sync()
-        d.start()
-        settled(suite, "after the kill", f.db, owners, OLD, OLD)
+        killed_beside(suite, "after the kill", d, f, owners)
     c = d.client()
     owners = [o.again() for o in owners]
     for o in owners:
