@@ -319,11 +319,12 @@ void sql_quote_text(struct buf *out, const char *text) { quote(out, text, '\'');
 bool db_turn_over(struct db *db, uint64_t budget_ns)
 {
 	struct writer *w = &db->store->writer;
-	uint64_t now = clock_now_ns();
+	uint64_t now = clock_now_ns(), held_ns = now - db->job->started_ns;
 
-	if (now - db->job->started_ns >= budget_ns)
+	if (held_ns >= budget_ns)
 		return true;
-	return db->writer && atomic_load(&w->client_waits) && now - atomic_load(&w->client_since_ns) > budget_ns / 2;
+	return db->writer && held_ns >= db->job->sure_ns && atomic_load(&w->client_waits) &&
+	       now - atomic_load(&w->client_since_ns) > budget_ns / 2;
 }
 
 bool db_stopped(struct db *db)

@@ -108,7 +108,9 @@ int db_data_version(struct db *db, int64_t *ret, struct error *err);
 
 /*
  * Time. A piece of writer work asks now and then whether its turn is over: true once `budget_ns` has passed since the
- * lane took the job, or a client's write has waited longer than half of it.
+ * lane took the job, or a client's write has waited longer than half of it. But for as long as the job itself has
+ * waited its share lasts (store.background_share): where clients' own turns are long, a sync of a slow disk, somebody
+ * always has waited longer, and each turn would be over before it began.
  */
 bool db_turn_over(struct db *db, uint64_t budget_ns);
 /* True if the running job was asked to stop (or its deadline passed). */

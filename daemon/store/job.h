@@ -42,6 +42,7 @@ struct job {
 	uint64_t submitted_ns; /* set by store_submit_* */
 	uint64_t started_ns;   /* set by the lane when it took the job */
 	uint64_t ended_ns;     /* set by the lane when run returned */
+	uint64_t sure_ns; /* background work: its share of the time it waited; set by the writer lane with started_ns */
 };
 
 /* Sets the reason unless one is set already. Any thread. */

@@ -82,6 +82,7 @@ static void run_background(struct store *s)
 	int64_t share = job->share_percent ? job->share_percent : store_get_config(s)->background_percent;
 
 	job->started_ns = clock_now_ns();
+	job->sure_ns = (job->started_ns - job->submitted_ns) * (uint64_t)share / (uint64_t)(100 - share);
 	w->job = job;
 	w->db->job = job;
 	pthread_mutex_unlock(&w->lock);

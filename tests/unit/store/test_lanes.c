@@ -186,6 +186,12 @@ static void park(struct rig *rig, struct parked *p)
 	uv_sem_wait(&p->there);
 }
 
+static void let_pass(struct rig *rig, uint64_t ns)
+{
+	for (uint64_t until = uv_hrtime() + ns; uv_hrtime() < until;)
+		uv_run(&rig->loop, UV_RUN_NOWAIT);
+}
+
 static void begin_without_waiting(struct client *c)
 {
 	c->params.wait_ms = 0;
@@ -207,8 +213,7 @@ START_TEST(test_a_begin_that_would_not_wait_is_not_refused_for_background_work)
 	park(&rig, &p);
 	begin_without_waiting(&c);
 	/* Some ticks of the store's timer. */
-	for (uint64_t until = uv_hrtime() + 100 * NS_PER_MS; uv_hrtime() < until;)
-		uv_run(&rig.loop, UV_RUN_ONCE);
+	let_pass(&rig, 100 * NS_PER_MS);
 	ck_assert(c.busy);
 	uv_sem_post(&p.go);
 	client_wait(&c);
@@ -225,6 +230,66 @@ START_TEST(test_a_begin_that_would_not_wait_is_not_refused_for_background_work)
 	rig_close(&rig);
 	uv_sem_destroy(&p.go);
 	uv_sem_destroy(&p.there);
+}
+END_TEST
+
+#define TURN_NS (20 * NS_PER_MS)
+
+struct turn {
+	struct parked parked; /* first: it is there, but asks only when it is told to go */
+	uint64_t held_ns;
+};
+
+static void run_turn(struct job *job, struct db *db)
+{
+	struct turn *t = (struct turn *)(void *)job;
+
+	run_parked(job, db);
+	while (!db_turn_over(db, TURN_NS))
+		;
+	t->held_ns = clock_now_ns() - job->started_ns;
+}
+
+/* A write that has waited long does not end a turn for which background work has waited longer still. */
+START_TEST(test_a_turn_lasts_for_its_share_of_the_time_it_waited)
+{
+	struct rig rig;
+	struct client c;
+	struct parked before = {.job = {.mail.deliver = background_over, .run = run_parked}};
+	struct turn t = {.parked.job = {.mail.deliver = background_over, .run = run_turn}};
+	struct parked *all[] = {&before, &t.parked};
+	struct store_stats stats;
+
+	rig_open(&rig);
+	client_open(&rig, &c);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(uv_sem_init(&all[i]->there, 0), 0);
+		ck_assert_int_eq(uv_sem_init(&all[i]->go, 0), 0);
+	}
+	run(&c, "CREATE TABLE t(a)");
+	run(&c, "INSERT INTO t VALUES(1)");
+	park(&rig, &before);
+	store_submit_writer(rig.store, &t.parked.job);
+	/* A fifth is sure, so a quarter of this. */
+	let_pass(&rig, 5 * TURN_NS);
+	uv_sem_post(&before.go);
+	uv_sem_wait(&t.parked.there);
+	set_sql(&c, "INSERT INTO t VALUES(1)");
+	client_send(&c, SQL_STATEMENT);
+	do {
+		let_pass(&rig, TURN_NS / 2 + NS_PER_MS);
+		store_stats(rig.store, &stats);
+	} while (stats.writer_queue == 0);
+	uv_sem_post(&t.parked.go);
+	client_wait(&c);
+	ck_assert(!error_is_set(&c.job.err));
+	ck_assert_uint_ge(t.held_ns, TURN_NS);
+	client_close(&c);
+	rig_close(&rig);
+	for (int i = 0; i < 2; i++) {
+		uv_sem_destroy(&all[i]->there);
+		uv_sem_destroy(&all[i]->go);
+	}
 }
 END_TEST
 
@@ -421,6 +486,7 @@ int main(void)
 	tcase_add_test(tc, test_a_write_can_be_given_up_on_its_way_to_the_writer);
 	tcase_add_test(tc, test_background_has_its_share_under_a_closed_loop);
 	tcase_add_test(tc, test_a_begin_that_would_not_wait_is_not_refused_for_background_work);
+	tcase_add_test(tc, test_a_turn_lasts_for_its_share_of_the_time_it_waited);
 	tcase_add_test(tc, test_pinned_connections_are_capped);
 	tcase_add_test(tc, test_the_wal_hard_cap_expires_the_oldest_reader);
 	tcase_add_test(tc, test_a_cursor_expires_by_idleness);
