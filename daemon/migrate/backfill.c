@@ -288,7 +288,7 @@ enum step_outcome backfill_step(struct migration *m, struct db *db, struct error
 		return collect_step(m, db, err);
 	/* Rows to come may carry a value that a dirty row has given up: its old row must be gone from the shadow first.
 	 */
-	if (m->plan->unique && dirty_purge(m, db, INT64_MAX, &left, err) != 0)
+	if (m->plan->unique && dirty_purge(m, db, &left, err) != 0)
 		return step_failed(m, db);
 	if (!left && copy_batch(m, db, &why) != 0) {
 		if (!offending(&why)) {
@@ -301,7 +301,7 @@ enum step_outcome backfill_step(struct migration *m, struct db *db, struct error
 		m->next = m->p;
 		if (step_begin(m, db, &moved, err) != 0)
 			return step_failed(m, db);
-		if (m->plan->unique && (dirty_purge(m, db, INT64_MAX, &left, err) != 0 || left))
+		if (m->plan->unique && (dirty_purge(m, db, &left, err) != 0 || left))
 			return left && step_commit(m, db, err) == 0 ? STEP_MORE : step_failed(m, db);
 		return collect_step(m, db, err);
 	}

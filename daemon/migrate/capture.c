@@ -173,10 +173,37 @@ static void forget(struct capture *c)
 	c->overflow = false;
 }
 
+#define LOG "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) "
+
+/*
+ * A rowid that is gone from the shadow stays away until it is copied again, as it is then: changed once more it needs
+ * no second entry, which would have it purged again, for ever where a row is changed all the time.
+ */
+static int log_rowids(struct capture *c, struct db *db, struct error *err)
+{
+	const char *sql = c->purged_first ? LOG "SELECT ?1,0,?2 WHERE NOT EXISTS (SELECT 1 FROM main._alterd_dirty"
+						" WHERE job=?1 AND gone=1 AND key=?2)"
+					  : LOG "VALUES(?1,0,?2)";
+	sqlite3_stmt *stmt = NULL;
+	int rc = db_prepare(db, sql, &stmt, err);
+
+	for (size_t i = 0; rc == 0 && i < c->n; i++) {
+		if (i > 0 && c->keys[i] == c->keys[i - 1])
+			continue;
+		sqlite3_bind_int64(stmt, 1, c->job);
+		sqlite3_bind_int64(stmt, 2, c->keys[i]);
+		rc = db_step(db, stmt, err);
+		sqlite3_reset(stmt);
+	}
+	db_done(db, stmt);
+	return rc < 0 ? -1 : 0;
+}
+
+/* Other keys are logged ahead of the copy as well, which brings what was purged back. */
 static int log_parts(struct capture *c, struct db *db, struct error *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = db_prepare(db, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(?1,0,?2)", &stmt, err);
+	int rc = db_prepare(db, LOG "VALUES(?1,0,?2)", &stmt, err);
 
 	for (size_t at = 0; rc == 0 && at < c->parts.len;) {
 		uint32_t n = 0;
@@ -195,37 +222,24 @@ static int log_parts(struct capture *c, struct db *db, struct error *err)
 static int log_lost(struct capture *c, struct db *db, struct error *err)
 {
 	c->lost = true;
-	return db_exec(db, err, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(%lld,%d,0)",
-		       (long long)c->job, CAPTURE_LOST);
+	return db_exec(db, err, LOG "VALUES(%lld,%d,0)", (long long)c->job, CAPTURE_LOST);
 }
 
 static int flush(void *arg, struct db *db, struct error *err)
 {
 	struct capture *c = arg;
-	sqlite3_stmt *stmt = NULL;
 	int rc = 0;
 
-	if (c->overflow) {
+	if (c->overflow)
 		rc = log_lost(c, db, err);
-	} else if (c->parts.len > 0) {
+	else if (c->parts.len > 0)
 		rc = log_parts(c, db, err);
-	} else if (c->ranged) {
+	else if (c->ranged)
 		rc = log_range(c, db, err);
-	} else if (c->n > 0) {
-		rc = db_prepare(db, "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key) VALUES(?1,0,?2)", &stmt,
-				err);
-		for (size_t i = 0; rc == 0 && i < c->n; i++) {
-			if (i > 0 && c->keys[i] == c->keys[i - 1])
-				continue;
-			sqlite3_bind_int64(stmt, 1, c->job);
-			sqlite3_bind_int64(stmt, 2, c->keys[i]);
-			rc = db_step(db, stmt, err);
-			sqlite3_reset(stmt);
-		}
-		db_done(db, stmt);
-	}
+	else if (c->n > 0)
+		rc = log_rowids(c, db, err);
 	forget(c);
-	return rc < 0 ? -1 : 0;
+	return rc;
 }
 
 static void rolled_back(void *arg) { forget(arg); }
@@ -279,9 +293,8 @@ static void make_range_sql(struct capture *c, const struct plan *plan)
 	sql_quote_name(&source, plan->table);
 	sql_quote_name(&copy, plan->key_map ? plan->key_map : plan->shadow ? plan->shadow : plan->table);
 	buf_printf(&sql,
-		   "INSERT OR IGNORE INTO main._alterd_dirty(job,gone,key)"
-		   " SELECT ?1,0,%s FROM main.%s NOT INDEXED WHERE %s BETWEEN ?2 AND ?3 UNION ALL"
-		   " SELECT ?1,0,%s FROM main.%s NOT INDEXED WHERE %s BETWEEN ?2 AND ?3",
+		   LOG "SELECT ?1,0,%s FROM main.%s NOT INDEXED WHERE %s BETWEEN ?2 AND ?3 UNION ALL"
+		       " SELECT ?1,0,%s FROM main.%s NOT INDEXED WHERE %s BETWEEN ?2 AND ?3",
 		   a, buf_cstr(&source), a, b, buf_cstr(&copy), b);
 	c->range_sql = xstrdup(buf_cstr(&sql));
 	buf_free(&sql);
@@ -294,6 +307,7 @@ void capture_start(struct capture *c, struct db *db, int64_t job, const struct p
 	capture_stop(c, db);
 	c->job = job;
 	c->table = xstrdup(plan->table);
+	c->purged_first = plan->shadow && plan_anything_unique(plan);
 	if (plan->source_key.rowid) {
 		make_range_sql(c, plan);
 		c->keys = xmalloc(CAPTURE_KEYS_MAX * sizeof(*c->keys));

@@ -46,7 +46,8 @@ struct capture {
 	char *range_sql; /* owned; logs the rowids between ?2 and ?3 */
 	bool any;        /* something was copied: rowids up to `border` are captured; other keys always are */
 	int64_t border;
-	int64_t *keys; /* changed by the statement that runs */
+	bool purged_first; /* changed rows go from the shadow, and wait there to be copied again */
+	int64_t *keys;     /* changed by the statement that runs */
 	size_t n;
 	bool ranged; /* more than CAPTURE_KEYS_MAX: keys are void, the range counts */
 	int64_t low, high;

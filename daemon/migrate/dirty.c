@@ -163,18 +163,9 @@ static int apply_one(struct migration *m, struct db *db, const struct rowkey *ke
 	return copy_logged(m, db, key, "DELETE FROM main._alterd_dirty WHERE job=?2 AND gone=0 AND key=?1", err);
 }
 
-static bool anything_unique(const struct plan *plan)
-{
-	bool unique = plan->unique;
-
-	for (size_t i = 0; i < plan->nindexes; i++)
-		unique = unique || plan->indexes[i].unique;
-	return unique;
-}
-
 static int each_key(struct migration *m, struct db *db, int gone,
 		    int (*apply)(struct migration *m, struct db *db, const struct rowkey *key, struct error *err),
-		    int64_t max, bool *ret_left, struct error *err)
+		    bool *ret_left, struct error *err)
 {
 	struct rowkey keys[KEYS_A_LOOK] = {0};
 	int64_t done = 0;
@@ -185,7 +176,7 @@ static int each_key(struct migration *m, struct db *db, int gone,
 		for (int i = 0; rc == 0 && i < n; i++)
 			rc = apply(m, db, &keys[i], err);
 		done += n;
-	} while (rc == 0 && n == KEYS_A_LOOK && done < max && !db_turn_over(db, m->allow.hold_ns));
+	} while (rc == 0 && n == KEYS_A_LOOK && !db_turn_over(db, m->allow.hold_ns));
 	for (size_t i = 0; i < KEYS_A_LOOK; i++)
 		rowkey_free(&keys[i]);
 	if (rc != 0 || n < 0)
@@ -195,16 +186,16 @@ static int each_key(struct migration *m, struct db *db, int gone,
 	return 0;
 }
 
-int dirty_purge(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err)
+int dirty_purge(struct migration *m, struct db *db, bool *ret_left, struct error *err)
 {
-	if (each_key(m, db, 0, !m->plan->shadow || anything_unique(m->plan) ? purge_one : apply_one, max, ret_left,
+	if (each_key(m, db, 0, !m->plan->shadow || plan_anything_unique(m->plan) ? purge_one : apply_one, ret_left,
 		     err) != 0)
 		return -1;
 	m->dirty_left = *ret_left ? READY_KEYS + 1 : 0;
 	return 0;
 }
 
-int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err)
+int dirty_recopy(struct migration *m, struct db *db, bool *ret_left, struct error *err)
 {
-	return each_key(m, db, 1, recopy_one, max, ret_left, err);
+	return each_key(m, db, 1, recopy_one, ret_left, err);
 }

@@ -44,7 +44,7 @@ static int native_index(struct migration *m, struct db *db, const struct plan_in
 {
 	/* Without the rows that clients have changed the shadow is an image of the source: a duplicate is a real one.
 	 */
-	if (x->unique && dirty_purge(m, db, INT64_MAX, ret_left, err) != 0)
+	if (x->unique && dirty_purge(m, db, ret_left, err) != 0)
 		return -1;
 	if (*ret_left)
 		return 0;
@@ -176,14 +176,6 @@ static int open_build(struct migration *m, struct db *db, bool growing, struct e
 	return rc;
 }
 
-static bool any_unique(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->nindexes; i++)
-		if (plan->indexes[i].unique)
-			return true;
-	return false;
-}
-
 /* Opens the build in the open transaction, and commits. */
 static enum step_outcome open_step(struct migration *m, struct db *db, bool growing, struct error *err)
 {
@@ -213,8 +205,8 @@ bool index_early(const struct migration *m)
 {
 	const struct plan *plan = m->plan;
 
-	return !m->index && !m->index_native && !m->p.collecting && plan->nindexes > 0 && !plan->unique &&
-	       !any_unique(plan) && plan->copy_rowid;
+	return !m->index && !m->index_native && !m->p.collecting && plan->nindexes > 0 && !plan_anything_unique(plan) &&
+	       plan->copy_rowid;
 }
 
 enum step_outcome index_begin_early(struct migration *m, struct db *db, struct error *err)
@@ -235,7 +227,7 @@ static enum step_outcome begin_build(struct migration *m, struct db *db, bool be
 	 * Without the rows that clients have changed the shadow is an image of the source: a duplicate is a real one. A
 	 * build that was begun has seen this done, and the shadow is as it left it.
 	 */
-	if (!begun && (m->plan->unique || any_unique(m->plan)) && dirty_purge(m, db, INT64_MAX, &left, err) != 0)
+	if (!begun && plan_anything_unique(m->plan) && dirty_purge(m, db, &left, err) != 0)
 		return step_failed(m, db);
 	if (!left)
 		return open_step(m, db, false, err);

@@ -38,6 +38,7 @@ struct allowance {
 	uint64_t hold_ns;   /* time on the writer */
 	int64_t batch_rows; /* rows a batch at most */
 	int64_t chunk_rows; /* rows a statement: about a quarter of the time */
+	int press;          /* pacer_press(): how far behind it is */
 	bool postpone;      /* do not swap */
 	bool full;          /* the store's synchronous */
 	bool mirror;        /* the history of another tool is kept in step */
@@ -168,11 +169,13 @@ int dirty_any(struct migration *m, struct db *db, bool gone, bool *ret, struct e
 int dirty_has(struct migration *m, struct db *db, const struct rowkey *key, struct error *err);
 /* Keys in the log, counted up to `limit`. */
 int dirty_count(struct migration *m, struct db *db, int64_t limit, int64_t *ret, struct error *err);
-/* Deletes from the shadow what the log names (and copies it at once where nothing is unique), until the turn is over or
- * `max` keys. *ret_left: some remain. */
-int dirty_purge(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err);
-/* Copies purged keys again and compares each, until the turn is over or `max` keys. Only when none is unpurged. */
-int dirty_recopy(struct migration *m, struct db *db, int64_t max, bool *ret_left, struct error *err);
+/*
+ * Deletes from the shadow what the log names (and copies it at once where nothing is unique), until the turn is over.
+ * *ret_left: some remain.
+ */
+int dirty_purge(struct migration *m, struct db *db, bool *ret_left, struct error *err);
+/* Copies purged keys again and compares each, until the turn is over. Only when none is unpurged. */
+int dirty_recopy(struct migration *m, struct db *db, bool *ret_left, struct error *err);
 
 /* Compares one row of source and shadow; -1 with err when they differ. Inside a transaction. */
 int verify_key(struct migration *m, struct db *db, const struct rowkey *key, struct error *err);

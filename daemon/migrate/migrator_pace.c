@@ -58,6 +58,7 @@ void migrator_set_pace(struct migrator *m)
 		.hold_ns = pacer_hold(&m->pacer),
 		.batch_rows = m->pacer.batch_rows,
 		.chunk_rows = m->pacer.chunk_rows,
+		.press = m->pacer.press,
 		.postpone = w->postpone != 0,
 		.full = store_get_config(m->s)->synchronous_full,
 		.mirror = c->mirror,

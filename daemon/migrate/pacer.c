@@ -5,6 +5,8 @@
 
 #define CHUNK_FIRST 64
 #define CHUNK_MIN 8
+/* The pressure with which the share of the time is the largest. */
+#define PRESS_SHARE 4
 /* Weight of the newest measurement. */
 #define SMOOTH 0.25
 
@@ -44,7 +46,10 @@ void pacer_press(struct pacer *p, uint64_t behind_ns)
 	p->press = behind_ns < NS_PER_S ? 0 : (int)clamp((int64_t)((behind_ns / NS_PER_S + 1) / 2), 1, PACER_PRESS_MAX);
 }
 
-int pacer_share(const struct pacer *p) { return p->press > 0 ? 20 + 70 * p->press / PACER_PRESS_MAX : 0; }
+int pacer_share(const struct pacer *p)
+{
+	return p->press > 0 ? 20 + 70 * (int)clamp(p->press, 0, PRESS_SHARE) / PRESS_SHARE : 0;
+}
 
 uint64_t pacer_hold(const struct pacer *p)
 {

@@ -44,10 +44,12 @@ void pacer_learn(struct pacer *p, int64_t rows, uint64_t ns, uint64_t held_ns);
  * never catches up never ends, so it takes a larger share bit by bit: after a second it waits no more between its
  * steps, after each two more a step may be longer, up to PACER_PRESS_MAX times.
  */
-#define PACER_PRESS_MAX 4
+#define PACER_PRESS_MAX 16
 void pacer_press(struct pacer *p, uint64_t behind_ns);
-/* Percent of the writer's time that is to be sure while pressed, up to 90; 0: as configured. Else clients that change
- * rows faster than a fifth of the time can apply would keep the migration from ever ending. */
+/*
+ * Percent of the writer's time that is to be sure while pressed, soon 90; 0: as configured. Else clients that change
+ * rows faster than a fifth of the time can apply would keep the migration from ever ending.
+ */
 int pacer_share(const struct pacer *p);
 /*
  * Time a step may hold the writer now. While clients write, a third of what is configured, for that is what they wait;

@@ -143,6 +143,8 @@ int plan_resume(struct pool *pool, sqlite3 *db, const char *table, const char *s
 		struct error *err);
 /* The strategy's name on the wire. */
 const char *plan_strategy(const struct plan *plan);
+/* The target refuses duplicates, by itself or by an index of its own. */
+bool plan_anything_unique(const struct plan *plan);
 
 /* A dropped column that holds a value, or a dropped table that has rows; NULL if there is none. Reads the table. */
 int plan_consent(struct pool *pool, sqlite3 *db, const struct plan *plan, const char **ret, struct error *err);

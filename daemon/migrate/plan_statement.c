@@ -379,3 +379,12 @@ const char *plan_strategy(const struct plan *plan)
 	}
 	return plan->data ? "data" : "rebuild";
 }
+
+bool plan_anything_unique(const struct plan *plan)
+{
+	bool unique = plan->unique;
+
+	for (size_t i = 0; i < plan->nindexes; i++)
+		unique = unique || plan->indexes[i].unique;
+	return unique;
+}

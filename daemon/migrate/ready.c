@@ -17,15 +17,16 @@ enum step_outcome ready_step(struct migration *m, struct db *db, struct error *e
 		return step_failed(m, db);
 	if (moved)
 		return step_restart(m, db, step_moved_why(m), err);
-	if (dirty_purge(m, db, INT64_MAX, &left, err) != 0)
+	if (dirty_purge(m, db, &left, err) != 0)
 		return step_failed(m, db);
-	if (!left && dirty_recopy(m, db, INT64_MAX, &again, err) != 0)
+	if (!left && dirty_recopy(m, db, &again, err) != 0)
 		return step_failed(m, db);
 	if (dirty_count(m, db, READY_KEYS + 1, &count, err) != 0)
 		return step_failed(m, db);
-	m->dirty_left = count;
 	if (count <= READY_KEYS && !m->allow.postpone)
 		m->next.phase = PHASE_SWAP;
+	/* Whether too many have come since then SWAP will see itself. */
+	m->dirty_left = m->next.phase == PHASE_SWAP ? READY_KEYS + 1 : count;
 	/* An idle wait writes nothing: no commit, no WAL. */
 	if (m->next.phase == m->p.phase && m->step_rows == 0) {
 		db_rollback(db);

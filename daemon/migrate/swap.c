@@ -16,7 +16,7 @@
 #include "daemon/migrate/catalog.h"
 #include "daemon/migrate/migration.h"
 
-/* More dirty keys than this are READY's to apply. */
+/* More dirty keys than this are READY's to apply; so many again for each step of pressure. */
 #define SWAP_KEYS 500
 /* Looks at the rows before the last one. */
 #define LOOKS_MAX 3
@@ -24,24 +24,24 @@
 /* The last dirty keys. *ret_many: too many have come, nothing was done. */
 static int last_keys(struct migration *m, struct db *db, bool *ret_many, struct error *err)
 {
-	int64_t count = 0;
+	int64_t count = 0, most = (int64_t)SWAP_KEYS * (1 + m->allow.press);
 	bool left = false;
 	uint64_t hold_ns = m->allow.hold_ns;
 
-	if (dirty_count(m, db, SWAP_KEYS + 1, &count, err) != 0)
+	if (dirty_count(m, db, most + 1, &count, err) != 0)
 		return -1;
-	*ret_many = count > SWAP_KEYS;
+	*ret_many = count > most;
 	if (*ret_many || count == 0)
 		return 0;
 	/* A client that waits cannot cut this short: that would only make it wait again. */
 	m->allow.hold_ns = NS_PER_S * 3600;
 	int rc = 0;
 	do {
-		rc = dirty_purge(m, db, INT64_MAX, &left, err);
+		rc = dirty_purge(m, db, &left, err);
 	} while (rc == 0 && left);
 	if (rc == 0)
 		do {
-			rc = dirty_recopy(m, db, INT64_MAX, &left, err);
+			rc = dirty_recopy(m, db, &left, err);
 		} while (rc == 0 && left);
 	m->allow.hold_ns = hold_ns;
 	return rc;
@@ -234,6 +234,7 @@ static enum step_outcome swap_frame(struct migration *m, struct db *db, struct e
 		return step_failed(m, db);
 	if (many) {
 		m->next.phase = PHASE_READY;
+		m->dirty_left = READY_KEYS + 1;
 		return step_commit(m, db, err) == 0 ? STEP_MORE : step_failed(m, db);
 	}
 	if (rules_disturbed(m)) {

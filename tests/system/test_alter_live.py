@@ -205,18 +205,19 @@ def cutover_under_closed_loop():
 @suite.section
 def keys_come_faster_than_they_go():
     """
-    A UNIQUE index is built on what clients have left alone, so what they change has to go from the shadow first. They
-    change more of it than the pace that is set can take away: they are held back then, for else it would never end.
+    A UNIQUE index is built on what clients have left alone, so what they change has to go from the shadow first: once,
+    however often they change it. At the end they bring more keys at each turn than a short step can apply: they are
+    held back then, for else it would never end.
     """
-    rows = fewer(3_000)
-    d = Daemon(settings={"migrate.duty": "1", "migrate.hold": "1ms", "store.synchronous": "normal"})
+    rows, span = fewer(30_000), fewer(300)
+    d = Daemon(settings={"store.synchronous": "normal"})
     c = d.client()
     c.exec("CREATE TABLE hot(id INTEGER PRIMARY KEY, v INTEGER, n INTEGER UNIQUE)")
     c.exec(
         "INSERT INTO hot WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g LIMIT %d) SELECT x, 0, x FROM g"
         % rows
     )
-    change = "UPDATE hot SET v = v + 1 WHERE id BETWEEN ? AND ? + 9"
+    change = "UPDATE hot SET v = v + 1 WHERE id BETWEEN ? AND ? + %d" % (span - 1)
     loads = [
         Load(d, lambda k, i, w=w: k.exec(change, *[1 + (i * 2 + w) * 9973 % rows] * 2)).started() for w in range(2)
     ]
@@ -226,6 +227,31 @@ def keys_come_faster_than_they_go():
         x.end()
     suite.check("no client failed", not [x for x in loads if x.error or x.closed], [x.error for x in loads])
     suite.same("every row has the new type", c.rows("SELECT DISTINCT typeof(v) FROM hot"), [["text"]])
+    suite.same("exit", d.stop(), 0)
+    suite.same("the file", d.integrity(), "ok")
+
+
+@suite.section
+def clients_whose_turns_are_long():
+    """
+    With a slow disk, or a statement that computes, somebody has always waited longer for the writer than a step may
+    last. The change gets its share of the time all the same.
+    """
+    d = Daemon()
+    c = d.client()
+    seed(c, fewer(20_000))
+    c.exec("CREATE TABLE slow(id INTEGER PRIMARY KEY, n INTEGER)")
+    c.exec("INSERT INTO slow VALUES(0, 0), (1, 0), (2, 0)")
+    change = (
+        "UPDATE slow SET n = (WITH RECURSIVE g(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM g LIMIT %d)"
+        " SELECT count(*) FROM g) WHERE id = ?" % fewer(50_000)
+    )
+    loads = [Load(d, lambda k, i, w=w: k.exec(change, w)).started() for w in range(3)]
+    c("migrate.alter", sql=CHANGE, allow_data_loss=True)
+    until("the change ends beside them", lambda: job(c)["state"] == "done", 30)
+    for x in loads:
+        x.end()
+    suite.check("no client failed", not [x for x in loads if x.error or x.closed], [x.error for x in loads])
     suite.same("exit", d.stop(), 0)
     suite.same("the file", d.integrity(), "ok")
 

@@ -520,17 +520,20 @@ START_TEST(test_paused_stays_paused_over_a_restart)
 }
 END_TEST
 
-static void until_paused_is_written(struct world *w)
+/* Turns until the file says so. */
+static void until_query(struct world *w, const char *sql, const char *want)
 {
-	struct buf paused = {0};
+	struct buf got = {0};
 
-	while (strcmp(buf_cstr(&paused), "1|\n") != 0) {
-		buf_reset(&paused, 0);
+	while (strcmp(buf_cstr(&got), want) != 0) {
+		buf_reset(&got, 0);
 		world_turn(w);
-		world_query(w->path, "SELECT paused FROM _alterd_job", &paused);
+		world_query(w->path, sql, &got);
 	}
-	buf_free(&paused);
+	buf_free(&got);
 }
+
+static void until_paused_is_written(struct world *w) { until_query(w, "SELECT paused FROM _alterd_job", "1|\n"); }
 
 static void cut_over(struct world *w, struct world_wait *wait)
 {
@@ -682,6 +685,40 @@ START_TEST(test_transactions_and_savepoints_are_captured)
 }
 END_TEST
 
+#define DIRTY "SELECT gone,key FROM _alterd_dirty"
+
+/* A row that is changed all the time goes from the shadow once, and is copied again at the end. */
+START_TEST(test_a_row_that_is_gone_from_the_shadow_is_not_logged_again)
+{
+	struct world w = {.batch_rows = 10};
+	struct world_wait wait;
+
+	world_init(&w, "CREATE TABLE t(id INTEGER PRIMARY KEY, v INT, u INT UNIQUE);"
+		       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1000)"
+		       " INSERT INTO t SELECT i, i, i FROM n;");
+	world_alter(&w, &wait, "ALTER TABLE t ALTER v TYPE TEXT", false, false);
+	until(&w, &wait, PHASE_BACKFILL);
+	while (w.m->m.r->p.rows_done < 50)
+		world_turn(&w);
+	world_ok(&w, "UPDATE t SET v=-1 WHERE id=1");
+	until_query(&w, DIRTY, "1|1|\n");
+	ck_assert_int_eq(world_control(&w, OP_MIGRATE_PAUSE, NULL), 0);
+	while (w.m->busy)
+		world_turn(&w);
+	ck_assert_int_eq(w.m->m.p.phase, PHASE_BACKFILL);
+	/* What it gives up another takes, which has not gone yet. */
+	world_ok(&w, "UPDATE t SET v=-2, u=-2 WHERE id=1");
+	world_ok(&w, "UPDATE t SET u=1 WHERE id=2");
+	check_query(&w, DIRTY, "0|2|\n1|1|\n");
+	ck_assert_int_eq(world_control(&w, OP_MIGRATE_RESUME, NULL), 0);
+	ck_assert_int_eq(world_await(&w, &wait), 0);
+	check_query(&w, "SELECT v,typeof(v),u FROM t WHERE id<3", "-2|text|-2|\n2|text|1|\n");
+	check_clean(&w);
+	world_wait_free(&wait);
+	world_free(&w);
+}
+END_TEST
+
 START_TEST(test_another_process_makes_the_copy_start_over)
 {
 	struct world w = {.batch_rows = 10};
@@ -818,6 +855,7 @@ int main(void)
 	tcase_add_test(c, test_jobs_queue_and_the_queue_is_bounded);
 	tcase_add_loop_test(c, test_huge_statements_are_captured, HUGE_FROM, 2);
 	tcase_add_test(c, test_transactions_and_savepoints_are_captured);
+	tcase_add_test(c, test_a_row_that_is_gone_from_the_shadow_is_not_logged_again);
 	tcase_add_test(c, test_another_process_makes_the_copy_start_over);
 	tcase_add_test(c, test_client_ddl_on_the_table_waits_its_turn);
 	tcase_add_test(c, test_instant_and_needless_changes);

@@ -66,8 +66,13 @@ START_TEST(test_falling_behind_takes_a_larger_share_bit_by_bit)
 	ck_assert_uint_eq(pacer_hold(&p), 3 * NS_PER_MS);
 	pacer_press(&p, 3 * NS_PER_S);
 	ck_assert_uint_eq(pacer_hold(&p), 6 * NS_PER_MS);
+	ck_assert_int_eq(pacer_share(&p), 55);
+	pacer_press(&p, 20 * NS_PER_S);
+	ck_assert_uint_eq(pacer_hold(&p), 30 * NS_PER_MS);
+	ck_assert_int_eq(pacer_share(&p), 90);
 	pacer_press(&p, 3600 * NS_PER_S);
 	ck_assert_uint_eq(pacer_hold(&p), PACER_PRESS_MAX * 3 * NS_PER_MS);
+	ck_assert_int_eq(pacer_share(&p), 90);
 	pacer_press(&p, 0);
 	ck_assert_uint_eq(pacer_pause(&p, 1000, true), 1000);
 }
