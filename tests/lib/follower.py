@@ -163,7 +163,9 @@ class Follower(threading.Thread):
                 with self.lock:
                     self.sync()
                 if self.frames and self.at > HEADER + self.frames * (FRAME + self.page):
-                    self.checkpoint()
+                    # Where writers on a slow disk leave it no moment to catch up, it makes them wait, as litestream.
+                    far = self.at > HEADER + 4 * self.frames * (FRAME + self.page)
+                    self.checkpoint("RESTART" if far else "PASSIVE")
                 else:
                     # As its checkpoints by the clock do: commits of its own that change nothing else.
                     with self.lock:
